@@ -1,0 +1,71 @@
+// How trackers, the DHT and local discovery reach a session without the session knowing any of them (wired in cli/compose.ts).
+import type { Endpoint } from './endpoint.ts';
+import type { InfoHash, PeerId } from './ids.ts';
+
+export type PeerOrigin = 'tracker' | 'dht' | 'pex' | 'lsd' | 'manual' | 'incoming' | 'resume';
+
+/** What a source may know about the torrent it finds peers for. */
+export interface SoughtTorrent {
+  readonly infoHash: InfoHash;
+  readonly peerId: PeerId;
+  /** BEP 27: a source other than a tracker must refuse to open such a torrent. */
+  readonly isPrivate: boolean;
+  /** BEP 12 tiers, in the torrent's order, as found: the source shuffles within a tier. */
+  readonly trackerTiers: readonly (readonly string[])[];
+  /** BEP 5 `nodes`. */
+  readonly dhtNodes: readonly { readonly host: string; readonly port: number }[];
+  /** The TCP port we listen on; 0 when nothing listens. */
+  listenPort(): number;
+  transfer(): TransferTotals;
+  /** How many more peers are wanted now; 0 while seeding with enough. */
+  wanted(): number;
+}
+
+/** Bytes of payload since the torrent was started (BEP 3 announce fields). */
+export interface TransferTotals {
+  readonly downloaded: number;
+  readonly uploaded: number;
+  /** Bytes still to get; undefined while the metadata is unknown. */
+  readonly left: number | undefined;
+  readonly corrupt: number;
+}
+
+export interface PeerSourceEvents {
+  /** May come in any number, any order, with repeats; the session de-duplicates. */
+  onPeers(peers: readonly Endpoint[], origin: PeerOrigin): void;
+  /** BEP 24: what address the remote saw us with. */
+  onExternalAddress?(host: string, from: string): void;
+}
+
+/** One line in the `trackers / DHT` panel. Times are Clock milliseconds. */
+export interface PeerSourceStatus {
+  readonly kind: PeerOrigin;
+  /** Tracker URL, or a short name. */
+  readonly name: string;
+  readonly tier: number;
+  readonly state: 'idle' | 'working' | 'ok' | 'error' | 'disabled';
+  /** Last failure or warning in one line. */
+  readonly message: string | undefined;
+  readonly peersReceived: number;
+  readonly seeds: number | undefined;
+  readonly leechers: number | undefined;
+  readonly nextAnnounceAtMs: number | undefined;
+}
+
+/** One torrent's use of one source. */
+export interface PeerSearch {
+  /** The torrent was completed just now (BEP 3 `completed`, BEP 21). */
+  completed(): void;
+  /** Ask again as soon as the source's manners allow. */
+  refresh(): void;
+  status(): readonly PeerSourceStatus[];
+  /** Says goodbye and stops; resolves within `timeoutMs` whatever the network does. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
+export interface PeerSource {
+  readonly kind: PeerOrigin;
+  /** @returns undefined when this source has nothing for the torrent (no trackers; private) */
+  open(torrent: SoughtTorrent, events: PeerSourceEvents): PeerSearch | undefined;
+  close(): Promise<void>;
+}

@@ -1,0 +1,119 @@
+// What a Session takes and gives: options, commands, events. The cli and library users program against this.
+import type { Clock, Rng } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { PeerSource } from '../base/peer-source.ts';
+import type { OperationError } from '../base/result.ts';
+import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
+import type { FilePriority } from './snapshot.ts';
+
+export interface SessionOptions {
+  /** First free port of this inclusive range is taken; [0, 0] lets the system choose. */
+  readonly portRange: readonly [first: number, last: number];
+  /** Local addresses to listen on and dial from; default every one (`0.0.0.0` and `::`). */
+  readonly bindAddresses?: readonly string[];
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly encryption?: EncryptionPolicy;
+  readonly pex?: boolean;
+  readonly lsd?: boolean;
+  readonly tcp?: boolean;
+  /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */
+  readonly peerSources?: readonly PeerSource[];
+  /** Bytes per second; 0 = none. */
+  readonly downLimit?: number;
+  readonly upLimit?: number;
+  readonly maxPeers?: number;
+  readonly maxPeersPerTorrent?: number;
+  /** socks5://[user:pass@]host:port; all peer traffic goes through it or nowhere. */
+  readonly proxy?: string;
+  /** Resume journals live here. */
+  readonly stateDir: string;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  readonly rng?: Rng;
+}
+
+/** prefer: encrypt when the peer can; require: nothing else; off: neither offer nor accept. */
+export type EncryptionPolicy = 'prefer' | 'require' | 'off';
+
+export interface AddTorrentOptions {
+  readonly source: { readonly metainfo: Metainfo } | { readonly magnet: Magnet };
+  /** Files go below here. */
+  readonly directory: string;
+  /** For a file or folder on disk whose name differs from the torrent's (`tt seed --torrent`). */
+  readonly rename?: string;
+  /** Extra trackers, one tier each. */
+  readonly trackers?: readonly string[];
+  readonly useSources?: boolean;
+  /** Dialled first, before any source answers. */
+  readonly peers?: readonly { readonly host: string; readonly port: number }[];
+  /** By file index, decided once the metadata is known; default all 4. */
+  readonly filePriorities?: (metainfo: Metainfo) => readonly FilePriority[];
+  readonly sequential?: boolean;
+  readonly preallocate?: 'none' | 'full';
+  /** Trust nothing: hash everything that lies there first. */
+  readonly recheck?: boolean;
+  /** Stop after the metadata: `tt metadata`, `tt info MAGNET`. */
+  readonly metadataOnly?: boolean;
+  /** Seed what lies there; never write. A missing piece is an error. */
+  readonly seedOnly?: boolean;
+}
+
+/** Everything a view may ask of a running session. `torrent` is the 40-digit hex info hash. */
+export type Command =
+  | { readonly kind: 'pause'; readonly torrent: string }
+  | { readonly kind: 'resume'; readonly torrent: string }
+  | { readonly kind: 'remove'; readonly torrent: string }
+  | { readonly kind: 'recheck'; readonly torrent: string }
+  | { readonly kind: 'announce'; readonly torrent: string }
+  | {
+      readonly kind: 'set-file-priority';
+      readonly torrent: string;
+      readonly file: number;
+      readonly priority: FilePriority;
+    }
+  | { readonly kind: 'set-sequential'; readonly torrent: string; readonly on: boolean }
+  | { readonly kind: 'set-limits'; readonly down: number | undefined; readonly up: number | undefined }
+  | { readonly kind: 'add-peer'; readonly torrent: string; readonly host: string; readonly port: number };
+
+/** Facts as they happen; rates and progress are in the Snapshot instead. `atMs` is the Clock's. */
+export type SessionEvent = { readonly atMs: number; readonly torrent: string } & (
+  | { readonly kind: 'added'; readonly name: string }
+  | { readonly kind: 'metadata'; readonly metainfo: Metainfo }
+  | { readonly kind: 'checking'; readonly bytes: number }
+  | { readonly kind: 'checked'; readonly verifiedPieces: number; readonly pieceCount: number }
+  | { readonly kind: 'started' }
+  | { readonly kind: 'first-byte' }
+  | { readonly kind: 'piece'; readonly piece: number }
+  | { readonly kind: 'piece-failed'; readonly piece: number }
+  | { readonly kind: 'file-complete'; readonly file: number; readonly path: string }
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'peer-connected'; readonly address: string; readonly client: string }
+  | { readonly kind: 'peer-disconnected'; readonly address: string; readonly reason: string }
+  | { readonly kind: 'peer-banned'; readonly host: string; readonly reason: string }
+  | { readonly kind: 'source-error'; readonly source: string; readonly message: string }
+  | { readonly kind: 'paused' }
+  | { readonly kind: 'resumed' }
+  | { readonly kind: 'error'; readonly error: OperationError }
+  | { readonly kind: 'stopped' }
+);
+
+export interface TorrentHandle {
+  /** 40 hex digits. */
+  readonly infoHash: string;
+  /** Known at once for a .torrent; for a magnet after the `metadata` event. */
+  readonly metainfo: Metainfo | undefined;
+}
+
+export interface SessionApi {
+  /** Binds the listeners. @throws OperationError `network` when no port of the range is free */
+  start(): Promise<void>;
+  /** @throws OperationError `refused` when the torrent is there already, `bad-torrent` for v2-only, `disk` */
+  add(options: AddTorrentOptions): Promise<TorrentHandle>;
+  command(command: Command): Promise<void>;
+  snapshot(): import('./snapshot.ts').SessionSnapshot;
+  /** @returns a function that unsubscribes */
+  subscribe(listener: (event: SessionEvent) => void): () => void;
+  /** Tells the sources, flushes and closes; resolves within `timeoutMs` or so. */
+  close(timeoutMs?: number): Promise<void>;
+}

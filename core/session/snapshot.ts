@@ -1,0 +1,126 @@
+// The one picture of a running session that every view is made from: screen, progress line, JSON, NDJSON.
+// Immutable, made afresh on demand (10 Hz and more is cheap), no reference into the engine. Additive changes only.
+import type { PeerSourceStatus } from '../base/peer-source.ts';
+
+export const SNAPSHOT_VERSION = 1;
+
+export type TorrentState =
+  | 'metadata' // a magnet: fetching the info dictionary
+  | 'checking' // hashing what lies on disk
+  | 'downloading'
+  | 'seeding' // everything wanted is there
+  | 'paused'
+  | 'error'
+  | 'stopped';
+
+export interface SessionSnapshot {
+  readonly version: typeof SNAPSHOT_VERSION;
+  /** Monotonic; differences only. */
+  readonly atMs: number;
+  readonly torrents: readonly TorrentSnapshot[];
+  readonly listen: readonly ListenSnapshot[];
+  readonly downRateBytesPerSec: number;
+  readonly upRateBytesPerSec: number;
+  readonly peerCount: number;
+  readonly downLimitBytesPerSec: number;
+  readonly upLimitBytesPerSec: number;
+  /** Seen from outside (BEP 10 yourip, BEP 24, DHT votes), most voted first. */
+  readonly externalAddresses: readonly string[];
+}
+
+export interface ListenSnapshot {
+  readonly transport: 'tcp' | 'utp';
+  readonly host: string;
+  readonly port: number;
+  /** Whether anybody from outside ever came in. */
+  readonly incomingCount: number;
+}
+
+export interface TorrentSnapshot {
+  /** 40 hex digits: the key for commands. */
+  readonly infoHash: string;
+  readonly name: string;
+  readonly state: TorrentState;
+  /** One line, when `state` is `error`. */
+  readonly error: string | undefined;
+  readonly directory: string;
+  readonly isPrivate: boolean;
+  readonly totalBytes: number;
+  /** Bytes of the pieces that the wanted files touch. */
+  readonly wantedBytes: number;
+  /** Of `wantedBytes`: verified. */
+  readonly verifiedBytes: number;
+  /** Checking: bytes hashed so far; 0 otherwise. */
+  readonly checkedBytes: number;
+  readonly pieceCount: number;
+  readonly pieceLength: number;
+  readonly verifiedPieces: number;
+  /** Payload, this run. */
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  readonly wastedBytes: WasteSnapshot;
+  readonly downRateBytesPerSec: number;
+  readonly upRateBytesPerSec: number;
+  /** undefined when nothing moves. */
+  readonly etaMs: number | undefined;
+  readonly ratio: number;
+  /** Monotonic. */
+  readonly startedAtMs: number;
+  readonly completedAtMs: number | undefined;
+  readonly peers: readonly PeerSnapshot[];
+  /** Known endpoints not connected to. */
+  readonly candidateCount: number;
+  readonly sources: readonly PeerSourceStatus[];
+  readonly files: readonly FileSnapshot[];
+  /** BEP 3 wire order, 1 = verified. A copy. */
+  readonly pieces: Uint8Array;
+  /** Pieces being fetched now. */
+  readonly openPieces: readonly number[];
+  /** Full copies seen among the peers plus the share of the next one; undefined before metadata. */
+  readonly availability: number | undefined;
+}
+
+export interface WasteSnapshot {
+  readonly duplicate: number;
+  readonly failedHash: number;
+  /** Unrequested or rejected payload. */
+  readonly unrequested: number;
+}
+
+export interface FileSnapshot {
+  readonly index: number;
+  /** Joined with `/`, below `directory`; may hold any Unicode but no control characters. */
+  readonly path: string;
+  readonly length: number;
+  readonly verifiedBytes: number;
+  readonly priority: FilePriority;
+}
+
+/** 0 is "do not fetch"; 4 is normal; 7 is first. */
+export type FilePriority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+export type UnchokeReason = 'regular' | 'optimistic' | 'free-slot' | 'allowed-fast';
+
+export interface PeerSnapshot {
+  readonly address: string;
+  /** From BEP 10 `v`, else from the peer id; control characters removed. */
+  readonly client: string;
+  readonly transport: 'tcp' | 'utp' | 'reverse' | 'punched' | 'relayed' | 'web';
+  readonly isIncoming: boolean;
+  readonly isEncrypted: boolean;
+  readonly origin: string;
+  readonly amChoking: boolean;
+  readonly amInterested: boolean;
+  readonly peerChoking: boolean;
+  readonly peerInterested: boolean;
+  readonly isSnubbed: boolean;
+  /** Why it is unchoked by us; undefined while choked. */
+  readonly unchokeReason: UnchokeReason | undefined;
+  readonly downRateBytesPerSec: number;
+  readonly upRateBytesPerSec: number;
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  readonly pieceCount: number;
+  readonly requestsOut: number;
+  readonly requestsIn: number;
+}
