@@ -1,0 +1,138 @@
+// What a user may give as SOURCE: a .torrent path, a magnet link, a bare info hash, an http(s) URL, or `-`. HTTP code is
+// loaded only when a URL is given: it costs start-up time.
+import { strictTextOf } from '../../base/bytes.ts';
+import { ID_BYTES, infoHashOf } from '../../base/ids.ts';
+import { OperationError, type Result } from '../../base/result.ts';
+import { parseMultihashText, parseV1HashText, parseV2HashText } from '../info-hash-text.ts';
+import { MAX_MAGNET_CHARS, PARSE_LIMITS } from '../limits.ts';
+import { CUT_SHORT_HINT, isMagnetText, looksCutShort, parseMagnet } from '../magnet.ts';
+import type { Magnet, Metainfo } from '../metainfo.ts';
+import { parseTorrent } from '../parse-torrent.ts';
+import { pathRulesFor } from '../safe-path.ts';
+import { readAll, readFileBounded } from './read-bounded.ts';
+
+export type LoadedSource = { readonly metainfo: Metainfo } | { readonly magnet: Magnet };
+
+export type SourceKind = 'stdin' | 'magnet' | 'url' | 'hash' | 'path';
+
+export interface LoadSourceOptions {
+  /** Where `-` reads. Default process.stdin. */
+  readonly stdin?: AsyncIterable<Uint8Array | string>;
+  readonly signal?: AbortSignal;
+  /** For http(s). Default 30,000. */
+  readonly timeoutMs?: number;
+}
+
+/** A slow tracker site answers in seconds; beyond this the user is better told. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** How loadSource will read `text`; touches nothing. A file called like a hash needs `./` in front. */
+export function sourceKindOf(text: string): SourceKind {
+  if (text === '-') return 'stdin';
+  if (isMagnetText(text)) return 'magnet';
+  if (/^https?:\/\//i.test(text)) return 'url';
+  return magnetOfHash(text) === undefined ? 'path' : 'hash';
+}
+
+/**
+ * @throws OperationError in one line: bad-torrent (content), disk (file), network and timeout (URL); with a hint where
+ * there is something to do. Rejects with the signal's reason when aborted.
+ */
+export async function loadSource(text: string, options: LoadSourceOptions = {}): Promise<LoadedSource> {
+  const { maxTorrentBytes } = PARSE_LIMITS;
+  const source = text.trim();
+  switch (sourceKindOf(source)) {
+    case 'magnet':
+      return magnetFrom(source);
+    case 'hash':
+      return { magnet: magnetOfHash(source) as Magnet };
+    case 'stdin':
+      return contentFrom(
+        await readAll(options.stdin ?? process.stdin, maxTorrentBytes, 'standard input'),
+        'standard input',
+      );
+    case 'url': {
+      const { fetchTorrent } = await import('./fetch-torrent.ts');
+      const fetched = await fetchTorrent(source, {
+        maxBytes: maxTorrentBytes,
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+      return fetched instanceof Uint8Array
+        ? torrentFrom(fetched, JSON.stringify(source))
+        : magnetFrom(fetched.magnet);
+    }
+    case 'path': {
+      const path = await pathOf(text);
+      return torrentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
+    }
+  }
+}
+
+async function pathOf(text: string): Promise<string> {
+  if (!/^file:\/\//i.test(text)) return text;
+  const { fileURLToPath } = await import('node:url');
+  try {
+    return fileURLToPath(text);
+  } catch (cause) {
+    throw new OperationError('bad-torrent', `${JSON.stringify(text)} names no local file`, { cause });
+  }
+}
+
+/** Standard input may also carry a link or a hash: `xclip -o | tt download -`. */
+function contentFrom(bytes: Uint8Array, where: string): LoadedSource {
+  const text = bytes.length <= MAX_MAGNET_CHARS ? strictTextOf(bytes)?.trim() : undefined;
+  if (text !== undefined && isMagnetText(text)) return magnetFrom(text);
+  const magnet = text === undefined ? undefined : magnetOfHash(text);
+  return magnet === undefined ? torrentFrom(bytes, where) : { magnet };
+}
+
+function torrentFrom(bytes: Uint8Array, where: string): LoadedSource {
+  if (bytes.length === 0) throw new OperationError('bad-torrent', `${where} is empty`);
+  if (
+    /^\s*<(!doctype|html|\?xml)/i.test(
+      Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 64)).toString('latin1'),
+    )
+  )
+    throw new OperationError('bad-torrent', `${where} is a web page, not a torrent`, {
+      hint: 'the site may want you to log in first; download the .torrent in a browser',
+    });
+  return {
+    metainfo: valueOf(
+      parseTorrent(bytes, { pathRules: pathRulesFor(process.platform) }),
+      `${where} is not a usable torrent`,
+    ),
+  };
+}
+
+function magnetFrom(text: string): LoadedSource {
+  const hint = looksCutShort(text) ? CUT_SHORT_HINT : undefined;
+  return { magnet: valueOf(parseMagnet(text), 'cannot use this magnet link', hint) };
+}
+
+function valueOf<T>(result: Result<T>, message: string, hint?: string): T {
+  if (result.ok) return result.value;
+  throw new OperationError(
+    'bad-torrent',
+    `${message}: ${result.reason.what}`,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+/** A bare hash is a magnet link with nothing else. 64 digits are a v2 hash, 68 its multihash. */
+function magnetOfHash(text: string): Magnet | undefined {
+  const v1 = parseV1HashText(text);
+  const v2 = v1 === undefined ? (parseV2HashText(text) ?? parseMultihashText(text)) : undefined;
+  if (v1 === undefined && v2 === undefined) return undefined;
+  return {
+    infoHash: v1 ?? infoHashOf((v2 as Uint8Array).slice(0, ID_BYTES)),
+    hasV1: v1 !== undefined,
+    infoHashV2: v2,
+    displayName: undefined,
+    trackerTiers: [],
+    webSeeds: [],
+    peers: [],
+    selectOnly: undefined,
+    exactLength: undefined,
+  };
+}
