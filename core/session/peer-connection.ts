@@ -1,0 +1,267 @@
+// One peer's connection: joins stream, wire and swarm. Translation only; decisions are the swarm's and the torrent's.
+// Invariant: `PeerOwner.onClosed` comes exactly once for every connection that was given an owner.
+import { Bitfield } from '../base/bitfield.ts';
+import { EMPTY_BYTES } from '../base/bytes.ts';
+import type { Clock, Rng } from '../base/clock.ts';
+import type { PeerOrigin } from '../base/peer-source.ts';
+import { type Candidate, isLoopback } from '../discovery/candidates.ts';
+import type { Swarm } from '../swarm/swarm.ts';
+import type { SwarmPeer } from '../swarm/swarm-peer.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+import type { RateLimiter } from '../transport/rate-limiter.ts';
+import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
+import { PeerWire } from '../wire/peer-wire.ts';
+import type { OwnHandshake, PeerHandshake, WireSink } from '../wire/wire-handler.ts';
+import { SecureStream, type StreamEnd } from './secure-stream.ts';
+import type { EncryptionPolicy } from './session-api.ts';
+import { SwarmPort } from './swarm-port.ts';
+import type { UploadLine, UploadPump } from './upload-pump.ts';
+import { WireEvents } from './wire-events.ts';
+
+/** The torrent, as its connections see it. */
+export interface PeerOwner {
+  /** Undefined until the metadata is there and the data is checked. */
+  readonly swarm: Swarm | undefined;
+  ownHandshake(connection: PeerConnection): OwnHandshake;
+  /** Handshakes are done. @returns why the connection must end, or undefined */
+  admit(connection: PeerConnection): string | undefined;
+  makePump(connection: PeerConnection, peer: SwarmPeer): UploadPump;
+  /** The buffer of a slot the swarm handed out. */
+  slotView(slot: number): Uint8Array;
+  onExtendedHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void;
+  onExtended(connection: PeerConnection, name: string, payload: Uint8Array): void;
+  /** BEP 5: where the peer's DHT node listens. */
+  onDhtPort(connection: PeerConnection, port: number): void;
+  /** After every batch of input: requests go out, timers may have moved. */
+  onInput(): void;
+  onClosed(connection: PeerConnection, end: StreamEnd): void;
+}
+
+export interface ConnectionOptions {
+  readonly stream: ByteStream;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly policy: EncryptionPolicy;
+  readonly downLimiter: RateLimiter;
+}
+
+interface Parties {
+  readonly owner?: PeerOwner;
+  readonly candidate?: Candidate;
+  readonly findOwner?: (infoHash: Uint8Array) => PeerOwner | undefined;
+}
+
+/** Where the payload of a block goes that somebody else completed meanwhile; as large as the wire lets any block be. */
+const LOST_CLAIM_BYTES = 128 * 1024;
+let lostClaimTarget: Uint8Array | undefined;
+
+/** Bans go by address; on loopback, where a whole swarm shares one, by address and port. */
+export function banKeyOf(host: string, port: number): string {
+  return isLoopback(host) ? `${host}:${port}` : host;
+}
+
+export class PeerConnection implements WireSink, UploadLine {
+  readonly stream: ByteStream;
+  readonly wire: PeerWire;
+  readonly candidate: Candidate | undefined;
+  readonly isIncoming: boolean;
+  readonly origin: PeerOrigin;
+  readonly openedAtMs: number;
+  owner: PeerOwner | undefined;
+  handshake: PeerHandshake | undefined;
+  extended: ExtendedHandshake | undefined;
+  swarmPeer: SwarmPeer | undefined;
+  lastReceivedAtMs: number;
+  lastSentAtMs: number;
+  /** Both handshakes are done and the torrent took us in. */
+  isAdmitted = false;
+  readonly #secure: SecureStream;
+  readonly #clock: Clock;
+  readonly #downLimiter: RateLimiter;
+  readonly #events: WireEvents;
+  readonly #findOwner: Parties['findOwner'];
+  readonly #port: SwarmPort;
+  #pump: UploadPump | undefined;
+  /** Our handshake, caught to ride along with the negotiation of the encryption. */
+  #initialPayload: Uint8Array | undefined;
+  #isClosed = false;
+
+  private constructor(options: ConnectionOptions, parties: Parties) {
+    this.stream = options.stream;
+    this.#clock = options.clock;
+    this.#downLimiter = options.downLimiter;
+    this.owner = parties.owner;
+    this.candidate = parties.candidate;
+    this.isIncoming = parties.candidate === undefined;
+    this.origin = parties.candidate?.origin ?? 'incoming';
+    this.#findOwner = parties.findOwner;
+    this.openedAtMs = this.nowMs();
+    this.lastReceivedAtMs = this.openedAtMs;
+    this.lastSentAtMs = this.openedAtMs;
+    this.#events = new WireEvents(this);
+    this.wire = new PeerWire({ handler: this.#events, sink: this });
+    this.#port = new SwarmPort(this);
+    this.#secure = new SecureStream(options.stream, options.policy, {
+      onBytes: (bytes) => this.#onBytes(bytes),
+      onDrain: () => this.#pump?.pump(),
+      onClose: (end) => this.#onClose(end),
+    });
+  }
+
+  /** A stream that we dialled for `candidate`: speaks first. */
+  static outgoing(
+    options: ConnectionOptions & { owner: PeerOwner; candidate: Candidate; encrypt: boolean },
+  ): PeerConnection {
+    const connection = new PeerConnection(options, options);
+    const own = options.owner.ownHandshake(connection);
+    connection.#initialPayload = EMPTY_BYTES;
+    connection.wire.sendHandshake(own);
+    connection.wire.flush();
+    const payload = connection.#initialPayload;
+    connection.#initialPayload = undefined;
+    const mode = { kind: 'outgoing', infoHash: own.infoHash, encrypt: options.encrypt } as const;
+    connection.#secure.start(mode, payload, options.rng);
+    return connection;
+  }
+
+  /** A stream that came in: listens for a handshake and answers it for the torrent it names. */
+  static incoming(
+    options: ConnectionOptions & {
+      findTorrent: (skeyHash: string) => Uint8Array | undefined;
+      findOwner: (infoHash: Uint8Array) => PeerOwner | undefined;
+    },
+  ): PeerConnection {
+    const connection = new PeerConnection(options, { findOwner: options.findOwner });
+    connection.#secure.start(
+      { kind: 'incoming', findTorrent: options.findTorrent },
+      EMPTY_BYTES,
+      options.rng,
+    );
+    return connection;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+  get isEncrypted(): boolean {
+    return this.#secure.isEncrypted;
+  }
+  get queuedBytes(): number {
+    return this.stream.queuedBytes;
+  }
+  get banKey(): string {
+    const { host, port } = this.stream.remote;
+    return banKeyOf(host, this.isIncoming ? (this.extended?.listenPort ?? port) : port);
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+  cork(): void {
+    this.stream.cork();
+  }
+  uncork(): void {
+    this.stream.uncork();
+  }
+  close(text: string): void {
+    this.#secure.close(text);
+  }
+
+  /** The peer's handshake is here. Incoming: finds the torrent it names and answers. */
+  handleHandshake(handshake: PeerHandshake): void {
+    this.handshake = handshake;
+    if (this.owner === undefined) {
+      this.owner = this.#findOwner?.(handshake.infoHash);
+      if (this.owner === undefined) {
+        this.close('unknown torrent');
+        return;
+      }
+      this.wire.sendHandshake(this.owner.ownHandshake(this));
+    }
+    const refusal = this.owner.admit(this);
+    if (refusal !== undefined) {
+      this.close(refusal);
+      return;
+    }
+    this.isAdmitted = true;
+    if (this.owner.swarm !== undefined) this.join(this.owner.swarm);
+    else if (this.wire.hasFast) this.#port.sendPieces(new Bitfield(1));
+  }
+
+  /** The swarm is ready, or was when the handshake came: from now on its messages flow. */
+  join(swarm: Swarm): void {
+    const { owner } = this;
+    if (owner === undefined || !this.isAdmitted || this.#isClosed || this.swarmPeer !== undefined) return;
+    const nowMs = this.nowMs();
+    const facts = { host: this.banKey, isIncoming: this.isIncoming, hasFast: this.wire.hasFast };
+    const peer = swarm.addPeer(this.#port, facts, nowMs);
+    this.swarmPeer = peer;
+    this.#pump = owner.makePump(this, peer);
+    if (this.extended?.requestQueue !== undefined)
+      swarm.setPeerRequestLimit(peer, this.extended.requestQueue);
+    if (this.extended?.uploadOnly === true) swarm.handleUploadOnly(peer, true, nowMs);
+    this.wire.setPieceCount(swarm.have.size);
+    this.#events.replay();
+  }
+
+  pumpUploads(): void {
+    this.#pump?.pump();
+  }
+
+  // --- WireSink and UploadLine
+
+  write(bytes: Uint8Array): void {
+    if (this.#initialPayload !== undefined) {
+      this.#initialPayload = bytes;
+      return;
+    }
+    this.lastSentAtMs = this.nowMs();
+    this.#secure.write(bytes);
+  }
+
+  writePayload(bytes: Uint8Array, sent?: () => void): void {
+    this.#secure.writeShared(bytes, sent);
+  }
+
+  onPending(): void {
+    if (this.#initialPayload === undefined) queueMicrotask(() => this.wire.flush());
+  }
+
+  sendBlock(piece: number, begin: number, payload: Uint8Array, sent: () => void): void {
+    this.wire.sendPiece(piece, begin, payload, sent);
+  }
+
+  // --- stream
+
+  #onBytes(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.lastReceivedAtMs = this.nowMs();
+    if (this.#events.isInLostBlock) {
+      // The block came from elsewhere while we were inside it: its buffer may hold other data by now.
+      lostClaimTarget ??= new Uint8Array(LOST_CLAIM_BYTES);
+      this.wire.blockTarget = lostClaimTarget;
+      this.wire.blockOffset = 0;
+    }
+    this.wire.receive(bytes);
+    this.#downLimiter.spend(bytes.length);
+    if (!this.#downLimiter.isOpen()) {
+      this.stream.pause();
+      this.#downLimiter.whenOpen(() => this.#resumeReading());
+    }
+    this.owner?.onInput();
+  }
+
+  #resumeReading(): void {
+    if (this.#isClosed) return;
+    if (this.#downLimiter.isOpen()) this.stream.resume();
+    else this.#downLimiter.whenOpen(() => this.#resumeReading());
+  }
+
+  #onClose(end: StreamEnd): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.wire.close();
+    this.#pump?.close();
+    this.owner?.onClosed(this, end);
+  }
+}

@@ -1,0 +1,22 @@
+// Every number that bounds peers, in one place (see the "Peers" table of the design's engine page).
+
+/** Connections of a session and of a torrent. */
+export const MAX_PEERS = 200;
+export const MAX_PEERS_PER_TORRENT = 80;
+/** Both lower than what a slow link and a busy peer need together, higher than what a dead one deserves. */
+export const DIAL_TIMEOUT_MS = 10_000;
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Connections that came in and have not shaken hands: more are dropped at once. */
+export const MAX_PENDING_INCOMING = 100;
+/** BEP 3 says two minutes; 100 s leaves room for delay. */
+export const KEEP_ALIVE_MS = 100_000;
+/** Silent for so long: gone. */
+export const SILENCE_MS = 180_000;
+/** How often slow matters are looked at: keep-alives, silence, PEX. */
+export const TICK_MS = 1_000;
+/** BEP 11: at most one message a minute. */
+export const PEX_INTERVAL_MS = 60_000;
+/** Near the limit, every 5 minutes the worst 4 % make room for somebody new (libtorrent peer_turnover). */
+export const TURNOVER_INTERVAL_MS = 5 * 60_000;
+export const TURNOVER_SHARE = 0.04;
+export const TURNOVER_ABOVE = 0.9;
