@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/** Real programs of others: run by test/interop/run.ts, inside a network of its own. */
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['test/interop/**/*.test.ts'],
+    globalSetup: ['test/interop/support/global-setup.ts'],
+    // Daemons take seconds to start, and Transmission unchokes on a ten-second tick.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    // Most cases wait for somebody's timer: many at once cost little.
+    maxConcurrency: 8,
+  },
+});
