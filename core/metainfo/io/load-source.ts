@@ -48,7 +48,10 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
       return { magnet: magnetOfHash(source) as Magnet };
     case 'stdin':
       return contentFrom(
-        await readAll(options.stdin ?? process.stdin, maxTorrentBytes, 'standard input'),
+        await abortable(
+          readAll(options.stdin ?? process.stdin, maxTorrentBytes, 'standard input'),
+          options.signal,
+        ),
         'standard input',
       );
     case 'url': {
@@ -67,6 +70,17 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
       return torrentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
     }
   }
+}
+
+/** Nothing ends a read from a terminal: the read is left behind when the signal comes. */
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 async function pathOf(text: string): Promise<string> {
@@ -98,7 +112,7 @@ function torrentFrom(bytes: Uint8Array, where: string): LoadedSource {
       hint: 'the site may want you to log in first; download the .torrent in a browser',
     });
   return {
-    metainfo: valueOf(
+    metainfo: orBadTorrent(
       parseTorrent(bytes, { pathRules: pathRulesFor(process.platform) }),
       `${where} is not a usable torrent`,
     ),
@@ -107,10 +121,10 @@ function torrentFrom(bytes: Uint8Array, where: string): LoadedSource {
 
 function magnetFrom(text: string): LoadedSource {
   const hint = looksCutShort(text) ? CUT_SHORT_HINT : undefined;
-  return { magnet: valueOf(parseMagnet(text), 'cannot use this magnet link', hint) };
+  return { magnet: orBadTorrent(parseMagnet(text), 'cannot use this magnet link', hint) };
 }
 
-function valueOf<T>(result: Result<T>, message: string, hint?: string): T {
+function orBadTorrent<T>(result: Result<T>, message: string, hint?: string): T {
   if (result.ok) return result.value;
   throw new OperationError(
     'bad-torrent',
