@@ -5,7 +5,7 @@
 const WINDOW_BUCKETS = 20;
 const BUCKET_MS = 1000;
 /** Shown rates: quick enough to follow a line, slow enough to read. */
-const DISPLAY_MS = 5000;
+const DISPLAY_BUCKETS = 5;
 /** A rate over less than this is noise from one burst. */
 const MIN_SPAN_MS = 500;
 
@@ -39,13 +39,22 @@ export class RateMeter {
     return this.#windowBytes;
   }
 
+  /** Mean of the last 20 s, or since the first byte when that is less. */
+  windowRateBytesPerSec(nowMs: number): number {
+    return this.#rateOver(WINDOW_BUCKETS, nowMs);
+  }
+
   /** Mean of the last five seconds, or since the first byte when that is less. */
   rateBytesPerSec(nowMs: number): number {
-    if (this.#startedAtMs < 0 || this.windowBytes(nowMs) === 0) return 0;
-    const buckets = DISPLAY_MS / BUCKET_MS;
+    return this.#rateOver(DISPLAY_BUCKETS, nowMs);
+  }
+
+  #rateOver(buckets: number, nowMs: number): number {
+    if (this.windowBytes(nowMs) === 0) return 0;
     let bytes = 0;
-    for (let i = 0; i < buckets; i++)
+    for (let i = 0; i < buckets; i++) {
       bytes += this.#buckets[(this.#newest - i + WINDOW_BUCKETS) % WINDOW_BUCKETS] as number;
+    }
     const firstMs = Math.max(this.#startedAtMs, (this.#newest - buckets + 1) * BUCKET_MS);
     return (bytes * 1000) / Math.max(nowMs - firstMs, MIN_SPAN_MS);
   }

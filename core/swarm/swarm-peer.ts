@@ -1,40 +1,125 @@
-// One peer of one torrent: protocol state and counters. Only the swarm writes here.
+// One peer of one torrent: protocol state, queues and counters. Only core/swarm writes here; others read.
 import { Bitfield } from '../base/bitfield.ts';
+import type { PeerSpeed, PickerPeer } from '../pieces/picker-types.ts';
 import type { UnchokeReason } from '../session/snapshot.ts';
+import type { ChokeCandidate } from './choke-policy.ts';
+import type { Chokeable } from './choker.ts';
 import type { PeerFacts, PeerPort } from './peer-port.ts';
+import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rate-meter.ts';
+import { RequestRing } from './request-ring.ts';
+import { UploadQueue } from './upload-queue.ts';
 
-export class SwarmPeer {
+/** BEP 3's anti-snubbing: a minute without a block while we are interested. */
+const SNUBBING_MS = 60_000;
+
+export class SwarmPeer implements PickerPeer, Chokeable {
+  /** Never used again within a torrent. */
+  readonly id: number;
   readonly port: PeerPort;
   readonly facts: PeerFacts;
-  readonly have: Bitfield;
   readonly joinedAtMs: number;
+  /** What it has. */
+  pieces: Bitfield;
+  /** It was told to go; nothing more is said to it and nothing it says counts. */
+  isEnding = false;
+
   amChoking = true;
   amInterested = false;
   peerChoking = true;
   peerInterested = false;
-  isSnubbed = false;
-  unchokeReason: UnchokeReason | undefined = undefined;
+  /** BEP 21: it wants nothing more. */
+  isUploadOnly = false;
+  /** Counted as a seed by the picker. */
+  joinedAsSeed = false;
+  /** Pieces it has that we want. */
+  neededCount = 0;
+  interestedAtMs = 0;
+
+  // --- what it sends
+  readonly requests = new RequestRing();
+  readonly pipeline = new Pipeline();
   readonly down = new RateMeter();
-  readonly up = new RateMeter();
-  /** After `Swarm.claimBlock` returned true: where the payload goes. */
+  readonly allowedFast = new Set<number>();
+  readonly suggested = new Set<number>();
+  speed: PeerSpeed = 'medium';
+  isSnubbed = false;
+  isOnParole = false;
+  /** The last pick gave less than the pipeline would hold. */
+  isHungry = false;
+  lastBlockAtMs = Number.NEGATIVE_INFINITY;
+  /** Since the last block. */
+  rejectCount = 0;
+  /** Payload nobody asked for, bytes. */
+  unrequestedBytes = 0;
+  /** Where the payload under way goes; slot -1 = throw it away. Look again before every copy: it may be withdrawn. */
   claimSlot = -1;
   claimOffset = 0;
+  /** The payload that claimBlock refused had been asked for once. */
+  isClaimDuplicate = false;
 
-  constructor(port: PeerPort, facts: PeerFacts, pieceCount: number, nowMs: number) {
+  // --- what it gets
+  readonly uploads = new UploadQueue();
+  readonly up = new RateMeter();
+  readonly allowedFastOut = new Set<number>();
+  unchokeReason: UnchokeReason | undefined = undefined;
+  wasUnchoked = false;
+  chokeChangedAtMs: number;
+  sentSinceUnchokeBytes = 0;
+  sentWhileChokedBytes = 0;
+  /** Requests refused since it was served last. */
+  refusedCount = 0;
+
+  constructor(id: number, port: PeerPort, facts: PeerFacts, pieceCount: number, nowMs: number) {
+    this.id = id;
     this.port = port;
     this.facts = facts;
-    this.have = new Bitfield(pieceCount);
+    this.pieces = new Bitfield(pieceCount);
     this.joinedAtMs = nowMs;
+    this.chokeChangedAtMs = nowMs;
+  }
+
+  get isChoked(): boolean {
+    return this.peerChoking;
+  }
+
+  get isSeed(): boolean {
+    return this.pieces.isFull;
   }
 
   get requestsOut(): number {
-    return 0;
+    return this.requests.activeCount;
   }
+
   get requestsIn(): number {
-    return 0;
+    return this.uploads.size;
   }
-  get isSeed(): boolean {
-    return this.have.isFull;
+
+  get downloadedBytes(): number {
+    return this.down.total;
+  }
+
+  get uploadedBytes(): number {
+    return this.up.total;
+  }
+
+  /** For views: as `unchokeReason`, and what a choked peer may still be getting. */
+  get servedFor(): UnchokeReason | undefined {
+    if (this.amChoking && this.uploads.size > 0) return 'allowed-fast';
+    return this.unchokeReason;
+  }
+
+  chokeCandidate(nowMs: number): ChokeCandidate {
+    const waitingSinceMs = Math.max(this.lastBlockAtMs, this.interestedAtMs);
+    return {
+      receivedBytes: this.down.windowBytes(nowMs),
+      sentBytes: this.up.windowBytes(nowMs),
+      sentSinceUnchokeBytes: this.sentSinceUnchokeBytes,
+      isUnchoked: !this.amChoking,
+      sinceChangeMs: nowMs - this.chokeChangedAtMs,
+      connectedMs: nowMs - this.joinedAtMs,
+      isSnubbingUs: this.amInterested && nowMs - waitingSinceMs > SNUBBING_MS,
+      pieceCount: this.pieces.count,
+    };
   }
 }

@@ -2,8 +2,12 @@
 import type { Bitfield } from '../base/bitfield.ts';
 import type { Rng } from '../base/clock.ts';
 import type { PieceLayout } from '../metainfo/layout.ts';
+import type { PiecePicker } from '../pieces/picker.ts';
+import type { PickPolicy } from '../pieces/policy.ts';
 import type { ChokePolicy } from './choke-policy.ts';
 import type { SlotPool } from './peer-port.ts';
+import type { RateMeter } from './rate-meter.ts';
+import type { SwarmPeer } from './swarm-peer.ts';
 
 export interface SwarmOptions {
   readonly layout: PieceLayout;
@@ -16,15 +20,15 @@ export interface SwarmOptions {
   readonly events: SwarmEvents;
   /** Default: tit-for-tat while leeching, round robin while seeding. */
   readonly chokePolicy?: ChokePolicy;
+  /** Default: rarest first. */
+  readonly pickPolicy?: PickPolicy;
   readonly limits?: Partial<SwarmLimits>;
-  /** BEP 6 set for a peer at `host`, in order; default none. */
+  /** BEP 6 set for a peer at `host`; default none. */
   readonly allowedFastPieces?: (host: string) => readonly number[];
 }
 
 export interface SwarmLimits {
-  /** Outstanding requests to one peer that told no `reqq`. */
-  readonly requestsOut: number;
-  /** Requests of one peer that may wait here. */
+  /** Requests of one peer that may wait here: what we tell as BEP 10 `reqq`, and some for those who do not read it. */
   readonly requestsIn: number;
   /** Largest block we serve, bytes. */
   readonly requestBytes: number;
@@ -32,9 +36,9 @@ export interface SwarmLimits {
 
 export interface SwarmEvents {
   /**
-   * All bytes of this segment lie in `slot`. The carrier hashes and writes it, has the slot released, and after the last
-   * segment of a piece calls `handlePieceVerified` or `handlePieceFailed`.
-   * @param wantBlockDigests the verdict needs a SHA-1 of every block (the piece failed before)
+   * All bytes of this segment lie in `slot`, which now belongs to the storage. The carrier has it hashed, written and
+   * released, and after the last segment of a piece calls `handlePieceVerified` or `handlePieceFailed`.
+   * @param wantBlockDigests the piece failed before: the verdict needs a SHA-1 of every block
    */
   onSegmentFilled(
     piece: number,
@@ -43,8 +47,21 @@ export interface SwarmEvents {
     lengthBytes: number,
     wantBlockDigests: boolean,
   ): void;
-  /** Every peer at `host` has been told to disconnect; do not connect again in this session. */
+  /** Every peer at `host` has been told to disconnect; do not connect to it again in this session. */
   onBan(host: string, reason: string): void;
-  /** Every wanted piece is verified. Comes again when more becomes wanted and is done. */
+  /** Every wanted piece is verified. Comes again when more becomes wanted and that is done. */
   onCompleted(): void;
+}
+
+/** What the parts of one swarm share. */
+export interface SwarmCommons {
+  readonly layout: PieceLayout;
+  readonly picker: PiecePicker;
+  readonly peers: Set<SwarmPeer>;
+  readonly peersById: Map<number, SwarmPeer>;
+  readonly events: SwarmEvents;
+  readonly limits: SwarmLimits;
+  readonly segmentBytes: number;
+  readonly down: RateMeter;
+  readonly up: RateMeter;
 }

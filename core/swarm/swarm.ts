@@ -1,154 +1,491 @@
 // One torrent's peers: who gets what, and what we ask of whom. A pure machine: inputs come through `handle*`, outputs go to
-// PeerPort and SwarmEvents, time comes in as `nowMs`.
-import type { Bitfield } from '../base/bitfield.ts';
+// PeerPort and SwarmEvents, time comes in as `nowMs`. Invariant: `neededCount` of every peer is the number of pieces it
+// has that we want, and we are interested exactly while it is above zero.
+import { Bitfield } from '../base/bitfield.ts';
+import { PiecePicker } from '../pieces/picker.ts';
+import type { SequentialWindow } from '../pieces/picker-types.ts';
 import type { FilePriority, WasteSnapshot } from '../session/snapshot.ts';
-import type { PeerFacts, PeerPort } from './peer-port.ts';
+import { titForTat } from './choke-policy.ts';
+import { Downloads } from './downloads.ts';
+import type { DisconnectReason, PeerFacts, PeerPort } from './peer-port.ts';
+import { RateMeter } from './rate-meter.ts';
+import { SmartBan } from './smart-ban.ts';
 import { SwarmPeer } from './swarm-peer.ts';
-import type { SwarmOptions } from './swarm-types.ts';
+import type { SwarmCommons, SwarmLimits, SwarmOptions } from './swarm-types.ts';
+import type { UploadRequest } from './upload-queue.ts';
+import { Uploads } from './uploads.ts';
 
-export interface UploadRequest {
-  readonly piece: number;
-  readonly begin: number;
-  readonly length: number;
-}
+const DEFAULT_LIMITS: SwarmLimits = {
+  // We tell `reqq` 500 and allow four times that: libtorrent's figure, for peers that do not read it.
+  requestsIn: 2000,
+  // BEP 3 clients ask for 16 KiB; a few for 32 or 128. Larger serves nobody.
+  requestBytes: 131_072,
+};
+/** BEP 6 sets beyond this help nobody and only fill memory. */
+const MAX_FAST_PIECES = 64;
+/** Fetched in order ahead of the reader: two seconds at 8 MB/s. */
+const SEQUENTIAL_WINDOW_BYTES = 16 << 20;
 
 export class Swarm {
+  readonly #commons: SwarmCommons;
   readonly #options: SwarmOptions;
-  readonly #peers = new Set<SwarmPeer>();
+  readonly #picker: PiecePicker;
+  readonly #downloads: Downloads;
+  readonly #uploads: Uploads;
+  readonly #smartBan = new SmartBan();
+  readonly #banned = new Set<string>();
+  /** Of everybody who ever sent a block: contributors outlive connections. */
+  readonly #hostById = new Map<number, string>();
+  #nextPeerId = 0;
+  #failedHashBytes = 0;
+  #wasComplete: boolean;
 
   constructor(options: SwarmOptions) {
+    const { layout, have, slots, segmentBytes, rng, events } = options;
+    const picker = new PiecePicker({ layout, have, slots, segmentBytes, rng, policy: options.pickPolicy });
     this.#options = options;
+    this.#picker = picker;
+    this.#wasComplete = picker.isComplete;
+    this.#commons = {
+      layout,
+      picker,
+      events,
+      segmentBytes: Math.min(segmentBytes, layout.pieceLength),
+      peers: new Set(),
+      peersById: new Map(),
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      down: new RateMeter(),
+      up: new RateMeter(),
+    };
+    const end = (peer: SwarmPeer, reason: DisconnectReason): void => this.#end(peer, reason);
+    this.#downloads = new Downloads(this.#commons, (piece) => this.#smartBan.isWatching(piece), end);
+    this.#uploads = new Uploads(this.#commons, options.chokePolicy ?? titForTat(), rng, end);
   }
 
   // --- peers come and go
 
-  /** Sends our pieces first of all, then what BEP 6 and the choker give. */
+  /** Sends our pieces first of all, then what BEP 6 allows. A banned host is told to go at once. */
   addPeer(port: PeerPort, facts: PeerFacts, nowMs: number): SwarmPeer {
-    return new SwarmPeer(port, facts, this.#options.layout.pieceCount, nowMs);
+    const peer = new SwarmPeer(this.#nextPeerId++, port, facts, this.#commons.layout.pieceCount, nowMs);
+    this.#commons.peers.add(peer);
+    this.#commons.peersById.set(peer.id, peer);
+    this.#hostById.set(peer.id, facts.host);
+    this.#picker.addPeerPieces(peer.pieces);
+    if (this.#banned.has(facts.host)) {
+      this.#end(peer, 'banned');
+      return peer;
+    }
+    peer.isOnParole = this.#smartBan.isSuspect(facts.host);
+    port.sendPieces(this.#picker.have);
+    const allowedFastPieces = this.#options.allowedFastPieces;
+    if (facts.hasFast && allowedFastPieces !== undefined) {
+      this.#uploads.grantAllowedFast(peer, allowedFastPieces(facts.host));
+    }
+    return peer;
   }
+
   /** Must follow every end of a connection, whoever ended it. */
-  removePeer(_peer: SwarmPeer, _nowMs: number): void {}
-  /** BEP 10 `reqq`. */
-  setPeerRequestLimit(_peer: SwarmPeer, _requests: number): void {}
+  removePeer(peer: SwarmPeer, nowMs: number): void {
+    if (!this.#commons.peers.delete(peer)) return;
+    peer.isEnding = true;
+    this.#commons.peersById.delete(peer.id);
+    if (peer.downloadedBytes === 0) this.#hostById.delete(peer.id);
+    this.#picker.removePeerPieces(peer.pieces, peer.joinedAsSeed);
+    this.#downloads.removePeer(peer);
+    this.#uploads.removePeer(peer, nowMs);
+    this.#refill(nowMs);
+  }
+
+  /** BEP 10 `reqq`: requests it keeps waiting. */
+  setPeerRequestLimit(peer: SwarmPeer, requests: number): void {
+    peer.pipeline.setLimit(requests);
+  }
+
   /** BEP 21 `upload_only`. */
-  handleUploadOnly(_peer: SwarmPeer, _isUploadOnly: boolean, _nowMs: number): void {}
+  handleUploadOnly(peer: SwarmPeer, isUploadOnly: boolean): void {
+    peer.isUploadOnly = isUploadOnly;
+    this.#partIfPointless(peer);
+  }
 
   // --- messages; a violation ends in port.disconnect
 
-  handleChoke(_peer: SwarmPeer, _nowMs: number): void {}
-  handleUnchoke(_peer: SwarmPeer, _nowMs: number): void {}
-  handleInterested(_peer: SwarmPeer, _nowMs: number): void {}
-  handleNotInterested(_peer: SwarmPeer, _nowMs: number): void {}
-  handleHave(_peer: SwarmPeer, _piece: number, _nowMs: number): void {}
-  handleBitfield(_peer: SwarmPeer, _bytes: Uint8Array, _nowMs: number): void {}
-  handleHaveAll(_peer: SwarmPeer, _nowMs: number): void {}
-  handleHaveNone(_peer: SwarmPeer, _nowMs: number): void {}
-  handleRequest(_peer: SwarmPeer, _piece: number, _begin: number, _length: number, _nowMs: number): void {}
-  handleCancel(_peer: SwarmPeer, _piece: number, _begin: number, _length: number, _nowMs: number): void {}
-  handleReject(_peer: SwarmPeer, _piece: number, _begin: number, _length: number, _nowMs: number): void {}
-  handleAllowedFast(_peer: SwarmPeer, _piece: number, _nowMs: number): void {}
-  handleSuggest(_peer: SwarmPeer, _piece: number, _nowMs: number): void {}
+  handleChoke(peer: SwarmPeer, nowMs: number): void {
+    if (peer.peerChoking) return;
+    peer.peerChoking = true;
+    this.#downloads.handleChoke(peer);
+    this.#refill(nowMs);
+  }
+
+  handleUnchoke(peer: SwarmPeer, nowMs: number): void {
+    if (!peer.peerChoking) return;
+    peer.peerChoking = false;
+    this.#downloads.handleUnchoke(peer, nowMs);
+  }
+
+  handleInterested(peer: SwarmPeer, nowMs: number): void {
+    if (!peer.isEnding) this.#uploads.setInterested(peer, true, nowMs);
+  }
+
+  handleNotInterested(peer: SwarmPeer, nowMs: number): void {
+    this.#uploads.setInterested(peer, false, nowMs);
+  }
+
+  handleHave(peer: SwarmPeer, piece: number, nowMs: number): void {
+    if (!this.#isPiece(peer, piece) || !peer.pieces.set(piece)) return;
+    this.#picker.addAvailability(piece);
+    if (this.#picker.isNeeded(piece)) {
+      this.#setNeeded(peer, peer.neededCount + 1, nowMs);
+      this.#downloads.fill(peer, nowMs);
+    }
+    if (peer.isSeed) this.#partIfPointless(peer);
+  }
+
+  handleBitfield(peer: SwarmPeer, bytes: Uint8Array, nowMs: number): void {
+    const pieces = Bitfield.fromWire(this.#commons.layout.pieceCount, bytes);
+    if (pieces.ok) this.#setPieces(peer, pieces.value, nowMs);
+    else this.#end(peer, 'protocol-violation');
+  }
+
+  handleHaveAll(peer: SwarmPeer, nowMs: number): void {
+    if (this.#isFast(peer)) this.#setPieces(peer, Bitfield.full(this.#commons.layout.pieceCount), nowMs);
+  }
+
+  handleHaveNone(peer: SwarmPeer, nowMs: number): void {
+    if (this.#isFast(peer)) this.#setPieces(peer, new Bitfield(this.#commons.layout.pieceCount), nowMs);
+  }
+
   /** BEP 54. */
-  handleDontHave(_peer: SwarmPeer, _piece: number, _nowMs: number): void {}
+  handleDontHave(peer: SwarmPeer, piece: number, nowMs: number): void {
+    if (!this.#isPiece(peer, piece) || !peer.pieces.has(piece)) return;
+    const pieces = peer.pieces.clone();
+    pieces.clear(piece);
+    this.#setPieces(peer, pieces, nowMs);
+  }
+
+  handleAllowedFast(peer: SwarmPeer, piece: number, nowMs: number): void {
+    if (!this.#isFast(peer) || !this.#isPiece(peer, piece)) return;
+    if (peer.allowedFast.size < MAX_FAST_PIECES) peer.allowedFast.add(piece);
+    this.#downloads.fill(peer, nowMs);
+  }
+
+  handleSuggest(peer: SwarmPeer, piece: number): void {
+    if (!this.#isFast(peer) || !this.#isPiece(peer, piece)) return;
+    peer.suggested.delete(piece);
+    peer.suggested.add(piece);
+    if (peer.suggested.size <= MAX_FAST_PIECES) return;
+    for (const oldest of peer.suggested) {
+      peer.suggested.delete(oldest);
+      break;
+    }
+  }
+
+  handleReject(peer: SwarmPeer, piece: number, begin: number, nowMs: number): void {
+    if (this.#isFast(peer)) this.#downloads.handleReject(peer, piece, begin, nowMs);
+  }
+
+  handleRequest(peer: SwarmPeer, piece: number, begin: number, length: number): void {
+    if (!peer.isEnding) this.#uploads.handleRequest(peer, piece, begin, length);
+  }
+
+  handleCancel(peer: SwarmPeer, piece: number, begin: number, length: number): void {
+    this.#uploads.handleCancel(peer, piece, begin, length);
+  }
 
   // --- payload in
 
   /**
    * At a piece header: whether this block is wanted from this peer. When true the payload goes to `peer.claimSlot` at
-   * `peer.claimOffset`, and exactly one of handleBlock, handleBlockAborted follows. When false the carrier skips the
-   * payload and calls handleUnrequested.
+   * `peer.claimOffset`, and handleBlock follows when all of it is there, or handleBlockAborted. Look at `claimSlot` before
+   * every copy: it turns -1 when another peer was given the block; then throw the rest away, and still call handleBlock.
+   * When false the carrier skips the payload and calls handleUnrequested.
    */
-  claimBlock(_peer: SwarmPeer, _piece: number, _begin: number, _length: number, _nowMs: number): boolean {
-    return false;
+  claimBlock(peer: SwarmPeer, piece: number, begin: number, length: number, nowMs: number): boolean {
+    if (peer.isEnding) return false;
+    return this.#downloads.claim(peer, piece, begin, length, nowMs);
   }
+
   /** The claimed payload lies in its slot. */
-  handleBlock(_peer: SwarmPeer, _piece: number, _begin: number, _length: number, _nowMs: number): void {}
+  handleBlock(peer: SwarmPeer, piece: number, begin: number, length: number, nowMs: number): void {
+    this.#downloads.handleBlock(peer, piece, begin, length, nowMs);
+  }
+
   /** The connection died inside the claimed payload; removePeer follows. */
-  handleBlockAborted(_peer: SwarmPeer, _piece: number, _begin: number): void {}
-  handleUnrequested(_peer: SwarmPeer, _bytes: number, _nowMs: number): void {}
-  /** After every batch of handle* calls from one read (and at will): sends the requests that have become due. */
-  flush(_nowMs: number): void {}
+  handleBlockAborted(peer: SwarmPeer): void {
+    peer.claimSlot = -1;
+  }
+
+  /** Payload that claimBlock refused has been skipped. */
+  handleUnrequested(peer: SwarmPeer, bytes: number, nowMs: number): void {
+    this.#downloads.handleUnrequested(peer, bytes, nowMs);
+  }
+
+  /**
+   * After the handle* calls of one read: peers that had nothing to ask for ask again, when something came free meanwhile.
+   * Forgotten, it happens at the next timeout, which is then due at once.
+   */
+  flush(nowMs: number): void {
+    if (this.#downloads.isRefillDue) this.#refill(nowMs);
+  }
+
   /** A slot is free again after the pool was empty. */
-  handleSlotsAvailable(_nowMs: number): void {}
+  handleSlotsAvailable(nowMs: number): void {
+    this.#downloads.noteBlocksFree();
+    this.#refill(nowMs);
+  }
 
   // --- payload out
 
-  /** The next block this peer is owed; undefined when none, or while it is choked. */
-  nextUpload(_peer: SwarmPeer): UploadRequest | undefined {
-    return undefined;
+  /** The next block this peer is owed; undefined when none is. The carrier reads it and calls handleUploaded. */
+  nextUpload(peer: SwarmPeer): UploadRequest | undefined {
+    return this.#uploads.nextUpload(peer);
   }
+
   /** Payload bytes that left for the socket. */
-  handleUploaded(_peer: SwarmPeer, _bytes: number, _nowMs: number): void {}
+  handleUploaded(peer: SwarmPeer, bytes: number, nowMs: number): void {
+    this.#uploads.handleUploaded(peer, bytes, nowMs);
+  }
 
   // --- storage
 
   /** @param blockDigests 20 bytes a block (SHA-1), where `wantBlockDigests` was asked */
-  handlePieceVerified(_piece: number, _blockDigests: Uint8Array | undefined, _nowMs: number): void {}
-  handlePieceFailed(_piece: number, _blockDigests: Uint8Array, _nowMs: number): void {}
-  /** A verified piece turned out unreadable, or the check of `recheck` found it bad. */
-  handlePieceLost(_piece: number, _nowMs: number): void {}
+  handlePieceVerified(piece: number, blockDigests: Uint8Array | undefined, nowMs: number): void {
+    const wasNeeded = this.#picker.isNeeded(piece);
+    if (!this.#picker.markPieceVerified(piece)) return;
+    for (const host of this.#smartBan.noteSuccess(piece, blockDigests))
+      this.#ban(host, 'sent corrupt blocks');
+    for (const peer of this.#commons.peers) {
+      if (!peer.isEnding) peer.port.sendHave(piece);
+      peer.isOnParole = this.#smartBan.isSuspect(peer.facts.host);
+      if (wasNeeded && peer.pieces.has(piece)) this.#setNeeded(peer, peer.neededCount - 1, nowMs);
+    }
+    this.#checkCompleted();
+  }
+
+  /** @param blockDigests 20 bytes a block; undefined when the storage, not a peer, is to blame */
+  handlePieceFailed(piece: number, blockDigests: Uint8Array | undefined, nowMs: number): void {
+    const hosts = Array.from(this.#picker.contributors(piece), (id) => this.#hostById.get(id));
+    this.#picker.markPieceFailed(piece);
+    if (blockDigests !== undefined) {
+      this.#failedHashBytes += this.#commons.layout.pieceSize(piece);
+      for (const host of this.#smartBan.noteFailure(piece, hosts, blockDigests)) {
+        this.#ban(host, 'sent a corrupt piece');
+      }
+      for (const peer of this.#commons.peers) peer.isOnParole = this.#smartBan.isSuspect(peer.facts.host);
+    }
+    this.#downloads.noteBlocksFree();
+    this.#refill(nowMs);
+  }
+
+  /** A verified piece turned out unreadable. */
+  handlePieceLost(piece: number, nowMs: number): void {
+    const becameNeeded = this.#picker.markPieceLost(piece);
+    this.#uploads.handlePieceLost(piece);
+    this.#wasComplete = this.#picker.isComplete;
+    if (becameNeeded) this.#recountNeeded(nowMs);
+  }
 
   // --- commands
 
-  setPiecePriority(_piece: number, _priority: FilePriority, _nowMs: number): void {}
-  setPiecePriorities(_priorities: readonly FilePriority[], _nowMs: number): void {}
-  setSequential(_on: boolean): void {}
-  /** undefined = grow with what the line carries. */
-  setUploadSlots(_slots: number | undefined, _nowMs: number): void {}
+  setPiecePriority(piece: number, priority: FilePriority, nowMs: number): void {
+    if (this.#setPriority(piece, priority)) this.#recountNeeded(nowMs);
+  }
+
+  /** One for each piece. */
+  setPiecePriorities(priorities: ArrayLike<number>, nowMs: number): void {
+    let changed = false;
+    for (let piece = 0; piece < this.#commons.layout.pieceCount; piece++) {
+      if (this.#setPriority(piece, priorities[piece] as number)) changed = true;
+    }
+    if (changed) this.#recountNeeded(nowMs);
+  }
+
+  /** true: a window at the first missing piece; or the window of a reader that moves it as it reads. */
+  setSequential(window: boolean | SequentialWindow): void {
+    if (typeof window !== 'boolean') this.#picker.setSequential(window);
+    else if (!window) this.#picker.setSequential(undefined);
+    else {
+      const windowPieces = Math.max(2, Math.ceil(SEQUENTIAL_WINDOW_BYTES / this.#commons.layout.pieceLength));
+      this.#picker.setSequential({ fromPiece: 0, windowPieces });
+    }
+  }
+
+  /** Regular slots; one optimistic for every four comes on top. undefined = grow with what the line carries; 0 = none. */
+  setUploadSlots(slots: number | undefined, nowMs: number): void {
+    this.#uploads.setSlots(slots, nowMs);
+  }
+
   /** false: nothing new is requested (paused, disk trouble); what is under way still counts. */
-  setDownloadingAllowed(_allowed: boolean, _nowMs: number): void {}
+  setDownloadingAllowed(allowed: boolean, nowMs: number): void {
+    this.#downloads.setAllowed(allowed);
+    this.#refill(nowMs);
+  }
+
+  /** The torrent stops: half-filled slots go back. Call after the last peer is removed. */
+  releaseSlots(): void {
+    this.#picker.releaseSlots();
+  }
 
   // --- timers
 
-  /** Clock time at which handleTimeout is due; Infinity when nothing waits. */
+  /** Clock time at which handleTimeout is due; Infinity when nothing waits. Ask again after every batch of inputs. */
   nextTimeoutMs(): number {
-    return Number.POSITIVE_INFINITY;
+    if (this.#downloads.isRefillDue) return Number.NEGATIVE_INFINITY;
+    return Math.min(this.#uploads.nextTimeoutMs, this.#downloads.nextSweepMs);
   }
-  handleTimeout(_nowMs: number): void {}
+
+  handleTimeout(nowMs: number): void {
+    this.#uploads.handleTimeout(nowMs);
+    this.#downloads.handleTimeout(nowMs);
+    this.#refill(nowMs);
+  }
 
   // --- what a view asks
 
   get peers(): ReadonlySet<SwarmPeer> {
-    return this.#peers;
+    return this.#commons.peers;
+  }
+  /** Read only. */
+  get picker(): PiecePicker {
+    return this.#picker;
   }
   get have(): Bitfield {
-    return this.#options.have;
+    return this.#picker.have;
   }
   /** Every piece of the torrent is verified. */
   get isSeed(): boolean {
-    return this.have.isFull;
+    return this.#picker.have.isFull;
   }
   /** Every wanted piece is verified. */
   get isComplete(): boolean {
-    return false;
+    return this.#picker.isComplete;
   }
+  /** Payload that was asked for, also when it turned out bad. */
   get downloadedBytes(): number {
-    return 0;
+    return this.#commons.down.total;
   }
   get uploadedBytes(): number {
-    return 0;
+    return this.#commons.up.total;
   }
   get wasted(): WasteSnapshot {
-    return { duplicate: 0, failedHash: 0, unrequested: 0 };
-  }
-  /** Bytes of wanted pieces that are verified; and of all wanted pieces. */
-  get verifiedWantedBytes(): number {
-    return 0;
+    return {
+      duplicate: this.#downloads.duplicateBytes,
+      failedHash: this.#failedHashBytes,
+      unrequested: this.#downloads.unrequestedBytes,
+    };
   }
   get wantedBytes(): number {
-    return 0;
+    return this.#picker.wantedBytes;
+  }
+  /** Of `wantedBytes`. */
+  get verifiedWantedBytes(): number {
+    return this.#picker.wantedBytes - this.#picker.neededBytes;
   }
   openPieces(): readonly number[] {
-    return [];
+    return this.#picker.openPieces();
   }
   /** Full copies among connected peers plus the share of pieces that have one more. */
   availability(): number {
-    return 0;
+    return this.#picker.distributedCopies;
   }
-  downRateBytesPerSec(_nowMs: number): number {
-    return 0;
+  /** Peers that may be unchoked at a time. */
+  get uploadSlots(): number {
+    return this.#uploads.slots;
   }
-  upRateBytesPerSec(_nowMs: number): number {
-    return 0;
+  downRateBytesPerSec(nowMs: number): number {
+    return this.#commons.down.rateBytesPerSec(nowMs);
+  }
+  upRateBytesPerSec(nowMs: number): number {
+    return this.#commons.up.rateBytesPerSec(nowMs);
+  }
+  isBanned(host: string): boolean {
+    return this.#banned.has(host);
+  }
+
+  // --- inside
+
+  #refill(nowMs: number): void {
+    if (this.#downloads.isRefillDue) this.#downloads.refillHungry(nowMs);
+  }
+
+  #isPiece(peer: SwarmPeer, piece: number): boolean {
+    if (piece >= 0 && piece < this.#commons.layout.pieceCount) return true;
+    this.#end(peer, 'protocol-violation');
+    return false;
+  }
+
+  /** BEP 6 messages come only from peers that agreed to it. */
+  #isFast(peer: SwarmPeer): boolean {
+    if (peer.facts.hasFast) return true;
+    this.#end(peer, 'protocol-violation');
+    return false;
+  }
+
+  #setPieces(peer: SwarmPeer, pieces: Bitfield, nowMs: number): void {
+    this.#picker.removePeerPieces(peer.pieces, peer.joinedAsSeed);
+    peer.pieces = pieces;
+    peer.joinedAsSeed = pieces.isFull;
+    this.#picker.addPeerPieces(pieces);
+    this.#setNeeded(peer, this.#picker.countNeeded(pieces), nowMs);
+    this.#downloads.fill(peer, nowMs);
+    this.#partIfPointless(peer);
+  }
+
+  #setNeeded(peer: SwarmPeer, count: number, nowMs: number): void {
+    peer.neededCount = count;
+    const interested = count > 0;
+    if (interested === peer.amInterested || peer.isEnding) return;
+    peer.amInterested = interested;
+    if (interested) {
+      peer.interestedAtMs = nowMs;
+      peer.port.sendInterested();
+    } else {
+      peer.port.sendNotInterested();
+    }
+  }
+
+  #setPriority(piece: number, priority: number): boolean {
+    const changed = this.#picker.setPriority(piece, priority);
+    if (changed && priority === 0) this.#downloads.cancelPiece(piece);
+    return changed;
+  }
+
+  #recountNeeded(nowMs: number): void {
+    for (const peer of this.#commons.peers) {
+      this.#setNeeded(peer, this.#picker.countNeeded(peer.pieces), nowMs);
+      peer.isHungry = true;
+    }
+    this.#downloads.noteBlocksFree();
+    this.#refill(nowMs);
+    this.#checkCompleted();
+  }
+
+  #checkCompleted(): void {
+    const isComplete = this.#picker.isComplete;
+    if (isComplete === this.#wasComplete) return;
+    this.#wasComplete = isComplete;
+    if (!isComplete) return;
+    this.#commons.events.onCompleted();
+    for (const peer of this.#commons.peers) this.#partIfPointless(peer);
+  }
+
+  /** Two that want nothing of each other free the place for others. */
+  #partIfPointless(peer: SwarmPeer): void {
+    if (!this.#picker.isComplete) return;
+    const wantsNothing = peer.isSeed || (peer.isUploadOnly && !peer.peerInterested);
+    if (wantsNothing) this.#end(peer, 'both-seeds');
+  }
+
+  #ban(host: string, reason: string): void {
+    if (this.#banned.has(host)) return;
+    this.#banned.add(host);
+    this.#smartBan.forget(host);
+    for (const peer of this.#commons.peers) if (peer.facts.host === host) this.#end(peer, 'banned');
+    this.#commons.events.onBan(host, reason);
+  }
+
+  #end(peer: SwarmPeer, reason: DisconnectReason): void {
+    if (peer.isEnding) return;
+    peer.isEnding = true;
+    peer.port.disconnect(reason);
   }
 }

@@ -1,0 +1,167 @@
+// How many requests to keep at one peer, and when it is late. Depth = rate x (round trip + 1 s), found by doubling a round
+// trip until the rate stops growing; lateness = mean + 4 deviations of the gap between blocks. No timers: fed by blocks.
+import { BLOCK_BYTES } from '../metainfo/layout.ts';
+
+/** Enough for 5 MB/s at 100 ms from the start; half a MiB lost to a peer that turns out slow. */
+export const INITIAL_DEPTH = 32;
+export const MIN_DEPTH = 4;
+/** Peers that tell no `reqq`: 8 MB, more than any line here holds; what libtorrent serves at least. */
+export const MAX_DEPTH = 500;
+/** Beyond the round trip: a sender that pauses this long (disk, other peers) still finds work when it returns. */
+const RESERVE_MS = 1000;
+/** A doubling that brings less than this was the last. */
+const GROWTH_FACTOR = 1.15;
+/** A rate over less is noise; also the pace at which depth follows the rate. */
+const MIN_MEASURE_MS = 250;
+/** Weight of the newest measurement. */
+const RATE_GAIN = 0.5;
+/** RFC 6298's gains for mean and deviation. */
+const MEAN_GAIN = 1 / 8;
+const DEVIATION_GAIN = 1 / 4;
+const MIN_TIMEOUT_MS = 2000;
+const MAX_TIMEOUT_MS = 60_000;
+/** Before the first block: slow starters are common (a seek, a full line), dead peers less so. */
+const FIRST_TIMEOUT_MS = 10_000;
+
+export class Pipeline {
+  #limit = MAX_DEPTH;
+  #depth = INITIAL_DEPTH;
+  #isSlowStart = true;
+  /** Smallest time between a request and its block. */
+  #roundTripMs = Number.POSITIVE_INFINITY;
+  #rateBytesPerSec = 0;
+  #lastRoundRate = 0;
+  #measuredBytes = 0;
+  #measureStartMs = -1;
+  #gapMeanMs = -1;
+  #gapDeviationMs = 0;
+  /** When a block came last, or the first request of an empty queue went out. */
+  #lastProgressMs = 0;
+  /** Silent past its deadline, and no block since. */
+  #isStalled = false;
+  #lastRequestMs = 0;
+
+  /** How many requests should be outstanding. */
+  get depth(): number {
+    return this.#isStalled ? 1 : this.#depth;
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  /** Payload, as this pipeline measures it: quick to follow, for decisions here only. */
+  get rateBytesPerSec(): number {
+    return this.#rateBytesPerSec;
+  }
+
+  get isSlowStart(): boolean {
+    return this.#isSlowStart;
+  }
+
+  /** The peer said how many it keeps (BEP 10 `reqq`). */
+  setLimit(requests: number): void {
+    this.#limit = Math.max(1, Math.min(requests, MAX_DEPTH));
+    this.#depth = Math.min(this.#depth, this.#limit);
+  }
+
+  /** A request goes out; `outstanding` before it. */
+  noteRequest(outstanding: number, nowMs: number): void {
+    this.#lastRequestMs = nowMs;
+    if (outstanding > 0 || this.#isStalled) return;
+    this.#lastProgressMs = nowMs;
+    this.#measureStartMs = nowMs;
+    this.#measuredBytes = 0;
+  }
+
+  noteBlock(bytes: number, sentAtMs: number, nowMs: number): void {
+    const latencyMs = nowMs - sentAtMs;
+    if (latencyMs < this.#roundTripMs) this.#roundTripMs = latencyMs;
+    this.#noteGap(nowMs - Math.max(sentAtMs, this.#lastProgressMs));
+    this.#lastProgressMs = nowMs;
+    this.#isStalled = false;
+    this.#measuredBytes += bytes;
+    const spanMs = nowMs - this.#measureStartMs;
+    // In slow start a round lasts as long as the queue that was asked for; afterwards a quarter of a second at least.
+    const isRoundOver = this.#isSlowStart
+      ? this.#measuredBytes >= this.#depth * BLOCK_BYTES
+      : spanMs >= Math.max(MIN_MEASURE_MS, this.#roundTripMs);
+    if (isRoundOver) this.#endRound(Math.max(spanMs, 1), nowMs);
+    else if (this.#isSlowStart && spanMs > 4 * RESERVE_MS) this.#endRound(spanMs, nowMs);
+  }
+
+  /** Payload came that was asked for, though no longer needed. */
+  noteSignOfLife(nowMs: number): void {
+    this.#lastProgressMs = nowMs;
+    this.#isStalled = false;
+  }
+
+  noteUnchoke(): void {
+    this.#isStalled = false;
+  }
+
+  /** Clock time at which silence becomes a timeout, given that something is outstanding. */
+  get deadlineMs(): number {
+    return (this.#isStalled ? this.#lastRequestMs : this.#lastProgressMs) + this.timeoutMs;
+  }
+
+  get timeoutMs(): number {
+    if (this.#gapMeanMs < 0) return FIRST_TIMEOUT_MS;
+    const timeoutMs = this.#gapMeanMs + 4 * this.#gapDeviationMs;
+    return Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, timeoutMs));
+  }
+
+  get lastProgressMs(): number {
+    return this.#lastProgressMs;
+  }
+
+  /** It went silent: whatever it was good for before, begin low again. */
+  noteStall(nowMs: number): void {
+    this.#isStalled = true;
+    this.#depth = Math.min(this.#limit, MIN_DEPTH);
+    this.#isSlowStart = true;
+    this.#lastRoundRate = 0;
+    this.#rateBytesPerSec = 0;
+    this.#measuredBytes = 0;
+    this.#measureStartMs = nowMs;
+  }
+
+  #noteGap(gapMs: number): void {
+    if (this.#gapMeanMs < 0) {
+      this.#gapMeanMs = gapMs;
+      this.#gapDeviationMs = gapMs / 2;
+      return;
+    }
+    const error = gapMs - this.#gapMeanMs;
+    this.#gapMeanMs += MEAN_GAIN * error;
+    this.#gapDeviationMs += DEVIATION_GAIN * (Math.abs(error) - this.#gapDeviationMs);
+  }
+
+  #endRound(spanMs: number, nowMs: number): void {
+    const rate = (this.#measuredBytes * 1000) / spanMs;
+    this.#measuredBytes = 0;
+    this.#measureStartMs = nowMs;
+    if (this.#isSlowStart) {
+      this.#rateBytesPerSec = rate;
+      if (rate > this.#lastRoundRate * GROWTH_FACTOR && this.#depth < this.#limit) {
+        this.#lastRoundRate = rate;
+        this.#depth = Math.max(this.#boundedDepth(), Math.min(this.#limit, this.#depth * 2));
+        return;
+      }
+      this.#isSlowStart = false;
+    } else {
+      this.#rateBytesPerSec += RATE_GAIN * (rate - this.#rateBytesPerSec);
+    }
+    this.#depth = this.#boundedDepth();
+  }
+
+  #boundedDepth(): number {
+    const horizonMs = Math.min(this.#roundTripMs, MAX_TIMEOUT_MS) + RESERVE_MS;
+    const depth = Math.ceil((this.#rateBytesPerSec * horizonMs) / 1000 / BLOCK_BYTES);
+    return Math.min(this.#limit, Math.max(MIN_DEPTH, depth));
+  }
+}
