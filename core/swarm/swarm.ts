@@ -102,12 +102,12 @@ export class Swarm {
   }
 
   /** BEP 21 `upload_only`. */
-  handleUploadOnly(peer: SwarmPeer, isUploadOnly: boolean): void {
+  handleUploadOnly(peer: SwarmPeer, isUploadOnly: boolean, _nowMs: number): void {
     peer.isUploadOnly = isUploadOnly;
     this.#partIfPointless(peer);
   }
 
-  // --- messages; a violation ends in port.disconnect
+  // --- messages, each with its time; a violation ends in port.disconnect
 
   handleChoke(peer: SwarmPeer, nowMs: number): void {
     if (peer.peerChoking) return;
@@ -168,7 +168,7 @@ export class Swarm {
     this.#downloads.fill(peer, nowMs);
   }
 
-  handleSuggest(peer: SwarmPeer, piece: number): void {
+  handleSuggest(peer: SwarmPeer, piece: number, _nowMs: number): void {
     if (!this.#isFast(peer) || !this.#isPiece(peer, piece)) return;
     peer.suggested.delete(piece);
     peer.suggested.add(piece);
@@ -179,15 +179,15 @@ export class Swarm {
     }
   }
 
-  handleReject(peer: SwarmPeer, piece: number, begin: number, nowMs: number): void {
+  handleReject(peer: SwarmPeer, piece: number, begin: number, _length: number, nowMs: number): void {
     if (this.#isFast(peer)) this.#downloads.handleReject(peer, piece, begin, nowMs);
   }
 
-  handleRequest(peer: SwarmPeer, piece: number, begin: number, length: number): void {
+  handleRequest(peer: SwarmPeer, piece: number, begin: number, length: number, _nowMs: number): void {
     if (!peer.isEnding) this.#uploads.handleRequest(peer, piece, begin, length);
   }
 
-  handleCancel(peer: SwarmPeer, piece: number, begin: number, length: number): void {
+  handleCancel(peer: SwarmPeer, piece: number, begin: number, length: number, _nowMs: number): void {
     this.#uploads.handleCancel(peer, piece, begin, length);
   }
 
@@ -210,7 +210,7 @@ export class Swarm {
   }
 
   /** The connection died inside the claimed payload; removePeer follows. */
-  handleBlockAborted(peer: SwarmPeer): void {
+  handleBlockAborted(peer: SwarmPeer, _piece: number, _begin: number): void {
     peer.claimSlot = -1;
   }
 
