@@ -1,50 +1,415 @@
-// One peer connection as a pure machine: decrypted bytes in, calls to a handler; messages in, bytes to a sink (BEP 3, 5, 6, 10, 54).
+// One peer connection as a pure machine: decrypted bytes in, calls to a handler; messages in, bytes to a sink (BEP 3, 5,
+// 6, 10, 54). Invariants: every length is checked before anything is kept for it; memory held for a frame grows only
+// with bytes that came; nothing is called after close. Bulk frames are parsed and composed here without allocation;
+// every other frame is checked here and then handled by ControlFrames.
 import type { Bitfield } from '../base/bitfield.ts';
-import type { ExtendedHandshake } from './extended-handshake.ts';
+import { EMPTY_BYTES, readU32 } from '../base/bytes.ts';
+import { ControlFrames } from './control-frames.ts';
+import type { ExtendedFacts } from './extended-handshake.ts';
+import { FrameComposer } from './frame-composer.ts';
+import {
+  FRAME_HEAD_BYTES,
+  HANDSHAKE_BYTES,
+  HAVE_BYTES,
+  MAX_BLOCK_BYTES,
+  MessageId,
+  PIECE_HEAD_BYTES,
+  PROTOCOL_HEADER,
+  REQUEST_BYTES,
+} from './messages.ts';
 import type { OwnHandshake, WireHandler, WireSink } from './wire-handler.ts';
 
-export declare class PeerWire {
-  /** Set by the handler in onBlockStart. */
-  blockTarget: Uint8Array;
-  blockOffset: number;
-  readonly isClosed: boolean;
-  readonly hasFast: boolean;
-  readonly hasExtended: boolean;
-  /** Bytes composed and not yet flushed. */
-  readonly pendingBytes: number;
-  /** Payload bytes of blocks that nobody wanted. */
-  readonly skippedBytes: number;
-  constructor(options: { handler: WireHandler; sink: WireSink; pieceCount?: number });
-  /** The bytes of one read; copied where they must stay, so the buffer may be reused after the call. */
-  receive(chunk: Uint8Array, length?: number): void;
-  /** Gives everything composed to the sink in one write. */
-  flush(): void;
-  /** Nothing is parsed or composed any more. Idempotent; also for the end of the connection. */
-  close(): void;
-  /** For magnets: delivers what the peer said about its pieces before the count was known, checked now. */
-  setPieceCount(pieceCount: number): void;
-  sendHandshake(own: OwnHandshake): void;
-  sendPieces(have: Bitfield): void;
-  sendChoke(): void;
-  sendUnchoke(): void;
-  sendInterested(): void;
-  sendNotInterested(): void;
-  sendHave(piece: number): void;
-  sendRequest(piece: number, begin: number, length: number): void;
-  sendCancel(piece: number, begin: number, length: number): void;
-  sendReject(piece: number, begin: number, length: number): void;
-  sendAllowedFast(piece: number): void;
-  sendSuggest(piece: number): void;
-  sendPort(port: number): void;
-  sendKeepAlive(): void;
-  /** Flushes what came before, then header and payload: cork the stream around several of these. */
-  sendPiece(piece: number, begin: number, payload: Uint8Array, sent?: () => void): void;
-  /** @returns false when the peer does not take lt_donthave */
-  sendDontHave(piece: number): boolean;
-  /** @returns false when the peer does not take messages of this extension */
-  sendExtended(name: string, payload: Uint8Array): boolean;
-  /** Says changed facts (metadata_size known, upload_only) again, as BEP 10 allows. */
-  sendExtendedHandshake(facts: Omit<ExtendedHandshake, 'extensionIds'>): void;
-  /** Whether the peer takes messages of this extension. */
-  peerTakes(name: string): boolean;
+export interface PeerWireOptions {
+  readonly handler: WireHandler;
+  readonly sink: WireSink;
+  /** Undefined for a magnet, and for an incoming connection until its torrent is known: see setPieceCount. */
+  readonly pieceCount?: number | undefined;
 }
+
+/** What the next bytes are. Plain numbers: the switch on them is on the block path. */
+const IN_HANDSHAKE = 0;
+const IN_HEAD = 1;
+const IN_BLOCK = 2;
+const IN_FRAME = 3;
+const IN_SKIPPED = 4;
+
+/** The longest head that is parsed in one go. */
+const HEAD_BYTES = REQUEST_BYTES;
+/** What a peer gets for merely announcing a long frame. */
+const FIRST_FRAME_BYTES = 4096;
+
+export class PeerWire {
+  /** Set by the handler in onBlockStart: where the payload goes. */
+  blockTarget = EMPTY_BYTES;
+  blockOffset = 0;
+
+  readonly #handler: WireHandler;
+  readonly #sink: WireSink;
+  readonly #composer: FrameComposer;
+  readonly #control: ControlFrames;
+  #state = IN_HANDSHAKE;
+  #isClosed = false;
+  #pieceCount: number | undefined;
+
+  /** The start of a frame whose head was cut by the end of a read. */
+  readonly #head = new Uint8Array(HEAD_BYTES);
+  #headFill = 0;
+  #headNeed = 4;
+
+  #frame = EMPTY_BYTES;
+  #frameFill = 0;
+  #frameSize = 0;
+  #skipLeft = 0;
+
+  #blockPiece = 0;
+  #blockBegin = 0;
+  #blockLength = 0;
+  #blockFill = 0;
+  #skippedBytes = 0;
+
+  constructor(options: PeerWireOptions) {
+    this.#handler = options.handler;
+    this.#sink = options.sink;
+    this.#pieceCount = options.pieceCount;
+    this.#composer = new FrameComposer(options.sink);
+    this.#control = new ControlFrames({
+      handler: options.handler,
+      output: (bytes) => this.#composer.append(bytes),
+      onViolation: (reason) => this.#violate(reason),
+      isClosed: () => this.#isClosed,
+      pieceCount: options.pieceCount,
+    });
+    this.#frame = new Uint8Array(HANDSHAKE_BYTES);
+    this.#frameSize = HANDSHAKE_BYTES;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+  /** BEP 6 is in use. */
+  get hasFast(): boolean {
+    return this.#control.hasFast;
+  }
+  /** The peer speaks BEP 10. */
+  get hasExtended(): boolean {
+    return this.#control.hasExtended;
+  }
+  /** Bytes composed and not yet flushed. */
+  get pendingBytes(): number {
+    return this.#composer.pendingBytes;
+  }
+  /** Payload bytes of blocks that nobody wanted. */
+  get skippedBytes(): number {
+    return this.#skippedBytes;
+  }
+
+  /**
+   * Takes the first `length` bytes of one read, cut anywhere. What must stay is copied, so the buffer may be reused as
+   * soon as this returns. Flushes nothing: whoever calls in flushes when the whole turn's work is done.
+   */
+  receive(chunk: Uint8Array, length: number = chunk.length): void {
+    let at = 0;
+    while (at < length && !this.#isClosed) {
+      switch (this.#state) {
+        case IN_BLOCK: {
+          const taken = Math.min(this.#blockLength - this.#blockFill, length - at);
+          this.blockTarget.set(chunk.subarray(at, at + taken), this.blockOffset + this.#blockFill);
+          at += taken;
+          this.#blockFill += taken;
+          if (this.#blockFill === this.#blockLength) this.#endBlock();
+          break;
+        }
+        case IN_HEAD: {
+          if (this.#headFill === 0) {
+            const consumed = this.#parseHead(chunk, at, length - at);
+            if (consumed === 0) {
+              this.#head.set(chunk.subarray(at, length));
+              this.#headFill = length - at;
+              at = length;
+            } else {
+              at += consumed;
+            }
+          } else {
+            const taken = Math.min(this.#headNeed - this.#headFill, length - at);
+            for (let i = 0; i < taken; i++) this.#head[this.#headFill + i] = chunk[at + i] as number;
+            at += taken;
+            this.#headFill += taken;
+            if (this.#headFill === this.#headNeed) {
+              const fill = this.#headFill;
+              this.#headFill = 0;
+              if (this.#parseHead(this.#head, 0, fill) === 0) this.#headFill = fill;
+            }
+          }
+          break;
+        }
+        case IN_SKIPPED: {
+          const taken = Math.min(this.#skipLeft, length - at);
+          at += taken;
+          this.#skipLeft -= taken;
+          if (this.#skipLeft === 0) this.#state = IN_HEAD;
+          break;
+        }
+        default: {
+          const taken = Math.min(this.#frameSize - this.#frameFill, length - at);
+          this.#takeFrameBytes(chunk.subarray(at, at + taken));
+          at += taken;
+        }
+      }
+    }
+  }
+
+  /** Gives everything composed to the sink in one write. */
+  flush(): void {
+    this.#composer.flush();
+  }
+
+  /** Nothing is parsed, called or composed any more. Idempotent; also for when the connection has ended by itself. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const wasInBlock = this.#state === IN_BLOCK;
+    this.#frame = EMPTY_BYTES;
+    this.blockTarget = EMPTY_BYTES;
+    this.#composer.discard();
+    if (wasInBlock) this.#handler.onBlockAborted(this.#blockPiece, this.#blockBegin, this.#blockLength);
+  }
+
+  /**
+   * Tells how many pieces the torrent has, once. For a magnet this delivers what the peer said about its pieces so
+   * far, checked now (which may end in onViolation).
+   */
+  setPieceCount(pieceCount: number): void {
+    if (this.#isClosed) return;
+    this.#pieceCount = pieceCount;
+    this.#control.setPieceCount(pieceCount);
+  }
+
+  sendHandshake(own: OwnHandshake): void {
+    if (!this.#isClosed) this.#control.sendHandshake(own);
+  }
+  /** Bitfield, or have-all/have-none with BEP 6; nothing at all for no pieces without it, as BEP 3 allows. */
+  sendPieces(have: Bitfield): void {
+    if (!this.#isClosed) this.#control.sendPieces(have);
+  }
+  sendChoke(): void {
+    if (!this.#isClosed) this.#control.wire.choke();
+  }
+  sendUnchoke(): void {
+    if (!this.#isClosed) this.#control.wire.unchoke();
+  }
+  sendInterested(): void {
+    if (!this.#isClosed) this.#control.wire.interested();
+  }
+  sendNotInterested(): void {
+    if (!this.#isClosed) this.#control.wire.notInterested();
+  }
+  sendHave(piece: number): void {
+    if (!this.#isClosed) this.#composer.frame1(MessageId.have, piece);
+  }
+  sendRequest(piece: number, begin: number, length: number): void {
+    if (!this.#isClosed) this.#composer.frame3(MessageId.request, piece, begin, length);
+  }
+  sendCancel(piece: number, begin: number, length: number): void {
+    if (!this.#isClosed) this.#composer.frame3(MessageId.cancel, piece, begin, length);
+  }
+  /** BEP 6: does nothing for a peer without it. */
+  sendReject(piece: number, begin: number, length: number): void {
+    if (!this.#isClosed && this.hasFast) this.#composer.frame3(MessageId.reject, piece, begin, length);
+  }
+  /** BEP 6: does nothing for a peer without it. */
+  sendAllowedFast(piece: number): void {
+    if (!this.#isClosed && this.hasFast) this.#control.wire.allowedFast(piece);
+  }
+  /** BEP 6: does nothing for a peer without it. */
+  sendSuggest(piece: number): void {
+    if (!this.#isClosed && this.hasFast) this.#control.wire.suggest(piece);
+  }
+  sendPort(port: number): void {
+    if (!this.#isClosed) this.#control.wire.port(port);
+  }
+  sendKeepAlive(): void {
+    if (!this.#isClosed) this.#composer.append(KEEP_ALIVE);
+  }
+
+  /**
+   * Writes what was composed before, then the head and `payload` itself, not copied: it must stay as it is until `sent`.
+   * Cork the stream around several of these, so that heads and payloads leave in one system call.
+   */
+  sendPiece(piece: number, begin: number, payload: Uint8Array, sent?: () => void): void {
+    if (this.#isClosed) return;
+    this.#composer.frame2(MessageId.piece, piece, begin, payload.length);
+    this.#composer.flush();
+    this.#sink.writePayload(payload, sent);
+  }
+
+  /** BEP 54. @returns false when the peer does not take lt_donthave */
+  sendDontHave(piece: number): boolean {
+    return !this.#isClosed && this.#control.sendDontHave(piece);
+  }
+  /** @returns false when the peer does not take messages of this extension */
+  sendExtended(name: string, payload: Uint8Array): boolean {
+    return !this.#isClosed && this.#control.sendExtended(name, payload);
+  }
+  /** Says changed facts (metadata_size is known, upload_only) again, as BEP 10 allows. */
+  sendExtendedHandshake(facts: ExtendedFacts): void {
+    if (!this.#isClosed) this.#control.sendExtendedHandshake(facts);
+  }
+  /** Whether the peer takes messages of this extension. */
+  peerTakes(name: string): boolean {
+    return this.#control.peerTakes(name);
+  }
+
+  /** @returns how many bytes it took; 0 when headNeed bytes are not there yet */
+  #parseHead(bytes: Uint8Array, at: number, available: number): number {
+    if (available < 4) return this.#await(4);
+    const length = readU32(bytes, at);
+    if (length === 0) {
+      this.#handler.onKeepAlive();
+      return 4;
+    }
+    if (available < FRAME_HEAD_BYTES) return this.#await(FRAME_HEAD_BYTES);
+    const id = bytes[at + 4] as number;
+    switch (id) {
+      case MessageId.piece:
+        if (length < 9 || length > 9 + MAX_BLOCK_BYTES)
+          return this.#refuse(`piece message of ${length} bytes`);
+        if (available < PIECE_HEAD_BYTES) return this.#await(PIECE_HEAD_BYTES);
+        this.#startBlock(readU32(bytes, at + 5), readU32(bytes, at + 9), length - 9);
+        return PIECE_HEAD_BYTES;
+      case MessageId.have: {
+        if (length !== 5) return this.#refuse(`have message of ${length} bytes`);
+        if (available < HAVE_BYTES) return this.#await(HAVE_BYTES);
+        const piece = readU32(bytes, at + 5);
+        if (this.#pieceCount === undefined) this.#control.onEarlyHave(piece);
+        else if (piece >= this.#pieceCount) this.#violate(`have of piece ${piece} of ${this.#pieceCount}`);
+        else this.#handler.onHave(piece);
+        return HAVE_BYTES;
+      }
+      case MessageId.request:
+      case MessageId.cancel:
+      case MessageId.reject:
+        if (length !== 13) return this.#refuse(`message ${id} of ${length} bytes`);
+        if (available < REQUEST_BYTES) return this.#await(REQUEST_BYTES);
+        this.#onRequestLike(id, readU32(bytes, at + 5), readU32(bytes, at + 9), readU32(bytes, at + 13));
+        return REQUEST_BYTES;
+      default:
+        this.#startFrame(id, length);
+        return FRAME_HEAD_BYTES;
+    }
+  }
+
+  #await(bytes: number): 0 {
+    this.#headNeed = bytes;
+    return 0;
+  }
+
+  #refuse(reason: string): number {
+    this.#violate(reason);
+    return FRAME_HEAD_BYTES;
+  }
+
+  #onRequestLike(id: number, piece: number, begin: number, length: number): void {
+    const isInRange = this.#pieceCount !== undefined && piece < this.#pieceCount;
+    if (id === MessageId.request) {
+      if (length === 0 || length > MAX_BLOCK_BYTES) this.#violate(`request of ${length} bytes`);
+      else if (isInRange) this.#handler.onRequest(piece, begin, length);
+      else if (this.#pieceCount !== undefined)
+        this.#violate(`request of piece ${piece} of ${this.#pieceCount}`);
+      // Without the metadata we have nothing: BEP 6 asks for an answer, BEP 3 does not.
+      else this.sendReject(piece, begin, length);
+    } else if (id === MessageId.cancel) {
+      if (isInRange) this.#handler.onCancel(piece, begin, length);
+    } else if (!this.hasFast) {
+      this.#violate('reject without the fast extension');
+    } else if (isInRange) {
+      this.#handler.onReject(piece, begin, length);
+    }
+  }
+
+  #startBlock(piece: number, begin: number, length: number): void {
+    if (this.#pieceCount !== undefined && piece >= this.#pieceCount) {
+      this.#violate(`block of piece ${piece} of ${this.#pieceCount}`);
+      return;
+    }
+    if (length === 0) return;
+    if (this.#pieceCount === undefined || !this.#handler.onBlockStart(piece, begin, length)) {
+      this.#skippedBytes += length;
+      this.#skip(length);
+      return;
+    }
+    this.#blockPiece = piece;
+    this.#blockBegin = begin;
+    this.#blockLength = length;
+    this.#blockFill = 0;
+    this.#state = IN_BLOCK;
+  }
+
+  #endBlock(): void {
+    this.#state = IN_HEAD;
+    this.#handler.onBlockEnd(this.#blockPiece, this.#blockBegin, this.#blockLength);
+  }
+
+  #skip(length: number): void {
+    if (length === 0) return;
+    this.#skipLeft = length;
+    this.#state = IN_SKIPPED;
+  }
+
+  #startFrame(id: number, length: number): void {
+    const verdict = this.#control.judge(id, length);
+    if (typeof verdict === 'string') {
+      this.#violate(verdict);
+    } else if (!verdict) {
+      this.#skip(length - 1);
+    } else {
+      this.#frameSize = 4 + length;
+      this.#frame = new Uint8Array(Math.min(this.#frameSize, FIRST_FRAME_BYTES));
+      this.#frame[0] = length >>> 24;
+      this.#frame[1] = length >>> 16;
+      this.#frame[2] = length >>> 8;
+      this.#frame[3] = length;
+      this.#frame[4] = id;
+      this.#frameFill = FRAME_HEAD_BYTES;
+      this.#state = IN_FRAME;
+      if (this.#frameFill === this.#frameSize) this.#endFrame();
+    }
+  }
+
+  #takeFrameBytes(bytes: Uint8Array): void {
+    const fill = this.#frameFill + bytes.length;
+    if (fill > this.#frame.length) {
+      const grown = new Uint8Array(Math.min(this.#frameSize, Math.max(fill, this.#frame.length * 2)));
+      grown.set(this.#frame.subarray(0, this.#frameFill));
+      this.#frame = grown;
+    }
+    this.#frame.set(bytes, this.#frameFill);
+    const start = this.#frameFill;
+    this.#frameFill = fill;
+    if (this.#state === IN_HANDSHAKE) {
+      for (let i = start; i < fill && i < PROTOCOL_HEADER.length; i++) {
+        if (this.#frame[i] !== PROTOCOL_HEADER[i]) {
+          this.#violate('not a BitTorrent handshake');
+          return;
+        }
+      }
+    }
+    if (fill === this.#frameSize) this.#endFrame();
+  }
+
+  #endFrame(): void {
+    const frame = this.#frame;
+    const isHandshake = this.#state === IN_HANDSHAKE;
+    this.#frame = EMPTY_BYTES;
+    this.#state = IN_HEAD;
+    if (isHandshake) this.#control.receiveHandshake(frame);
+    else this.#control.receive(frame);
+  }
+
+  #violate(reason: string): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#handler.onViolation(reason);
+  }
+}
+
+const KEEP_ALIVE = new Uint8Array(4);

@@ -1,0 +1,310 @@
+// Every frame that is not bulk: the rules it must meet before bittorrent-protocol's Wire may see it, and what it means
+// to the handler once Wire has read it (BEP 3, 5, 6, 10, 54).
+
+import { encodeBencode } from '../base/bencode-encode.ts';
+import { Bitfield } from '../base/bitfield.ts';
+import { bytesEqual, readU32, writeU32 } from '../base/bytes.ts';
+import { EarlyPieces } from './early-pieces.ts';
+import { composeExtendedFacts, decodeExtendedHandshake, type ExtendedFacts } from './extended-handshake.ts';
+import { extensionNamed, extensionWithId, LT_DONTHAVE } from './extensions.ts';
+import {
+  DHT_BIT,
+  EXTENDED_BIT,
+  FAST_BIT,
+  FRAME_HEAD_BYTES,
+  HANDSHAKE_BYTES,
+  MAX_BITFIELD_BYTES,
+  MAX_EXTENDED_BYTES,
+  MAX_EXTENDED_HANDSHAKES,
+  MAX_FRAME_BYTES,
+  MessageId,
+  PROTOCOL_HEADER,
+  RESERVED_BYTES,
+  V2_BIT,
+} from './messages.ts';
+import { type ProtocolEvents, ProtocolWire } from './protocol-wire.ts';
+import type { OwnHandshake, WireHandler } from './wire-handler.ts';
+
+/** Length prefix value of each message that has only one. */
+const EXACT_LENGTHS: Readonly<Record<number, number>> = {
+  [MessageId.choke]: 1,
+  [MessageId.unchoke]: 1,
+  [MessageId.interested]: 1,
+  [MessageId.notInterested]: 1,
+  [MessageId.port]: 3,
+  [MessageId.suggest]: 5,
+  [MessageId.haveAll]: 1,
+  [MessageId.haveNone]: 1,
+  [MessageId.allowedFast]: 5,
+};
+
+const FAST_MESSAGES: ReadonlySet<number> = new Set([
+  MessageId.suggest,
+  MessageId.haveAll,
+  MessageId.haveNone,
+  MessageId.allowedFast,
+]);
+
+const PIECES_MESSAGES: ReadonlySet<number> = new Set([
+  MessageId.bitfield,
+  MessageId.haveAll,
+  MessageId.haveNone,
+]);
+
+/** Id of the extended handshake itself. */
+const HANDSHAKE_ID = 0;
+
+export interface ControlOptions {
+  readonly handler: WireHandler;
+  readonly output: (bytes: Uint8Array) => void;
+  readonly onViolation: (reason: string) => void;
+  readonly isClosed: () => boolean;
+  readonly pieceCount: number | undefined;
+}
+
+export class ControlFrames implements ProtocolEvents {
+  readonly wire: ProtocolWire;
+  readonly #handler: WireHandler;
+  readonly #violate: (reason: string) => void;
+  readonly #isClosed: () => boolean;
+  #pieceCount: number | undefined;
+  #early: EarlyPieces | undefined;
+  #own: OwnHandshake | undefined;
+  #hasSaidPieces = false;
+  #extendedHandshakes = 0;
+  /** Ids by which the peer takes our registry's extensions; later handshakes change single ones. */
+  readonly #peerIds = new Map<string, number>();
+
+  constructor(options: ControlOptions) {
+    this.#handler = options.handler;
+    this.#violate = options.onViolation;
+    this.#isClosed = options.isClosed;
+    this.#pieceCount = options.pieceCount;
+    this.wire = new ProtocolWire(this, options.output);
+  }
+
+  get hasFast(): boolean {
+    return this.wire.hasFast;
+  }
+  get hasExtended(): boolean {
+    return this.wire.peerHasExtended;
+  }
+
+  /** @returns a reason to end the connection, or whether the frame is worth reading (false: skip it) */
+  judge(id: number, length: number): boolean | string {
+    const exact = EXACT_LENGTHS[id];
+    if (exact !== undefined) {
+      if (length !== exact) return `message ${id} of ${length} bytes`;
+    } else if (id === MessageId.bitfield) {
+      const due = this.#pieceCount === undefined ? undefined : Math.ceil(this.#pieceCount / 8);
+      if (due === undefined ? length - 1 > MAX_BITFIELD_BYTES : length - 1 !== due)
+        return `bitfield of ${length - 1} bytes`;
+    } else if (id === MessageId.extended) {
+      if (length < 2 || length > MAX_EXTENDED_BYTES) return `extended message of ${length} bytes`;
+      return this.hasExtended;
+    } else {
+      return length > MAX_FRAME_BYTES ? `message ${id} of ${length} bytes` : false;
+    }
+    if (FAST_MESSAGES.has(id) && !this.hasFast) return `message ${id} without the fast extension`;
+    if (PIECES_MESSAGES.has(id)) {
+      if (this.#hasSaidPieces) return 'second bitfield';
+      this.#hasSaidPieces = true;
+    }
+    return true;
+  }
+
+  /** @param bytes 68 of them, with the right protocol name */
+  receiveHandshake(bytes: Uint8Array): void {
+    const reserved = bytes.slice(PROTOCOL_HEADER.length, PROTOCOL_HEADER.length + RESERVED_BYTES);
+    const infoHash = bytes.slice(HANDSHAKE_BYTES - 40, HANDSHAKE_BYTES - 20);
+    if (this.#own !== undefined && !bytesEqual(this.#own.infoHash, infoHash)) {
+      this.#violate('handshake for another torrent');
+      return;
+    }
+    const offers = (bit: { readonly at: number; readonly mask: number }): boolean =>
+      ((reserved[bit.at] as number) & bit.mask) !== 0;
+    this.wire.receive(bytes);
+    this.#handler.onHandshake({
+      infoHash,
+      peerId: bytes.slice(HANDSHAKE_BYTES - 20),
+      reserved,
+      offersFast: offers(FAST_BIT),
+      offersExtended: offers(EXTENDED_BIT),
+      offersDht: offers(DHT_BIT),
+      offersV2: offers(V2_BIT),
+    });
+  }
+
+  /** @param frame whole, of a length that `judge` let pass; nobody else's */
+  receive(frame: Uint8Array): void {
+    if (frame[4] === MessageId.extended && !this.#checkExtended(frame)) return;
+    this.wire.receive(frame);
+  }
+
+  onEarlyHave(piece: number): void {
+    if (!this.#earlyPieces.have(piece)) this.#violate(`have of piece ${piece}`);
+  }
+
+  setPieceCount(pieceCount: number): void {
+    this.#pieceCount = pieceCount;
+    const early = this.#early;
+    this.#early = undefined;
+    if (early === undefined) return;
+    const pieces = early.resolve(pieceCount);
+    if (!pieces.ok) {
+      this.#violate(pieces.reason.what);
+      return;
+    }
+    if (pieces.value !== undefined) {
+      this.#hasSaidPieces = true;
+      if (pieces.value.isFull) this.#handler.onHaveAll();
+      else if (pieces.value.count === 0) this.#handler.onHaveNone();
+      else this.#handler.onBitfield(pieces.value);
+    }
+    for (const piece of early.allowedFast) if (!this.#isClosed()) this.onAllowedFast(piece);
+  }
+
+  sendHandshake(own: OwnHandshake): void {
+    this.#own = own;
+    this.wire.sendHandshake({
+      infoHash: own.infoHash,
+      peerId: own.peerId,
+      dht: own.dht,
+      extensionNames: Object.fromEntries(
+        this.#offered(own).map((extension) => [extension.localId, extension.name]),
+      ),
+      extended: composeExtendedFacts(own.extended),
+    });
+  }
+
+  sendExtendedHandshake(facts: ExtendedFacts): void {
+    if (this.#own === undefined || !this.hasExtended) return;
+    const m = Object.fromEntries(
+      this.#offered(this.#own).map((extension) => [extension.name, extension.localId]),
+    );
+    this.wire.extended(HANDSHAKE_ID, encodeBencode({ ...composeExtendedFacts(facts), m }));
+  }
+
+  sendPieces(have: Bitfield): void {
+    if (this.hasFast && have.isFull && have.size > 0) this.wire.haveAll();
+    else if (this.hasFast && have.count === 0) this.wire.haveNone();
+    else if (have.count > 0) this.wire.bitfield(have.bytes);
+  }
+
+  sendDontHave(piece: number): boolean {
+    const payload = new Uint8Array(4);
+    writeU32(payload, 0, piece);
+    return this.sendExtended(LT_DONTHAVE.name, payload);
+  }
+
+  sendExtended(name: string, payload: Uint8Array): boolean {
+    const id = this.#peerIds.get(name);
+    if (id === undefined) return false;
+    this.wire.extended(id, payload);
+    return true;
+  }
+
+  peerTakes(name: string): boolean {
+    return this.#peerIds.has(name);
+  }
+
+  onChoke(): void {
+    this.#handler.onChoke();
+  }
+  onUnchoke(): void {
+    this.#handler.onUnchoke();
+  }
+  onInterested(): void {
+    this.#handler.onInterested();
+  }
+  onNotInterested(): void {
+    this.#handler.onNotInterested();
+  }
+  onBitfieldBytes(bytes: Uint8Array): void {
+    if (this.#pieceCount === undefined) {
+      this.#earlyPieces.bitfield(bytes);
+      return;
+    }
+    const field = Bitfield.fromWire(this.#pieceCount, bytes);
+    if (field.ok) this.#handler.onBitfield(field.value);
+    else this.#violate(field.reason.what);
+  }
+  onHaveAll(): void {
+    if (this.#pieceCount === undefined) this.#earlyPieces.all();
+    else this.#handler.onHaveAll();
+  }
+  onHaveNone(): void {
+    if (this.#pieceCount === undefined) this.#earlyPieces.none();
+    else this.#handler.onHaveNone();
+  }
+  onPort(port: number): void {
+    if (port !== 0) this.#handler.onPort(port);
+  }
+  /** Advice: what is out of range is let go, as is all of it while there is nothing to choose from. */
+  onSuggest(piece: number): void {
+    const index = piece >>> 0;
+    if (this.#pieceCount !== undefined && index < this.#pieceCount) this.#handler.onSuggest(index);
+  }
+  onAllowedFast(piece: number): void {
+    const index = piece >>> 0;
+    if (this.#pieceCount === undefined) this.#earlyPieces.allow(index);
+    else if (index < this.#pieceCount) this.#handler.onAllowedFast(index);
+  }
+  onExtendedPayload(name: string, payload: Uint8Array): void {
+    if (name === LT_DONTHAVE.name) this.#onDontHave(payload);
+    else this.#handler.onExtended(name, payload);
+  }
+
+  /** An extended frame goes on to Wire only when Wire can do no harm with it. */
+  #checkExtended(frame: Uint8Array): boolean {
+    const id = frame[FRAME_HEAD_BYTES] as number;
+    const payload = frame.subarray(FRAME_HEAD_BYTES + 1);
+    if (id !== HANDSHAKE_ID) {
+      const extension = extensionWithId(id);
+      // Ids that we never gave out are noise, not a reason to part.
+      if (extension === undefined || this.#own?.extensions.includes(extension.name) !== true) return false;
+      if (payload.length <= extension.maxPayloadBytes) return true;
+      this.#violate(`${extension.name} message of ${payload.length} bytes`);
+      return false;
+    }
+    if (++this.#extendedHandshakes > MAX_EXTENDED_HANDSHAKES) {
+      this.#violate('too many extended handshakes');
+      return false;
+    }
+    const decoded = decodeExtendedHandshake(payload);
+    if (!decoded.ok) {
+      this.#violate(decoded.reason.what);
+      return false;
+    }
+    for (const [name, peerId] of decoded.value.extensionIds) {
+      if (peerId === 0) this.#peerIds.delete(name);
+      else this.#peerIds.set(name, peerId);
+    }
+    this.wire.receive(frame);
+    this.#handler.onExtendedHandshake(decoded.value);
+    return false;
+  }
+
+  #onDontHave(payload: Uint8Array): void {
+    if (payload.length !== 4) {
+      this.#violate(`lt_donthave of ${payload.length} bytes`);
+      return;
+    }
+    const piece = readU32(payload, 0);
+    if (this.#pieceCount === undefined) this.#earlyPieces.dontHave(piece);
+    else if (piece < this.#pieceCount) this.#handler.onDontHave(piece);
+    else this.#violate(`dont-have of piece ${piece} of ${this.#pieceCount}`);
+  }
+
+  get #earlyPieces(): EarlyPieces {
+    this.#early ??= new EarlyPieces();
+    return this.#early;
+  }
+
+  #offered(own: OwnHandshake): { name: string; localId: number }[] {
+    return own.extensions.flatMap((name) => {
+      const extension = extensionNamed(name);
+      return extension === undefined ? [] : [extension];
+    });
+  }
+}
