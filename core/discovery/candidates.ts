@@ -178,9 +178,9 @@ export class CandidatePool {
     this.#byKey.delete(candidate.key);
   }
 
-  removeHost(host: string): void {
+  removeWhere(matches: (endpoint: Endpoint) => boolean): void {
     for (const candidate of [...this.#byKey.values()])
-      if (candidate.endpoint.host === host) this.remove(candidate);
+      if (matches(candidate.endpoint)) this.remove(candidate);
   }
 
   #isReady(candidate: Candidate, nowMs: number, skipSeeds: boolean): boolean {

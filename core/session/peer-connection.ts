@@ -3,6 +3,7 @@
 import { Bitfield } from '../base/bitfield.ts';
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Clock, Rng } from '../base/clock.ts';
+import { endpointKey } from '../base/endpoint.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import { type Candidate, isLoopback } from '../discovery/candidates.ts';
 import type { Swarm } from '../swarm/swarm.ts';
@@ -146,8 +147,15 @@ export class PeerConnection implements WireSink, UploadLine {
   get isEncrypted(): boolean {
     return this.#secure.isEncrypted;
   }
+  /** The encryption is not settled yet. */
+  get isNegotiating(): boolean {
+    return !this.#secure.isSettled;
+  }
   get queuedBytes(): number {
     return this.stream.queuedBytes;
+  }
+  get address(): string {
+    return endpointKey(this.stream.remote);
   }
   get banKey(): string {
     const { host, port } = this.stream.remote;

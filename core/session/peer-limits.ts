@@ -6,6 +6,8 @@ export const MAX_PEERS_PER_TORRENT = 80;
 /** Both lower than what a slow link and a busy peer need together, higher than what a dead one deserves. */
 export const DIAL_TIMEOUT_MS = 10_000;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** A peer that does not know encryption mostly hangs up at once; one that just waits is asked again in the clear. */
+export const NEGOTIATION_TIMEOUT_MS = 4_000;
 /** Connections that came in and have not shaken hands: more are dropped at once. */
 export const MAX_PENDING_INCOMING = 100;
 /** BEP 3 says two minutes; 100 s leaves room for delay. */

@@ -1,0 +1,123 @@
+// The TCP listeners of a session: one port for both families, and the connections that have not said which torrent.
+import type { Endpoint } from '../base/endpoint.ts';
+import { OperationError } from '../base/result.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+import { listenTcp, type TcpListener } from '../transport/tcp.ts';
+import type { PeerConnection } from './peer-connection.ts';
+import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_INCOMING } from './peer-limits.ts';
+import type { ListenSnapshot } from './snapshot.ts';
+
+/** With the system choosing, the IPv6 listener may find its sibling's port taken: then both try another. */
+const MAX_PAIR_ATTEMPTS = 8;
+
+export class Listeners {
+  #listeners: TcpListener[] = [];
+  #incomingCount = 0;
+  readonly #pending = new Set<PeerConnection>();
+
+  /**
+   * Binds every address on one and the same port, the first of the range that is free everywhere.
+   * @throws OperationError `network` when there is none
+   */
+  async open(
+    addresses: readonly string[],
+    portRange: readonly [first: number, last: number],
+    onStream: (stream: ByteStream) => void,
+  ): Promise<void> {
+    const [first, last] = portRange;
+    const attempts = first === 0 ? MAX_PAIR_ATTEMPTS : last - first + 1;
+    let failure: unknown;
+    for (let i = 0; i < attempts; i++) {
+      try {
+        await this.#bindAll(addresses, first === 0 ? 0 : first + i, onStream);
+        return;
+      } catch (error) {
+        failure = error;
+        await this.close();
+        if ((error as OperationError).code !== 'EADDRINUSE') break;
+      }
+    }
+    if (failure instanceof OperationError && failure.code === 'EADDRINUSE' && first !== last) {
+      throw new OperationError('network', `cannot listen: every port from ${first} to ${last} is taken`, {
+        code: 'EADDRINUSE',
+        hint: 'choose another range with --port FIRST-LAST',
+        cause: failure,
+      });
+    }
+    throw failure;
+  }
+
+  async #bindAll(
+    addresses: readonly string[],
+    port: number,
+    onStream: (stream: ByteStream) => void,
+  ): Promise<void> {
+    let shared = port;
+    for (const host of addresses) {
+      try {
+        const listener = await listenTcp(host, shared, (stream) => {
+          this.#incomingCount++;
+          onStream(stream);
+        });
+        this.#listeners.push(listener);
+        shared = listener.port;
+      } catch (error) {
+        // A machine without IPv6 (or without IPv4) is a normal machine, as long as one family listens.
+        const code = (error as OperationError).code ?? '';
+        const isMissingFamily = ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(code);
+        if (!isMissingFamily || addresses.length === 1 || !isWildcard(host)) throw error;
+      }
+    }
+    if (this.#listeners.length === 0) {
+      throw new OperationError('network', 'cannot listen on any address of this machine');
+    }
+  }
+
+  /** 0 when nothing listens. */
+  get port(): number {
+    return this.#listeners[0]?.port ?? 0;
+  }
+
+  isSelf({ host, port }: Endpoint): boolean {
+    return this.#listeners.some((listener) => listener.port === port && listener.host === host);
+  }
+
+  /** @returns false when too many wait already: drop the stream */
+  addPending(connection: PeerConnection): boolean {
+    if (this.#pending.size >= MAX_PENDING_INCOMING) return false;
+    this.#pending.add(connection);
+    return true;
+  }
+
+  /** Forgets those that found their torrent or ended, drops those that take too long. */
+  tick(nowMs: number): void {
+    for (const connection of this.#pending) {
+      if (connection.isAdmitted || connection.isClosed) this.#pending.delete(connection);
+      else if (nowMs - connection.openedAtMs > HANDSHAKE_TIMEOUT_MS) {
+        this.#pending.delete(connection);
+        connection.close('handshake timed out');
+      }
+    }
+  }
+
+  snapshot(): ListenSnapshot[] {
+    return this.#listeners.map(({ host, port }) => ({
+      transport: 'tcp',
+      host,
+      port,
+      incomingCount: this.#incomingCount,
+    }));
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#pending) connection.close('stopped');
+    this.#pending.clear();
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map((listener) => listener.close()));
+  }
+}
+
+function isWildcard(host: string): boolean {
+  return host === '::' || host === '0.0.0.0';
+}

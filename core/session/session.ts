@@ -1,0 +1,260 @@
+// A client: its listeners, its torrents, what they share. Routes inputs; every decision about payload is made below.
+import { toHex } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import { randomInt } from '../base/clock.ts';
+import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+import { peerIdOf } from '../base/ids.ts';
+import { silentLog } from '../base/log.ts';
+import { OperationError } from '../base/result.ts';
+import { LsdSource } from '../discovery/lsd.ts';
+import { DiskWorkers } from '../storage/disk-workers.ts';
+import { SlotMemory } from '../storage/slots.ts';
+import { ReadMemory } from '../storage/torrent-storage.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+import { skeyHash } from '../transport/mse.ts';
+import { RateLimiter } from '../transport/rate-limiter.ts';
+import { dialTcp } from '../transport/tcp.ts';
+import { AddressVotes } from './address-votes.ts';
+import { DialScheduler } from './dial-scheduler.ts';
+import { Listeners } from './listeners.ts';
+import { PeerConnection } from './peer-connection.ts';
+import { DIAL_TIMEOUT_MS, MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
+import type {
+  AddTorrentOptions,
+  Command,
+  SessionApi,
+  SessionEvent,
+  SessionOptions,
+  TorrentHandle,
+} from './session-api.ts';
+import type { SessionShared, TorrentEvent } from './shared.ts';
+import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
+import { systemClock, systemRng } from './system.ts';
+import { Torrent } from './torrent.ts';
+import { snapshotTorrent } from './torrent-snapshot.ts';
+
+/** Azureus style (BEP 20): `tt`, version 0.1.0.0. */
+const PEER_ID_PREFIX = '-tt0100-';
+const PEER_ID_ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** How long trackers may hold up a stop. */
+const CLOSE_TIMEOUT_MS = 4_000;
+
+export class Session implements SessionApi {
+  readonly #options: SessionOptions;
+  readonly #clock: Clock;
+  readonly #shared: SessionShared;
+  readonly #torrents = new Map<string, Torrent>();
+  /** HASH('req2', info hash) -> info hash, for encrypted connections that come in (MSE). */
+  readonly #bySkey = new Map<string, Uint8Array>();
+  readonly #listeners = new Listeners();
+  readonly #subscribers = new Set<(event: SessionEvent) => void>();
+  readonly #bans = new Set<string>();
+  readonly #votes = new AddressVotes();
+  readonly #lsd: LsdSource | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const rng = options.rng ?? systemRng;
+    const isDirect = options.proxy === undefined;
+    this.#lsd =
+      options.lsd !== false && isDirect
+        ? new LsdSource({
+            clock: this.#clock,
+            rng,
+            ipv4: options.ipv4 !== false,
+            ipv6: options.ipv6 !== false,
+          })
+        : undefined;
+    const maxPeers = options.maxPeers ?? MAX_PEERS;
+    this.#shared = {
+      clock: this.#clock,
+      rng,
+      log: options.log ?? silentLog,
+      policy: options.encryption ?? 'prefer',
+      peerId: peerIdOf(makePeerId(rng)),
+      stateDir: options.stateDir,
+      pex: options.pex !== false,
+      downLimiter: new RateLimiter(this.#clock, options.downLimit),
+      upLimiter: new RateLimiter(this.#clock, options.upLimit),
+      slotMemory: new SlotMemory(),
+      readMemory: new ReadMemory(),
+      workers: new DiskWorkers(),
+      dials: new DialScheduler(this.#clock),
+      sources: [...(options.peerSources ?? []), ...(this.#lsd === undefined ? [] : [this.#lsd])],
+      maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
+      isFull: () => this.#peerCount() >= maxPeers,
+      connect: (endpoint) => this.#connect(endpoint),
+      listenPort: () => this.#listeners.port,
+      isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
+      isBanned: (key) => this.#bans.has(key),
+      ban: (key) => this.#bans.add(key),
+      voteExternalAddress: (host, voter) => this.#votes.vote(host, voter),
+      externalAddress: (family) => this.#votes.winner(family),
+      emit: (infoHash, event) => this.#emit(infoHash, event),
+    };
+  }
+
+  async start(): Promise<void> {
+    const { ipv4 = true, ipv6 = true, bindAddresses, portRange, proxy, tcp = true } = this.#options;
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+    // Behind a proxy nobody can reach us, and listening would show the address that the proxy hides.
+    if (proxy !== undefined || !tcp) return;
+    const addresses = bindAddresses ?? [...(ipv4 ? ['0.0.0.0'] : []), ...(ipv6 ? ['::'] : [])];
+    await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
+  }
+
+  async add(options: AddTorrentOptions): Promise<TorrentHandle> {
+    if (this.#closing !== undefined) throw new OperationError('unexpected', 'the session is closed');
+    const torrent = new Torrent(this.#shared, options);
+    if (this.#torrents.has(torrent.infoHash)) {
+      throw new OperationError('refused', `${torrent.name} is here already (info hash ${torrent.infoHash})`);
+    }
+    this.#torrents.set(torrent.infoHash, torrent);
+    this.#bySkey.set(skeyHash(torrent.infoHashBytes), torrent.infoHashBytes);
+    try {
+      await torrent.start();
+    } catch (error) {
+      await this.#drop(torrent);
+      throw error;
+    }
+    return torrent;
+  }
+
+  async command(command: Command): Promise<void> {
+    if (command.kind === 'set-limits') {
+      if (command.down !== undefined) this.#shared.downLimiter.setLimit(command.down);
+      if (command.up !== undefined) this.#shared.upLimiter.setLimit(command.up);
+      return;
+    }
+    const torrent = this.#torrents.get(command.torrent);
+    if (torrent === undefined) throw new OperationError('unexpected', `no torrent ${command.torrent} here`);
+    switch (command.kind) {
+      case 'pause':
+        return torrent.pause();
+      case 'resume':
+        return torrent.resume();
+      case 'remove':
+        return this.#drop(torrent);
+      case 'recheck':
+        return torrent.recheck();
+      case 'announce':
+        return torrent.sources.refresh();
+      case 'set-file-priority':
+        return torrent.setFilePriority(command.file, command.priority);
+      case 'set-sequential':
+        return torrent.swarm?.setSequential(command.on);
+      case 'add-peer':
+        return torrent.addPeer(command.host, command.port);
+    }
+  }
+
+  snapshot(): SessionSnapshot {
+    const nowMs = this.#clock.nowMs();
+    const torrents = [...this.#torrents.values()].map((torrent) => snapshotTorrent(torrent, nowMs));
+    const sum = (pick: (torrent: (typeof torrents)[number]) => number): number =>
+      torrents.reduce((total, torrent) => total + pick(torrent), 0);
+    return {
+      version: SNAPSHOT_VERSION,
+      atMs: nowMs,
+      torrents,
+      listen: this.#listeners.snapshot(),
+      downRateBytesPerSec: sum((torrent) => torrent.downRateBytesPerSec),
+      upRateBytesPerSec: sum((torrent) => torrent.upRateBytesPerSec),
+      peerCount: sum((torrent) => torrent.peers.length),
+      downLimitBytesPerSec: this.#shared.downLimiter.bytesPerSec,
+      upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
+      externalAddresses: this.#votes.ranked(),
+    };
+  }
+
+  subscribe(listener: (event: SessionEvent) => void): () => void {
+    this.#subscribers.add(listener);
+    return () => this.#subscribers.delete(listener);
+  }
+
+  close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    clearInterval(this.#timer);
+    this.#shared.dials.close();
+    const torrents = [...this.#torrents.values()];
+    await Promise.all([this.#listeners.close(), ...torrents.map((torrent) => torrent.stop(timeoutMs))]);
+    this.#shared.downLimiter.close();
+    this.#shared.upLimiter.close();
+    await Promise.all([this.#lsd?.close(), this.#shared.workers.close()]);
+  }
+
+  // --- inside
+
+  #peerCount(): number {
+    let count = 0;
+    for (const torrent of this.#torrents.values()) count += torrent.peers.connections.size;
+    return count;
+  }
+
+  #accept(stream: ByteStream): void {
+    if (this.#bans.has(stream.remote.host) || this.#torrents.size === 0) {
+      stream.destroy();
+      return;
+    }
+    const connection = PeerConnection.incoming({
+      stream,
+      clock: this.#clock,
+      rng: this.#shared.rng,
+      policy: this.#shared.policy,
+      downLimiter: this.#shared.downLimiter,
+      findTorrent: (key) => this.#bySkey.get(key),
+      findOwner: (infoHash) => this.#torrents.get(toHex(infoHash)),
+    });
+    if (!this.#listeners.addPending(connection)) connection.close('too many wait');
+  }
+
+  async #connect(endpoint: Endpoint): Promise<ByteStream> {
+    const { proxy, bindAddresses, ipv4 = true, ipv6 = true, tcp = true } = this.#options;
+    const isV6 = isIPv6(endpoint.host);
+    if (!tcp || (isV6 ? !ipv6 : !ipv4)) throw new OperationError('network', 'address family is switched off');
+    if (proxy !== undefined) {
+      const { dialThroughProxy, parseProxy } = await import('../transport/socks.ts');
+      return dialThroughProxy(parseProxy(proxy), endpoint, DIAL_TIMEOUT_MS);
+    }
+    const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
+    if (bindAddresses !== undefined && local === undefined) {
+      throw new OperationError('network', 'no local address of that family to dial from');
+    }
+    return dialTcp(endpoint, {
+      timeoutMs: DIAL_TIMEOUT_MS,
+      ...(local === undefined ? {} : { localAddress: local }),
+    });
+  }
+
+  async #drop(torrent: Torrent): Promise<void> {
+    this.#torrents.delete(torrent.infoHash);
+    this.#bySkey.delete(skeyHash(torrent.infoHashBytes));
+    await torrent.stop(CLOSE_TIMEOUT_MS);
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.nowMs();
+    this.#listeners.tick(nowMs);
+    for (const torrent of this.#torrents.values()) torrent.tick(nowMs);
+  }
+
+  #emit(infoHash: string, event: TorrentEvent): void {
+    if (this.#subscribers.size === 0) return;
+    const stamped = { ...event, atMs: this.#clock.nowMs(), torrent: infoHash } as SessionEvent;
+    for (const subscriber of [...this.#subscribers]) subscriber(stamped);
+  }
+}
+
+function makePeerId(rng: { next(): number }): Uint8Array {
+  let text = PEER_ID_PREFIX;
+  while (text.length < 20) text += PEER_ID_ALPHABET[randomInt(rng, PEER_ID_ALPHABET.length)];
+  return new TextEncoder().encode(text);
+}

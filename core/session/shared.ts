@@ -1,0 +1,48 @@
+// What all torrents of a session have in common: clock, chance, limits, memory, bans, the way out.
+import type { Clock, Rng } from '../base/clock.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import type { PeerId } from '../base/ids.ts';
+import type { Log } from '../base/log.ts';
+import type { PeerSource } from '../base/peer-source.ts';
+import type { DiskWorkers } from '../storage/disk-workers.ts';
+import type { SlotMemory } from '../storage/slots.ts';
+import type { ReadMemory } from '../storage/torrent-storage.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+import type { RateLimiter } from '../transport/rate-limiter.ts';
+import type { DialScheduler } from './dial-scheduler.ts';
+import type { EncryptionPolicy, SessionEvent } from './session-api.ts';
+
+/** Distributes over the members of SessionEvent, so that each keeps its own fields. */
+type WithoutStamp<Event> = Event extends unknown ? Omit<Event, 'atMs' | 'torrent'> : never;
+export type TorrentEvent = WithoutStamp<SessionEvent>;
+
+export interface SessionShared {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  readonly policy: EncryptionPolicy;
+  readonly peerId: PeerId;
+  readonly stateDir: string;
+  readonly pex: boolean;
+  readonly downLimiter: RateLimiter;
+  readonly upLimiter: RateLimiter;
+  readonly slotMemory: SlotMemory;
+  readonly readMemory: ReadMemory;
+  readonly workers: DiskWorkers;
+  readonly dials: DialScheduler;
+  readonly sources: readonly PeerSource[];
+  readonly maxPeersPerTorrent: number;
+  /** The session has as many connections as it may. */
+  isFull(): boolean;
+  connect(endpoint: Endpoint): Promise<ByteStream>;
+  listenPort(): number;
+  isSelf(endpoint: Endpoint): boolean;
+  /** By `banKeyOf`. */
+  isBanned(key: string): boolean;
+  ban(key: string): void;
+  /** Somebody told us how he sees us. */
+  voteExternalAddress(host: string, voter: string): void;
+  /** Our address as most peers see it; undefined before anybody said. */
+  externalAddress(family: 4 | 6): string | undefined;
+  emit(infoHash: string, event: TorrentEvent): void;
+}

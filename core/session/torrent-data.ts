@@ -1,0 +1,181 @@
+// The payload side of one torrent: storage, slots and swarm, opened together once the metadata is known.
+import { EMPTY_BYTES } from '../base/bytes.ts';
+import type { OperationError } from '../base/result.ts';
+import type { Metainfo } from '../metainfo/metainfo.ts';
+import { SlotBuffers, segmentBytesOf } from '../storage/slots.ts';
+import { TorrentStorage } from '../storage/torrent-storage.ts';
+import { Swarm } from '../swarm/swarm.ts';
+import { allowedFastSet } from '../wire/allowed-fast.ts';
+import { FileProgress } from './file-progress.ts';
+import type { AddTorrentOptions } from './session-api.ts';
+import type { SessionShared } from './shared.ts';
+import type { FilePriority } from './snapshot.ts';
+
+/** How many pieces a choked peer may have all the same (BEP 6 recommends 10; libtorrent sends 5). */
+const ALLOWED_FAST_PIECES = 10;
+
+export interface DataEvents {
+  onPieceVerified(piece: number): void;
+  onPieceFailed(piece: number): void;
+  onCompleted(): void;
+  onBan(key: string, reason: string): void;
+  onError(error: OperationError): void;
+  /** The swarm was told something outside of a read: its requests and timers want looking after. */
+  onSwarmInput(): void;
+}
+
+export class TorrentData {
+  readonly metainfo: Metainfo;
+  readonly storage: TorrentStorage;
+  readonly slots: SlotBuffers;
+  readonly filePriorities: FilePriority[];
+  /** Defined once the data is checked. */
+  swarm: Swarm | undefined;
+  files: FileProgress;
+  checkedBytes = 0;
+  readonly #shared: SessionShared;
+  readonly #events: DataEvents;
+  readonly #isSequential: boolean;
+  #abortCheck: AbortController | undefined;
+
+  private constructor(parts: {
+    metainfo: Metainfo;
+    storage: TorrentStorage;
+    slots: SlotBuffers;
+    filePriorities: FilePriority[];
+    shared: SessionShared;
+    events: DataEvents;
+    isSequential: boolean;
+  }) {
+    this.metainfo = parts.metainfo;
+    this.storage = parts.storage;
+    this.slots = parts.slots;
+    this.filePriorities = parts.filePriorities;
+    this.#shared = parts.shared;
+    this.#events = parts.events;
+    this.#isSequential = parts.isSequential;
+    this.files = new FileProgress(parts.metainfo, parts.storage.have);
+  }
+
+  /** @throws OperationError `disk`, `refused` */
+  static async open(
+    shared: SessionShared,
+    metainfo: Metainfo,
+    options: AddTorrentOptions,
+    events: DataEvents,
+  ): Promise<TorrentData> {
+    const chosen = options.filePriorities?.(metainfo);
+    const filePriorities = metainfo.files.map((_, index): FilePriority => chosen?.[index] ?? 4);
+    let data: TorrentData | undefined;
+    const slots = new SlotBuffers(shared.slotMemory, segmentBytesOf(metainfo.layout), () => {
+      data?.swarm?.handleSlotsAvailable(shared.clock.nowMs());
+      events.onSwarmInput();
+    });
+    const storage = await TorrentStorage.open({
+      metainfo,
+      directory: options.directory,
+      ...(options.rename === undefined ? {} : { rename: options.rename }),
+      stateDir: shared.stateDir,
+      slots,
+      workers: shared.workers,
+      reads: shared.readMemory,
+      wanted: filePriorities.map((priority) => priority > 0),
+      ...(options.preallocate === undefined ? {} : { preallocate: options.preallocate }),
+      readOnly: options.seedOnly === true,
+      recheck: options.recheck === true,
+      log: shared.log,
+      onPieceResult: (piece, ok, digests) => data?.handlePieceResult(piece, ok, digests),
+      onError: (error) => events.onError(error),
+    });
+    data = new TorrentData({
+      metainfo,
+      storage,
+      slots,
+      filePriorities,
+      shared,
+      events,
+      isSequential: options.sequential === true,
+    });
+    return data;
+  }
+
+  get needsCheck(): boolean {
+    return this.storage.needsCheck.length > 0;
+  }
+
+  /** @throws OperationError `disk`; DOMException AbortError when closed meanwhile */
+  async check(scope: 'unvouched' | 'all'): Promise<void> {
+    const abort = new AbortController();
+    this.#abortCheck = abort;
+    this.checkedBytes = 0;
+    try {
+      await this.storage.check({
+        ...(scope === 'unvouched' ? { ranges: this.storage.needsCheck } : {}),
+        signal: abort.signal,
+        onProgress: (bytes) => {
+          this.checkedBytes = bytes;
+        },
+      });
+    } finally {
+      this.#abortCheck = undefined;
+      this.checkedBytes = 0;
+    }
+  }
+
+  startSwarm(isAllowed: boolean): Swarm {
+    const { clock, rng } = this.#shared;
+    const { layout } = this.metainfo;
+    this.files = new FileProgress(this.metainfo, this.storage.have);
+    const swarm = new Swarm({
+      layout,
+      have: this.storage.have.clone(),
+      slots: this.slots,
+      segmentBytes: this.storage.segmentBytes,
+      rng,
+      allowedFastPieces: (host) =>
+        allowedFastSet(host, this.metainfo.infoHash, layout.pieceCount, ALLOWED_FAST_PIECES),
+      events: {
+        onSegmentFilled: (piece, segment, slot, lengthBytes, wantBlockDigests) =>
+          this.storage.commitSegment(piece, segment, slot, lengthBytes, wantBlockDigests),
+        onBan: (key, reason) => this.#events.onBan(key, reason),
+        onCompleted: () => this.#events.onCompleted(),
+      },
+    });
+    this.swarm = swarm;
+    const nowMs = clock.nowMs();
+    swarm.setPiecePriorities(this.files.piecePriorities(this.filePriorities), nowMs);
+    if (this.#isSequential) swarm.setSequential(true);
+    if (!isAllowed) swarm.setDownloadingAllowed(false, nowMs);
+    return swarm;
+  }
+
+  handlePieceResult(piece: number, ok: boolean, digests: Uint8Array | undefined): void {
+    const nowMs = this.#shared.clock.nowMs();
+    if (this.swarm === undefined) return;
+    if (ok) {
+      this.swarm.handlePieceVerified(piece, digests, nowMs);
+      this.#events.onPieceVerified(piece);
+    } else {
+      this.swarm.handlePieceFailed(piece, digests ?? EMPTY_BYTES, nowMs);
+      this.#events.onPieceFailed(piece);
+    }
+    this.#events.onSwarmInput();
+  }
+
+  /** Resolves when the bytes of the file lie where they belong. @throws OperationError `disk` */
+  async setFilePriority(file: number, priority: FilePriority): Promise<void> {
+    this.filePriorities[file] = priority;
+    await this.storage.setWanted(file, priority > 0);
+    this.swarm?.setPiecePriorities(
+      this.files.piecePriorities(this.filePriorities),
+      this.#shared.clock.nowMs(),
+    );
+    this.#events.onSwarmInput();
+  }
+
+  async close(): Promise<void> {
+    this.#abortCheck?.abort();
+    await this.storage.close();
+    this.slots.dispose();
+  }
+}

@@ -1,0 +1,206 @@
+// The connections of one torrent: whom to dial, whom to take in, whom to let go. Payload matters are the swarm's.
+
+import { compareBytes } from '../base/bytes.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import type { PeerOrigin } from '../base/peer-source.ts';
+import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
+import type { Dialable } from './dial-scheduler.ts';
+import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  NEGOTIATION_TIMEOUT_MS,
+  SILENCE_MS,
+  TURNOVER_ABOVE,
+  TURNOVER_INTERVAL_MS,
+  TURNOVER_SHARE,
+} from './peer-limits.ts';
+import type { StreamEnd } from './secure-stream.ts';
+import type { SessionShared } from './shared.ts';
+
+export interface PeersOwner extends PeerOwner {
+  /** Everything wanted is there: seeds are of no use to us. */
+  readonly isComplete: boolean;
+  /** Dials go out only while true (not paused, not stopped). */
+  readonly isActive: boolean;
+}
+
+export class TorrentPeers implements Dialable {
+  readonly pool: CandidatePool;
+  readonly connections = new Set<PeerConnection>();
+  readonly #shared: SessionShared;
+  readonly #owner: PeersOwner;
+  /** Attempts of `dial` that wait for their handshakes. */
+  readonly #dialling = new Map<PeerConnection, () => void>();
+  #turnoverAtMs: number;
+
+  constructor(shared: SessionShared, owner: PeersOwner) {
+    this.#shared = shared;
+    this.#owner = owner;
+    this.#turnoverAtMs = shared.clock.nowMs() + TURNOVER_INTERVAL_MS;
+    this.pool = new CandidatePool({
+      rng: shared.rng,
+      rank: () => shared.rng.next(),
+      isBanned: (host) => shared.isBanned(host),
+      isSelf: (endpoint) => shared.isSelf(endpoint),
+    });
+  }
+
+  /** How many more connections this torrent may have. */
+  get room(): number {
+    return this.#shared.isFull() ? 0 : Math.max(0, this.#shared.maxPeersPerTorrent - this.connections.size);
+  }
+
+  add(endpoints: readonly Endpoint[], origin: PeerOrigin, options: { isSeed?: boolean } = {}): void {
+    const allowed = endpoints.filter(({ host, port }) => !this.#shared.isBanned(banKeyOf(host, port)));
+    if (this.pool.add(allowed, origin, options) > 0) this.#shared.dials.poke();
+  }
+
+  // --- dialling
+
+  nextCandidate(nowMs: number): Candidate | undefined {
+    if (!this.#owner.isActive || this.room === 0) return undefined;
+    return this.pool.next(nowMs, this.#owner.isComplete);
+  }
+
+  nextReadyMs(): number | undefined {
+    if (!this.#owner.isActive || this.room === 0) return undefined;
+    return this.pool.nextReadyMs(this.#owner.isComplete);
+  }
+
+  async dial(candidate: Candidate): Promise<void> {
+    const { policy } = this.#shared;
+    try {
+      const stream = await this.#shared.connect(candidate.endpoint);
+      if (!this.#owner.isActive) {
+        stream.destroy();
+        this.pool.ended(candidate, this.#shared.clock.nowMs());
+        return;
+      }
+      const encrypt = policy === 'require' || (policy === 'prefer' && !candidate.tryPlain);
+      await new Promise<void>((settled) => {
+        const connection = PeerConnection.outgoing({
+          stream,
+          clock: this.#shared.clock,
+          rng: this.#shared.rng,
+          policy,
+          downLimiter: this.#shared.downLimiter,
+          owner: this.#owner,
+          candidate,
+          encrypt,
+        });
+        this.connections.add(connection);
+        this.#dialling.set(connection, settled);
+      });
+    } catch (error) {
+      this.#shared.log('debug', `cannot connect to ${candidate.key}`, { error: String(error) });
+      this.pool.failed(candidate, this.#shared.clock.nowMs());
+    }
+  }
+
+  // --- connections come and go
+
+  /** Handshakes are done. @returns why the connection must end, or undefined */
+  admit(connection: PeerConnection): string | undefined {
+    const peerId = connection.handshake?.peerId;
+    if (peerId === undefined) return 'no handshake';
+    if (compareBytes(peerId, this.#shared.peerId) === 0) {
+      if (connection.candidate !== undefined) this.pool.remove(connection.candidate);
+      return 'connected to ourselves';
+    }
+    if (!this.#owner.isActive) return 'not active';
+    if (this.#shared.isBanned(connection.banKey)) return 'banned';
+    if (connection.isIncoming && this.room === 0) return 'too many peers';
+    const twin = this.#twinOf(connection, peerId);
+    if (twin !== undefined) {
+      if (!this.#survivesTwin(connection, twin, peerId)) return 'connected already';
+      twin.close('connected already');
+    }
+    this.connections.add(connection);
+    this.#dialling.get(connection)?.();
+    this.#dialling.delete(connection);
+    if (connection.candidate !== undefined) this.pool.connected(connection.candidate);
+    return undefined;
+  }
+
+  #twinOf(connection: PeerConnection, peerId: Uint8Array): PeerConnection | undefined {
+    for (const other of this.connections) {
+      if (other === connection || !other.isAdmitted || other.isClosed) continue;
+      const theirs = other.handshake?.peerId;
+      if (theirs !== undefined && compareBytes(theirs, peerId) === 0) return other;
+    }
+    return undefined;
+  }
+
+  /** Both sides must keep the same of two connections that crossed: the one that the greater peer id dialled. */
+  #survivesTwin(connection: PeerConnection, twin: PeerConnection, peerId: Uint8Array): boolean {
+    if (connection.isIncoming === twin.isIncoming) return false;
+    const weAreGreater = compareBytes(this.#shared.peerId, peerId) > 0;
+    return connection.isIncoming !== weAreGreater;
+  }
+
+  closed(connection: PeerConnection, end: StreamEnd): void {
+    this.connections.delete(connection);
+    const nowMs = this.#shared.clock.nowMs();
+    const { candidate } = connection;
+    if (candidate !== undefined && this.pool.find(candidate.endpoint) === candidate) {
+      const encrypted = this.#shared.policy === 'prefer' && !candidate.tryPlain;
+      if (connection.isAdmitted) this.pool.ended(candidate, nowMs);
+      else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
+      else {
+        candidate.tryPlain = false;
+        this.pool.failed(candidate, nowMs);
+      }
+    }
+    this.#dialling.get(connection)?.();
+    this.#dialling.delete(connection);
+    this.#shared.dials.poke();
+  }
+
+  ban(key: string): void {
+    this.#shared.ban(key);
+    for (const connection of [...this.connections]) if (connection.banKey === key) connection.close('banned');
+    this.pool.removeWhere((endpoint) => banKeyOf(endpoint.host, endpoint.port) === key);
+  }
+
+  closeAll(text: string): void {
+    for (const connection of [...this.connections]) connection.close(text);
+  }
+
+  // --- slow matters, once a second
+
+  tick(nowMs: number): void {
+    for (const connection of [...this.connections]) {
+      const ageMs = nowMs - connection.openedAtMs;
+      if (!connection.isAdmitted) {
+        if (connection.isNegotiating && ageMs > NEGOTIATION_TIMEOUT_MS)
+          connection.close('encryption timed out');
+        else if (ageMs > HANDSHAKE_TIMEOUT_MS) connection.close('handshake timed out');
+      } else if (nowMs - connection.lastReceivedAtMs > SILENCE_MS) {
+        connection.close('silent for too long');
+      } else if (nowMs - connection.lastSentAtMs > KEEP_ALIVE_MS) {
+        connection.wire.sendKeepAlive();
+      }
+    }
+    if (nowMs >= this.#turnoverAtMs) {
+      this.#turnoverAtMs = nowMs + TURNOVER_INTERVAL_MS;
+      this.#turnOver(nowMs);
+    }
+  }
+
+  /** A full house with candidates outside: those who moved the least make room. */
+  #turnOver(nowMs: number): void {
+    const isFull = this.connections.size >= this.#shared.maxPeersPerTorrent * TURNOVER_ABOVE;
+    if ((!isFull && !this.#shared.isFull()) || this.pool.idleCount === 0) return;
+    const settled = [...this.connections].filter(
+      ({ isAdmitted, openedAtMs }) => isAdmitted && nowMs - openedAtMs > TURNOVER_INTERVAL_MS,
+    );
+    const rate = ({ swarmPeer }: PeerConnection): number =>
+      swarmPeer === undefined
+        ? 0
+        : swarmPeer.down.rateBytesPerSec(nowMs) + swarmPeer.up.rateBytesPerSec(nowMs);
+    settled.sort((a, b) => rate(a) - rate(b));
+    const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
+    for (const connection of settled.slice(0, leaving)) connection.close('replaced');
+  }
+}

@@ -1,0 +1,387 @@
+// The life of one torrent: metadata, check, download, seed; paused, failed, stopped. Owns its data, peers and sources.
+import { toHex } from '../base/bytes.ts';
+import type { InfoHash } from '../base/ids.ts';
+import type { SoughtTorrent } from '../base/peer-source.ts';
+import { InvariantError, OperationError } from '../base/result.ts';
+import type { Metainfo } from '../metainfo/metainfo.ts';
+import type { Swarm } from '../swarm/swarm.ts';
+import type { SwarmPeer } from '../swarm/swarm-peer.ts';
+import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
+import type { OwnHandshake } from '../wire/wire-handler.ts';
+import type { PeerConnection } from './peer-connection.ts';
+import { PeerExtensions } from './peer-extensions.ts';
+import { resolveHosts } from './resolve-hosts.ts';
+import type { StreamEnd } from './secure-stream.ts';
+import type { AddTorrentOptions, TorrentHandle } from './session-api.ts';
+import type { SessionShared, TorrentEvent } from './shared.ts';
+import type { FilePriority, TorrentState } from './snapshot.ts';
+import { type DataEvents, TorrentData } from './torrent-data.ts';
+import { type PeersOwner, TorrentPeers } from './torrent-peers.ts';
+import { TorrentSources } from './torrent-sources.ts';
+import { UploadPump } from './upload-pump.ts';
+
+export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
+  readonly infoHash: string;
+  readonly infoHashBytes: InfoHash;
+  readonly options: AddTorrentOptions;
+  readonly peers: TorrentPeers;
+  readonly sources: TorrentSources;
+  readonly extensions: PeerExtensions;
+  readonly startedAtMs: number;
+  readonly #shared: SessionShared;
+  state: TorrentState = 'stopped';
+  error: OperationError | undefined;
+  metainfo: Metainfo | undefined;
+  data: TorrentData | undefined;
+  completedAtMs: number | undefined;
+  #hasFirstByte = false;
+  #swarmTimer: NodeJS.Timeout | undefined;
+  #swarmTimerAtMs = Number.POSITIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(shared: SessionShared, options: AddTorrentOptions) {
+    this.#shared = shared;
+    this.options = options;
+    const { source } = options;
+    this.infoHashBytes = 'metainfo' in source ? source.metainfo.infoHash : source.magnet.infoHash;
+    this.infoHash = toHex(this.infoHashBytes);
+    this.metainfo = 'metainfo' in source ? source.metainfo : undefined;
+    this.startedAtMs = shared.clock.nowMs();
+    this.peers = new TorrentPeers(shared, this);
+    this.extensions = new PeerExtensions(shared, this);
+    this.sources = new TorrentSources({
+      sources: options.useSources === false ? [] : shared.sources,
+      torrent: this.#sought(),
+      onPeers: (peers, origin) => this.peers.add(peers, origin),
+      onExternalAddress: (host, from) => shared.voteExternalAddress(host, from),
+    });
+  }
+
+  get name(): string {
+    const { source } = this.options;
+    if (this.metainfo !== undefined) return this.metainfo.name;
+    return ('magnet' in source ? source.magnet.displayName : undefined) ?? this.infoHash;
+  }
+  get swarm(): Swarm | undefined {
+    return this.data?.swarm;
+  }
+  get isComplete(): boolean {
+    return this.swarm?.isComplete === true;
+  }
+  get isActive(): boolean {
+    return ['metadata', 'checking', 'downloading', 'seeding'].includes(this.state);
+  }
+  get isPrivate(): boolean {
+    return this.metainfo?.isPrivate === true;
+  }
+
+  // --- lifecycle
+
+  /** @throws OperationError when the data cannot be opened (then the torrent is of no use) */
+  async start(): Promise<void> {
+    this.state = 'metadata';
+    this.#emit({ kind: 'added', name: this.name });
+    this.#addGivenPeers();
+    this.#shared.dials.add(this.peers);
+    if (this.metainfo !== undefined) await this.#open(this.metainfo);
+    else this.sources.start();
+  }
+
+  /** The info dictionary is here and its hash is right. */
+  handleMetadata(metainfo: Metainfo): void {
+    if (this.metainfo !== undefined || this.#isClosed) return;
+    this.metainfo = metainfo;
+    this.#emit({ kind: 'metadata', metainfo });
+    if (this.options.metadataOnly === true) {
+      this.#setState('stopped');
+      this.peers.closeAll('metadata is all that was wanted');
+      this.#emit({ kind: 'stopped' });
+      return;
+    }
+    this.#open(metainfo).catch((error: unknown) => this.onError(asOperationError(error)));
+  }
+
+  async #open(metainfo: Metainfo): Promise<void> {
+    if (metainfo.version === 'v2') {
+      throw new OperationError(
+        'bad-torrent',
+        `${metainfo.name}: a v2-only torrent cannot be downloaded yet`,
+        {
+          hint: 'ask for a v1 or hybrid torrent; `tt info` shows this one',
+        },
+      );
+    }
+    const data = await TorrentData.open(this.#shared, metainfo, this.options, this);
+    this.data = data;
+    if (this.#isClosed) {
+      await data.close();
+      return;
+    }
+    if (data.needsCheck) await this.#check(data, 'unvouched');
+    if (this.#isClosed) return;
+    this.#startSwarm(data);
+    this.sources.start();
+  }
+
+  async #check(data: TorrentData, scope: 'unvouched' | 'all'): Promise<void> {
+    this.#setState('checking');
+    this.#emit({ kind: 'checking', bytes: data.metainfo.layout.totalLength });
+    await data.check(scope);
+    const { have } = data.storage;
+    this.#emit({ kind: 'checked', verifiedPieces: have.count, pieceCount: have.size });
+  }
+
+  #startSwarm(data: TorrentData): void {
+    const { have } = data.storage;
+    if (this.options.seedOnly === true && !have.isFull) {
+      throw new OperationError(
+        'verification-failed',
+        `${this.name}: ${have.size - have.count} of ${have.size} pieces are missing or do not match the torrent`,
+        { hint: 'run `tt verify` to see which files, or `tt download` to fetch the rest' },
+      );
+    }
+    const swarm = data.startSwarm(true);
+    this.#setState(swarm.isComplete ? 'seeding' : 'downloading');
+    if (swarm.isComplete) this.completedAtMs = this.#shared.clock.nowMs();
+    this.#emit({ kind: 'started' });
+    for (const connection of this.peers.connections) connection.join(swarm);
+    this.extensions.announceMetadata();
+    // Everything was there already: for whoever waits for the download this is the end of it.
+    if (swarm.isComplete) this.#emit({ kind: 'completed' });
+    this.onInput();
+  }
+
+  async pause(): Promise<void> {
+    if (!this.isActive || this.state === 'metadata' || this.state === 'checking') return;
+    this.#setState('paused');
+    this.swarm?.setDownloadingAllowed(false, this.#shared.clock.nowMs());
+    this.peers.closeAll('paused');
+    this.#emit({ kind: 'paused' });
+    await this.sources.stop(STOP_TIMEOUT_MS);
+  }
+
+  /** From paused, or from an error whose cause is gone. @throws OperationError when it is not */
+  async resume(): Promise<void> {
+    if (this.state !== 'paused' && this.state !== 'error') return;
+    const { data } = this;
+    if (data === undefined) return;
+    if (this.state === 'error') await data.storage.retry();
+    this.error = undefined;
+    if (data.swarm === undefined) {
+      await this.#check(data, 'unvouched');
+      this.#startSwarm(data);
+    } else {
+      data.swarm.setDownloadingAllowed(true, this.#shared.clock.nowMs());
+      this.#setState(data.swarm.isComplete ? 'seeding' : 'downloading');
+    }
+    this.#emit({ kind: 'resumed' });
+    this.sources.start();
+    this.#shared.dials.poke();
+    this.onInput();
+  }
+
+  async recheck(): Promise<void> {
+    const { data } = this;
+    if (data?.swarm === undefined) return;
+    this.peers.closeAll('checking');
+    data.swarm = undefined;
+    await this.#check(data, 'all');
+    if (!this.#isClosed) this.#startSwarm(data);
+  }
+
+  async setFilePriority(file: number, priority: FilePriority): Promise<void> {
+    const { data } = this;
+    if (data === undefined || data.metainfo.files[file] === undefined) {
+      throw new InvariantError(`no file ${file}`);
+    }
+    await data.setFilePriority(file, priority);
+    if (this.state === 'seeding' && !this.isComplete) this.#setState('downloading');
+  }
+
+  /** Idempotent; resolves within about `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const wasError = this.state === 'error';
+    this.#setState(wasError ? 'error' : 'stopped');
+    this.#shared.dials.remove(this.peers);
+    clearTimeout(this.#swarmTimer);
+    const goodbye = this.sources.stop(timeoutMs);
+    this.peers.closeAll('stopped');
+    await this.data?.close();
+    await goodbye;
+    this.#emit({ kind: 'stopped' });
+  }
+
+  tick(nowMs: number): void {
+    this.peers.tick(nowMs);
+    this.extensions.tick(nowMs);
+  }
+
+  /** A peer that the user names; host names are resolved. */
+  async addPeer(host: string, port: number): Promise<void> {
+    await resolveHosts([{ host, port }], (endpoints) => this.peers.add(endpoints, 'manual'));
+  }
+
+  // --- PeerOwner
+
+  ownHandshake(connection: PeerConnection): OwnHandshake {
+    return this.extensions.ownHandshake(connection);
+  }
+  admit(connection: PeerConnection): string | undefined {
+    return this.peers.admit(connection);
+  }
+  makePump(connection: PeerConnection, peer: SwarmPeer): UploadPump {
+    const { data } = this;
+    if (data?.swarm === undefined) throw new InvariantError('upload before the swarm');
+    const { swarm, storage } = data;
+    return new UploadPump({ swarm, peer, storage, limiter: this.#shared.upLimiter, line: connection });
+  }
+  slotView(slot: number): Uint8Array {
+    return (this.data as TorrentData).slots.view(slot);
+  }
+  onExtendedHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
+    if (handshake.yourIp !== undefined) {
+      this.#shared.voteExternalAddress(handshake.yourIp, connection.stream.remote.host);
+    }
+    const { client } = handshake;
+    this.#emit({ kind: 'peer-connected', address: connection.address, client: client ?? '' });
+    this.extensions.onHandshake(connection, handshake);
+  }
+  onExtended(connection: PeerConnection, name: string, payload: Uint8Array): void {
+    this.extensions.onMessage(connection, name, payload);
+  }
+  onDhtPort(): void {}
+  onClosed(connection: PeerConnection, end: StreamEnd): void {
+    const nowMs = this.#shared.clock.nowMs();
+    if (connection.swarmPeer !== undefined) this.swarm?.removePeer(connection.swarmPeer, nowMs);
+    this.extensions.onClosed(connection);
+    this.peers.closed(connection, end);
+    if (connection.isAdmitted) {
+      this.#emit({ kind: 'peer-disconnected', address: connection.address, reason: end.text });
+    }
+    this.onInput();
+  }
+
+  /** Requests go out, the timer is set anew where it must. */
+  onInput(): void {
+    const { swarm } = this;
+    if (swarm === undefined) return;
+    if (!this.#hasFirstByte && swarm.downloadedBytes > 0) {
+      this.#hasFirstByte = true;
+      this.#emit({ kind: 'first-byte' });
+    }
+    swarm.flush(this.#shared.clock.nowMs());
+    this.#armSwarmTimer(swarm);
+  }
+
+  #armSwarmTimer(swarm: Swarm): void {
+    const dueMs = swarm.nextTimeoutMs();
+    if (this.#isClosed || dueMs >= this.#swarmTimerAtMs) return;
+    clearTimeout(this.#swarmTimer);
+    this.#swarmTimerAtMs = dueMs;
+    this.#swarmTimer = setTimeout(
+      () => {
+        this.#swarmTimerAtMs = Number.POSITIVE_INFINITY;
+        const { swarm: current } = this;
+        if (current === undefined || this.#isClosed) return;
+        current.handleTimeout(this.#shared.clock.nowMs());
+        this.onInput();
+      },
+      Math.max(1, dueMs - this.#shared.clock.nowMs()),
+    );
+  }
+
+  // --- DataEvents
+
+  onSwarmInput(): void {
+    this.onInput();
+  }
+  onPieceVerified(piece: number): void {
+    this.#emit({ kind: 'piece', piece });
+    for (const file of this.data?.files.pieceVerified(piece) ?? []) {
+      const path = (this.metainfo as Metainfo).files[file]?.path.join('/') ?? '';
+      this.#emit({ kind: 'file-complete', file, path });
+    }
+  }
+  onPieceFailed(piece: number): void {
+    this.#emit({ kind: 'piece-failed', piece });
+  }
+  onCompleted(): void {
+    if (this.state !== 'downloading') return;
+    this.#setState('seeding');
+    this.completedAtMs ??= this.#shared.clock.nowMs();
+    this.#emit({ kind: 'completed' });
+    this.sources.completed();
+  }
+  onBan(key: string, reason: string): void {
+    this.#emit({ kind: 'peer-banned', host: key, reason });
+    this.peers.ban(key);
+  }
+  onError(error: OperationError): void {
+    if (this.#isClosed) return;
+    this.error = error;
+    this.#setState('error');
+    this.swarm?.setDownloadingAllowed(false, this.#shared.clock.nowMs());
+    this.peers.closeAll('stopped by an error');
+    this.#emit({ kind: 'error', error });
+    void this.sources.stop(STOP_TIMEOUT_MS);
+  }
+
+  // --- inside
+
+  #setState(state: TorrentState): void {
+    this.state = state;
+  }
+
+  #emit(event: TorrentEvent): void {
+    this.#shared.emit(this.infoHash, event);
+  }
+
+  /** Those that the command line and the magnet name, before any source answers. */
+  #addGivenPeers(): void {
+    const { source, peers = [] } = this.options;
+    const given = [...peers, ...('magnet' in source ? source.magnet.peers : [])];
+    void resolveHosts(given, (endpoints) => this.peers.add(endpoints, 'manual'));
+  }
+
+  #sought(): SoughtTorrent {
+    const { source, trackers = [] } = this.options;
+    const own = 'metainfo' in source ? source.metainfo.trackerTiers : source.magnet.trackerTiers;
+    return {
+      infoHash: this.infoHashBytes,
+      peerId: this.#shared.peerId,
+      isPrivate: 'metainfo' in source && source.metainfo.isPrivate,
+      trackerTiers: [...own, ...trackers.map((url) => [url])],
+      dhtNodes: 'metainfo' in source ? source.metainfo.nodes : [],
+      listenPort: () => this.#shared.listenPort(),
+      wanted: () => this.peers.room,
+      transfer: () => {
+        const { swarm, metainfo } = this;
+        const verified = this.data?.storage.have;
+        const total = metainfo?.layout.totalLength;
+        return {
+          downloaded: swarm?.downloadedBytes ?? 0,
+          uploaded: swarm?.uploadedBytes ?? 0,
+          left:
+            total === undefined || verified === undefined
+              ? total
+              : verified.isFull
+                ? 0
+                : Math.max(1, total - verified.count * (metainfo?.layout.pieceLength ?? 0)),
+          corrupt: swarm?.wasted.failedHash ?? 0,
+        };
+      },
+    };
+  }
+}
+
+/** Trackers that do not answer must not hold up a stop. */
+const STOP_TIMEOUT_MS = 3_000;
+
+function asOperationError(error: unknown): OperationError {
+  if (error instanceof OperationError) return error;
+  return new OperationError('unexpected', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
