@@ -1,0 +1,214 @@
+// The sockets of the tracker server: HTTP and UDP, IPv4 and IPv6, on one port number. It owns them and closes them all.
+import { randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Endpoint, isIPv6, normalizeHost, parseIp } from '../../core/base/endpoint.ts';
+import { OperationError } from '../../core/base/result.ts';
+import { ConnectionIds } from '../connection-ids.ts';
+import { EXPIRE_EVERY_MS } from '../swarm-store.ts';
+import { handleHttp } from './http-handler.ts';
+import { TrackerService, type TrackerServiceOptions, type TrackerStats } from './tracker-service.ts';
+import { handleDatagram } from './udp-handler.ts';
+
+export interface TrackerServerOptions extends TrackerServiceOptions {
+  /** An IP address, or `localhost` for both loopbacks. Default: every address of both families. */
+  readonly host?: string;
+  /** 0: any that is free for everything. */
+  readonly port: number;
+  /** Default: the same as `port`. */
+  readonly httpPort?: number;
+  /** Default: true. */
+  readonly udp?: boolean;
+}
+
+export interface ListeningOn extends Endpoint {
+  readonly protocol: 'http' | 'udp';
+}
+
+const MAX_HTTP_CONNECTIONS = 2048;
+const MAX_HEADER_BYTES = 8 * 1024;
+/** A request is one packet; who takes longer is not a tracker client. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const TIMEOUT_CHECK_MS = 2_000;
+const KEEP_ALIVE_MS = 5_000;
+const MAX_REQUESTS_PER_CONNECTION = 100;
+/** Tries to find one port number that TCP and UDP of both families have free. */
+const PORT_TRIES = 20;
+
+export class TrackerServer {
+  readonly #service: TrackerService;
+  readonly #ids = new ConnectionIds(randomBytes(32));
+  readonly #http: http.Server[] = [];
+  readonly #udp: dgram.Socket[] = [];
+  #expiry: NodeJS.Timeout | undefined;
+  #listening: ListeningOn[] = [];
+
+  private constructor(options: TrackerServerOptions) {
+    this.#service = new TrackerService(options);
+  }
+
+  /** @throws OperationError `network` when a port is taken or the host is not an address of this machine */
+  static async listen(options: TrackerServerOptions): Promise<TrackerServer> {
+    for (let tries = 1; ; tries++) {
+      const server = new TrackerServer(options);
+      try {
+        await server.#open(options);
+        return server;
+      } catch (error) {
+        await server.close();
+        const code = (error as NodeJS.ErrnoException).code;
+        if (options.port === 0 && code === 'EADDRINUSE' && tries < PORT_TRIES) continue;
+        const what = code === 'EADDRINUSE' ? `port ${options.port} is taken` : (error as Error).message;
+        throw new OperationError('network', `tracker cannot listen: ${what}`, {
+          cause: error,
+          ...(code === undefined ? {} : { code }),
+        });
+      }
+    }
+  }
+
+  /** Every socket, as bound. */
+  get listening(): readonly ListeningOn[] {
+    return this.#listening;
+  }
+
+  /** The UDP port, and the HTTP one unless `httpPort` said otherwise. */
+  get port(): number {
+    return (this.#listening.find((item) => item.protocol === 'udp') ?? this.#listening[0])?.port ?? 0;
+  }
+
+  get httpPort(): number {
+    return this.#listening.find((item) => item.protocol === 'http')?.port ?? 0;
+  }
+
+  stats(): TrackerStats {
+    return this.#service.stats();
+  }
+
+  /** Announce URLs under a name or address that clients can reach. */
+  urls(host: string): string[] {
+    const name = isIPv6(host) ? `[${host}]` : host;
+    const urls = [`http://${name}:${this.httpPort}/announce`];
+    if (this.#udp.length > 0) urls.push(`udp://${name}:${this.port}/announce`);
+    return urls;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#expiry);
+    await Promise.all([
+      ...this.#http.splice(0).map(async (server) => {
+        if (!server.listening) return;
+        const closed = once(server, 'close');
+        server.close();
+        server.closeAllConnections();
+        await closed;
+      }),
+      ...this.#udp.splice(0).map(async (socket) => {
+        const closed = once(socket, 'close');
+        socket.close();
+        await closed;
+      }),
+    ]);
+  }
+
+  async #open(options: TrackerServerOptions): Promise<void> {
+    const { hosts, isOptional } = hostsOf(options.host);
+    let httpPort = options.httpPort ?? options.port;
+    let udpPort = options.port;
+    for (const [i, host] of hosts.entries()) {
+      try {
+        httpPort = await this.#listenHttp(host, httpPort);
+        if (options.httpPort === undefined) udpPort = httpPort;
+        if (options.udp !== false) udpPort = await this.#listenUdp(host, udpPort);
+      } catch (error) {
+        // A machine without IPv6 serves IPv4; a taken port is never skipped over.
+        const code = (error as NodeJS.ErrnoException).code;
+        if (!isOptional || i === 0 || (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT')) throw error;
+      }
+    }
+    this.#expiry = setInterval(() => this.#service.expire(), EXPIRE_EVERY_MS);
+    this.#expiry.unref();
+  }
+
+  async #listenHttp(host: string, port: number): Promise<number> {
+    const server = http.createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+      },
+      (request, response) => this.#serveHttp(request, response),
+    );
+    server.maxConnections = MAX_HTTP_CONNECTIONS;
+    server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
+    server.on('clientError', (_error, socket) => {
+      this.#service.http.malformed++;
+      socket.destroy();
+    });
+    this.#http.push(server);
+    server.listen({ host, port, ipv6Only: true });
+    await once(server, 'listening');
+    // After this, errors are those of single connections.
+    server.on('error', () => {});
+    const bound = (server.address() as AddressInfo).port;
+    this.#listening.push({ protocol: 'http', host, port: bound });
+    return bound;
+  }
+
+  #serveHttp(request: http.IncomingMessage, response: http.ServerResponse): void {
+    // A body is never read: with it comes the end of the connection.
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { Allow: 'GET, HEAD', Connection: 'close' }).end();
+      return;
+    }
+    const ip = ipOf(request.socket.remoteAddress);
+    if (ip === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    const answer = handleHttp(this.#service, request.url ?? '/', ip);
+    response.writeHead(answer.status, {
+      'Content-Type': answer.contentType,
+      'Content-Length': answer.body.length,
+      'Cache-Control': 'no-store',
+    });
+    response.end(request.method === 'HEAD' ? undefined : answer.body);
+  }
+
+  async #listenUdp(host: string, port: number): Promise<number> {
+    const isV6 = isIPv6(host);
+    const socket = dgram.createSocket({ type: isV6 ? 'udp6' : 'udp4', ipv6Only: isV6 });
+    this.#udp.push(socket);
+    socket.on('message', (packet, from) => {
+      const ip = ipOf(from.address);
+      if (ip === undefined || from.port === 0) return;
+      const reply = handleDatagram(this.#service, this.#ids, packet, ip);
+      // Who cannot be answered asks again.
+      if (reply !== undefined) socket.send(reply, from.port, from.address, () => {});
+    });
+    socket.bind({ address: host, port, exclusive: true });
+    await once(socket, 'listening');
+    // After this, errors are those of single datagrams.
+    socket.on('error', () => {});
+    const bound = socket.address().port;
+    this.#listening.push({ protocol: 'udp', host, port: bound });
+    return bound;
+  }
+}
+
+function hostsOf(host: string | undefined): { hosts: readonly string[]; isOptional: boolean } {
+  if (host === undefined) return { hosts: ['0.0.0.0', '::'], isOptional: true };
+  if (host === 'localhost') return { hosts: ['127.0.0.1', '::1'], isOptional: true };
+  const ip = normalizeHost(host);
+  if (ip === undefined) throw new Error(`${host} is not an IP address`);
+  return { hosts: [ip], isOptional: false };
+}
+
+function ipOf(address: string | undefined): Uint8Array | undefined {
+  const host = address === undefined ? undefined : normalizeHost(address);
+  return host === undefined ? undefined : parseIp(host);
+}
