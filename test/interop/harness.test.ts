@@ -98,12 +98,16 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
     test.concurrent(`${label}, ${pair.family}, ${pair.encryption}, ${pair.content}, ${pair.byMagnet ? 'magnet' : '.torrent'}`, async () => {
       const torrent = find(pair.content);
       const seeder = await startClient(pair.seeder, `${label}-seed`, pair.family, pair.encryption);
-      await seeder.seed({ torrentFile: torrent.torrentFile, infoHash: torrent.infoHash }, torrent.parentDir);
+      await seeder.seed(
+        { torrentFile: torrent.torrentFile, infoHash: torrent.infoHash, name: torrent.name },
+        torrent.parentDir,
+      );
       const leecher = await startClient(pair.leecher, `${label}-leech`, pair.family, pair.encryption);
       const room = tracker.room({ peers: [seeder.endpoint] });
       const source: Source = {
         ...(pair.byMagnet ? { magnet: torrent.magnet } : { torrentFile: torrent.torrentFile }),
         infoHash: torrent.infoHash,
+        name: torrent.name,
         trackers: [room.urls[pair.family]],
       };
       const out = join(scratch.path, `${label}-out`);
@@ -123,7 +127,12 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
     });
     try {
       const trackers = [opentracker.httpUrl];
-      const source = { torrentFile: torrent.torrentFile, infoHash: torrent.infoHash, trackers };
+      const source = {
+        torrentFile: torrent.torrentFile,
+        infoHash: torrent.infoHash,
+        name: torrent.name,
+        trackers,
+      };
       const seeder = await startClient(libtorrent, 'opentracker-seed', 'v4', 'preferred');
       await seeder.seed(source, torrent.parentDir);
       const leecher = await startClient(libtorrent, 'opentracker-leech', 'v4', 'preferred');

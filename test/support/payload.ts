@@ -47,7 +47,7 @@ export interface TreeOptions {
  */
 export function writeTree(root: string, options: TreeOptions): void {
   const filesPerDir = options.filesPerDir ?? 50;
-  const random = uint32Stream(options.seed);
+  const random = randomUint32(options.seed);
   const next = keyStream(`${options.seed}/content`);
   const weights: number[] = Array.from({ length: options.fileCount }, (_, i) =>
     i % 97 === 13 ? 0 : 1 + (random() % 1000),
@@ -73,7 +73,8 @@ export function writeTree(root: string, options: TreeOptions): void {
   }
 }
 
-function uint32Stream(seed: string): () => number {
+/** An endless stream of 32-bit numbers: same seed, same numbers. */
+export function randomUint32(seed: string): () => number {
   const next = keyStream(`${seed}/numbers`);
   return () => next(4).readUInt32LE(0);
 }

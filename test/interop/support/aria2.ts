@@ -133,7 +133,7 @@ export class Aria2Transfer implements Transfer {
 }
 
 export const aria2 = {
-  name: 'aria2',
+  name: 'aria2' as const,
   dialsPeers: false,
   async start(options: ClientOptions): Promise<Aria2Client> {
     const hosts = options.hosts ?? nextHosts();

@@ -23,6 +23,8 @@ export interface Source {
   readonly torrentFile?: string;
   readonly magnet?: string;
   readonly infoHash: string;
+  /** Of the file or folder inside `parentDir`. */
+  readonly name: string;
   readonly trackers?: readonly string[];
   /** Only for clients whose `dialsPeers` is true; the others need a tracker. */
   readonly peers?: readonly Endpoint[];

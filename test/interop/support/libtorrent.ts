@@ -179,7 +179,7 @@ export class LibtorrentTransfer implements Transfer {
 }
 
 export const libtorrent = {
-  name: 'libtorrent',
+  name: 'libtorrent' as const,
   dialsPeers: true,
   async start(options: LibtorrentOptions): Promise<LibtorrentClient> {
     const hosts = options.hosts ?? nextHosts();

@@ -132,7 +132,7 @@ export class QbittorrentTransfer implements Transfer {
 }
 
 export const qbittorrent = {
-  name: 'qbittorrent',
+  name: 'qbittorrent' as const,
   dialsPeers: true,
   async start(options: ClientOptions): Promise<QbittorrentClient> {
     const hosts = options.hosts ?? nextHosts();

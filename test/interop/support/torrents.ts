@@ -45,6 +45,15 @@ export async function describeTorrent(torrentFile: string): Promise<TorrentDescr
   return JSON.parse(await runOk(PYTHON, [TOOL, 'info', torrentFile])) as TorrentDescription;
 }
 
+export async function createWithLibtorrent(
+  content: string,
+  torrentFile: string,
+  pieceLength: number,
+): Promise<TorrentDescription> {
+  const answer = await runOk(PYTHON, [TOOL, 'create', content, torrentFile, String(pieceLength)]);
+  return JSON.parse(answer) as TorrentDescription;
+}
+
 export interface TestTorrentOptions {
   readonly dir: string;
   readonly name: string;
@@ -66,7 +75,7 @@ export async function makeTestTorrent(options: TestTorrentOptions): Promise<Test
   if (options.madeBy === 'transmission') {
     await runOk('transmission-create', ['-s', String(pieceLength / 1024), '-o', torrentFile, content]);
   } else {
-    await runOk(PYTHON, [TOOL, 'create', content, torrentFile, String(pieceLength)]);
+    await createWithLibtorrent(content, torrentFile, pieceLength);
   }
   const facts = await describeTorrent(torrentFile);
   if (facts.total !== totalBytes)

@@ -167,7 +167,7 @@ export class TransmissionTransfer implements Transfer {
 }
 
 export const transmission = {
-  name: 'transmission',
+  name: 'transmission' as const,
   dialsPeers: false,
   async start(options: ClientOptions): Promise<TransmissionClient> {
     const hosts = options.hosts ?? nextHosts();

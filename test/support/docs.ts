@@ -1,0 +1,51 @@
+// Writes the generated parts of README.md: help texts and the table of BEPs. `--check` only compares, and fails when stale.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { BEPS } from './beps.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readmePath = `${root}README.md`;
+
+function help(...args: string[]): string {
+  const text = execFileSync(process.execPath, [`${root}bin/tt.cjs`, ...args, '--help'], {
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: '100', NO_COLOR: '1' },
+  });
+  return `\`\`\`\n${text.trimEnd()}\n\`\`\``;
+}
+
+function bepTable(): string {
+  const missing = BEPS.flatMap(({ where }) => where).filter((path) => !existsSync(`${root}${path}`));
+  if (missing.length > 0)
+    throw new Error(`the BEP table names files that are not there: ${missing.join(', ')}`);
+  const rows = BEPS.map(
+    ({ bep, title, what, where }) =>
+      `| ${bep} | ${title} | ${what} | ${where.map((path) => `\`${path}\``).join(' ')} |`,
+  );
+  return ['| BEP | | what is there | where |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+const parts: Record<string, () => string> = {
+  help: () => help(),
+  'help download': () => help('download'),
+  beps: bepTable,
+};
+
+let readme = readFileSync(readmePath, 'utf8');
+const before = readme;
+for (const [name, make] of Object.entries(parts)) {
+  const start = `<!-- generated: ${name} -->`;
+  const end = `<!-- end: ${name} -->`;
+  const from = readme.indexOf(start);
+  const to = readme.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`README.md lacks ${start} ... ${end}`);
+  readme = `${readme.slice(0, from + start.length)}\n${make()}\n${readme.slice(to)}`;
+}
+
+if (!process.argv.includes('--check')) {
+  writeFileSync(readmePath, readme);
+} else if (readme !== before) {
+  console.error('README.md is stale: run `npm run build && npm run docs` and commit the result');
+  process.exit(1);
+}
