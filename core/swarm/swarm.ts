@@ -1,19 +1,19 @@
 // One torrent's peers: who gets what, and what we ask of whom. A pure machine: inputs come through `handle*`, outputs go to
-// PeerPort and SwarmEvents, time comes in as `nowMs`. Invariant: `neededCount` of every peer is the number of pieces it
-// has that we want, and we are interested exactly while it is above zero.
+// PeerPort and SwarmEvents, time comes in as `nowMs`. The work is done by Interest, Downloads, Uploads and Verdicts.
 import { Bitfield } from '../base/bitfield.ts';
 import { PiecePicker } from '../pieces/picker.ts';
 import type { SequentialWindow } from '../pieces/picker-types.ts';
 import type { FilePriority, WasteSnapshot } from '../session/snapshot.ts';
 import { titForTat } from './choke-policy.ts';
 import { Downloads } from './downloads.ts';
+import { Interest } from './interest.ts';
 import type { DisconnectReason, PeerFacts, PeerPort } from './peer-port.ts';
 import { RateMeter } from './rate-meter.ts';
-import { SmartBan } from './smart-ban.ts';
 import { SwarmPeer } from './swarm-peer.ts';
 import type { SwarmCommons, SwarmLimits, SwarmOptions } from './swarm-types.ts';
 import type { UploadRequest } from './upload-queue.ts';
 import { Uploads } from './uploads.ts';
+import { Verdicts } from './verdicts.ts';
 
 const DEFAULT_LIMITS: SwarmLimits = {
   // We tell `reqq` 500 and allow four times that: libtorrent's figure, for peers that do not read it.
@@ -32,12 +32,9 @@ export class Swarm {
   readonly #picker: PiecePicker;
   readonly #downloads: Downloads;
   readonly #uploads: Uploads;
-  readonly #smartBan = new SmartBan();
-  readonly #banned = new Set<string>();
-  /** Of everybody who ever sent a block: contributors outlive connections. */
-  readonly #hostById = new Map<number, string>();
+  readonly #interest: Interest;
+  readonly #verdicts: Verdicts;
   #nextPeerId = 0;
-  #failedHashBytes = 0;
   #wasComplete: boolean;
 
   constructor(options: SwarmOptions) {
@@ -58,7 +55,9 @@ export class Swarm {
       up: new RateMeter(),
     };
     const end = (peer: SwarmPeer, reason: DisconnectReason): void => this.#end(peer, reason);
-    this.#downloads = new Downloads(this.#commons, (piece) => this.#smartBan.isWatching(piece), end);
+    this.#interest = new Interest(this.#commons, end);
+    this.#verdicts = new Verdicts(this.#commons, end);
+    this.#downloads = new Downloads(this.#commons, (piece) => this.#verdicts.isWatching(piece), end);
     this.#uploads = new Uploads(this.#commons, options.chokePolicy ?? titForTat(), rng, end);
   }
 
@@ -69,13 +68,12 @@ export class Swarm {
     const peer = new SwarmPeer(this.#nextPeerId++, port, facts, this.#commons.layout.pieceCount, nowMs);
     this.#commons.peers.add(peer);
     this.#commons.peersById.set(peer.id, peer);
-    this.#hostById.set(peer.id, facts.host);
-    this.#picker.addPeerPieces(peer.pieces);
-    if (this.#banned.has(facts.host)) {
+    this.#interest.addPeer(peer);
+    this.#verdicts.addPeer(peer);
+    if (this.#verdicts.isBanned(facts.host)) {
       this.#end(peer, 'banned');
       return peer;
     }
-    peer.isOnParole = this.#smartBan.isSuspect(facts.host);
     port.sendPieces(this.#picker.have);
     const allowedFastPieces = this.#options.allowedFastPieces;
     if (facts.hasFast && allowedFastPieces !== undefined) {
@@ -89,8 +87,8 @@ export class Swarm {
     if (!this.#commons.peers.delete(peer)) return;
     peer.isEnding = true;
     this.#commons.peersById.delete(peer.id);
-    if (peer.downloadedBytes === 0) this.#hostById.delete(peer.id);
-    this.#picker.removePeerPieces(peer.pieces, peer.joinedAsSeed);
+    this.#interest.removePeer(peer);
+    this.#verdicts.removePeer(peer);
     this.#downloads.removePeer(peer);
     this.#uploads.removePeer(peer, nowMs);
     this.#refill(nowMs);
@@ -104,7 +102,7 @@ export class Swarm {
   /** BEP 21 `upload_only`. */
   handleUploadOnly(peer: SwarmPeer, isUploadOnly: boolean, _nowMs: number): void {
     peer.isUploadOnly = isUploadOnly;
-    this.#partIfPointless(peer);
+    this.#interest.partIfPointless(peer);
   }
 
   // --- messages, each with its time; a violation ends in port.disconnect
@@ -131,13 +129,8 @@ export class Swarm {
   }
 
   handleHave(peer: SwarmPeer, piece: number, nowMs: number): void {
-    if (!this.#isPiece(peer, piece) || !peer.pieces.set(piece)) return;
-    this.#picker.addAvailability(piece);
-    if (this.#picker.isNeeded(piece)) {
-      this.#setNeeded(peer, peer.neededCount + 1, nowMs);
-      this.#downloads.fill(peer, nowMs);
-    }
-    if (peer.isSeed) this.#partIfPointless(peer);
+    if (!this.#isPiece(peer, piece)) return;
+    if (this.#interest.addPiece(peer, piece, nowMs)) this.#downloads.fill(peer, nowMs);
   }
 
   handleBitfield(peer: SwarmPeer, bytes: Uint8Array, nowMs: number): void {
@@ -251,27 +244,20 @@ export class Swarm {
   handlePieceVerified(piece: number, blockDigests: Uint8Array | undefined, nowMs: number): void {
     const wasNeeded = this.#picker.isNeeded(piece);
     if (!this.#picker.markPieceVerified(piece)) return;
-    for (const host of this.#smartBan.noteSuccess(piece, blockDigests))
-      this.#ban(host, 'sent corrupt blocks');
+    // Who comes off parole may share pieces again.
+    if (this.#verdicts.notePassed(piece, blockDigests)) this.#downloads.noteBlocksFree();
     for (const peer of this.#commons.peers) {
       if (!peer.isEnding) peer.port.sendHave(piece);
-      peer.isOnParole = this.#smartBan.isSuspect(peer.facts.host);
-      if (wasNeeded && peer.pieces.has(piece)) this.#setNeeded(peer, peer.neededCount - 1, nowMs);
+      if (wasNeeded) this.#interest.notePieceGot(peer, piece, nowMs);
     }
+    this.#refill(nowMs);
     this.#checkCompleted();
   }
 
   /** @param blockDigests 20 bytes a block; undefined when the storage, not a peer, is to blame */
   handlePieceFailed(piece: number, blockDigests: Uint8Array | undefined, nowMs: number): void {
-    const hosts = Array.from(this.#picker.contributors(piece), (id) => this.#hostById.get(id));
+    if (blockDigests !== undefined) this.#verdicts.noteFailed(piece, blockDigests);
     this.#picker.markPieceFailed(piece);
-    if (blockDigests !== undefined) {
-      this.#failedHashBytes += this.#commons.layout.pieceSize(piece);
-      for (const host of this.#smartBan.noteFailure(piece, hosts, blockDigests)) {
-        this.#ban(host, 'sent a corrupt piece');
-      }
-      for (const peer of this.#commons.peers) peer.isOnParole = this.#smartBan.isSuspect(peer.facts.host);
-    }
     this.#downloads.noteBlocksFree();
     this.#refill(nowMs);
   }
@@ -369,7 +355,7 @@ export class Swarm {
   get wasted(): WasteSnapshot {
     return {
       duplicate: this.#downloads.duplicateBytes,
-      failedHash: this.#failedHashBytes,
+      failedHash: this.#verdicts.failedHashBytes,
       unrequested: this.#downloads.unrequestedBytes,
     };
   }
@@ -398,7 +384,7 @@ export class Swarm {
     return this.#commons.up.rateBytesPerSec(nowMs);
   }
   isBanned(host: string): boolean {
-    return this.#banned.has(host);
+    return this.#verdicts.isBanned(host);
   }
 
   // --- inside
@@ -421,26 +407,8 @@ export class Swarm {
   }
 
   #setPieces(peer: SwarmPeer, pieces: Bitfield, nowMs: number): void {
-    this.#picker.removePeerPieces(peer.pieces, peer.joinedAsSeed);
-    peer.pieces = pieces;
-    peer.joinedAsSeed = pieces.isFull;
-    this.#picker.addPeerPieces(pieces);
-    this.#setNeeded(peer, this.#picker.countNeeded(pieces), nowMs);
+    this.#interest.setPieces(peer, pieces, nowMs);
     this.#downloads.fill(peer, nowMs);
-    this.#partIfPointless(peer);
-  }
-
-  #setNeeded(peer: SwarmPeer, count: number, nowMs: number): void {
-    peer.neededCount = count;
-    const interested = count > 0;
-    if (interested === peer.amInterested || peer.isEnding) return;
-    peer.amInterested = interested;
-    if (interested) {
-      peer.interestedAtMs = nowMs;
-      peer.port.sendInterested();
-    } else {
-      peer.port.sendNotInterested();
-    }
   }
 
   #setPriority(piece: number, priority: number): boolean {
@@ -450,10 +418,7 @@ export class Swarm {
   }
 
   #recountNeeded(nowMs: number): void {
-    for (const peer of this.#commons.peers) {
-      this.#setNeeded(peer, this.#picker.countNeeded(peer.pieces), nowMs);
-      peer.isHungry = true;
-    }
+    this.#interest.recount(nowMs);
     this.#downloads.noteBlocksFree();
     this.#refill(nowMs);
     this.#checkCompleted();
@@ -465,22 +430,7 @@ export class Swarm {
     this.#wasComplete = isComplete;
     if (!isComplete) return;
     this.#commons.events.onCompleted();
-    for (const peer of this.#commons.peers) this.#partIfPointless(peer);
-  }
-
-  /** Two that want nothing of each other free the place for others. */
-  #partIfPointless(peer: SwarmPeer): void {
-    if (!this.#picker.isComplete) return;
-    const wantsNothing = peer.isSeed || (peer.isUploadOnly && !peer.peerInterested);
-    if (wantsNothing) this.#end(peer, 'both-seeds');
-  }
-
-  #ban(host: string, reason: string): void {
-    if (this.#banned.has(host)) return;
-    this.#banned.add(host);
-    this.#smartBan.forget(host);
-    for (const peer of this.#commons.peers) if (peer.facts.host === host) this.#end(peer, 'banned');
-    this.#commons.events.onBan(host, reason);
+    for (const peer of this.#commons.peers) this.#interest.partIfPointless(peer);
   }
 
   #end(peer: SwarmPeer, reason: DisconnectReason): void {
