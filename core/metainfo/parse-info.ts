@@ -50,9 +50,15 @@ export interface InfoSurroundings {
  */
 export function parseInfo(infoBytes: Uint8Array, options: ParseInfoOptions = {}): Result<Metainfo> {
   const limits = options.limits ?? PARSE_LIMITS;
-  const info = decodeTorrentDict(infoBytes, limits);
+  const plain = plainView(infoBytes);
+  const info = decodeTorrentDict(plain, limits);
   if (!info.ok) return info;
-  return metainfoOf(info.value, infoBytes, { charset: undefined, pieceLayers: undefined }, options);
+  return metainfoOf(info.value, plain, { charset: undefined, pieceLayers: undefined }, options);
+}
+
+/** Never a Buffer, whose slice() shares memory where a Uint8Array's copies. */
+export function plainView(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Bencode as live torrents have it: unsorted keys and loose integers are read, because hashes are over raw bytes. */

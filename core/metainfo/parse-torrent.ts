@@ -14,7 +14,7 @@ import {
   type ParseLimits,
 } from './limits.ts';
 import type { Metainfo } from './metainfo.ts';
-import { decodeTorrentDict, type MetainfoExtras, metainfoOf } from './parse-info.ts';
+import { decodeTorrentDict, type MetainfoExtras, metainfoOf, plainView } from './parse-info.ts';
 import type { PathRules } from './safe-path.ts';
 
 const LINE_FEED = 0x0a;
@@ -31,7 +31,7 @@ export interface ParseTorrentOptions {
  * of `bytes`: do not reuse the buffer.
  */
 export function parseTorrent(bytes: Uint8Array, options: ParseTorrentOptions = {}): Result<Metainfo> {
-  const torrent = decodeTorrentDict(withoutTrailingBlanks(bytes), options.limits ?? PARSE_LIMITS);
+  const torrent = decodeTorrentDict(withoutTrailingBlanks(plainView(bytes)), options.limits ?? PARSE_LIMITS);
   if (!torrent.ok) return torrent;
   const info = torrent.value.dict('info');
   const infoBytes = torrent.value.rawOf('info');

@@ -31,6 +31,7 @@ const WINDOWS_DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|
 
 /** One component that can be created anywhere below a folder. Never empty; already safe text comes back unchanged. */
 export function safeComponent(text: string, rules: PathRules = 'posix'): string {
+  if (text === '' || text === '.' || text === '..') return REPLACEMENT;
   let safe = text.replace(NEVER_ALLOWED, REPLACEMENT);
   if (rules === 'macos') safe = safe.replaceAll(':', REPLACEMENT);
   if (rules === 'windows') {
@@ -38,7 +39,6 @@ export function safeComponent(text: string, rules: PathRules = 'posix'): string 
     safe = safe.replace(WINDOWS_TRAILING, (tail) => REPLACEMENT.repeat(tail.length));
     if (WINDOWS_DEVICE.test(safe)) safe = REPLACEMENT + safe;
   }
-  if (safe === '' || safe === '.' || safe === '..') return REPLACEMENT;
   return shortened(safe, '');
 }
 

@@ -41,6 +41,14 @@ export interface WalkOptions {
 /** What file managers of other systems leave behind; `.DS_Store` and its kind are hidden anyway. */
 const JUNK = new Set(['thumbs.db', 'desktop.ini', 'ehthumbs.db']);
 
+interface Entry {
+  readonly path: readonly string[];
+  readonly stats: BigIntStats;
+}
+
+/** Keeps the thread pool busy without queueing a promise for every file of a huge torrent. */
+const STATS_AT_ONCE = 64;
+
 /**
  * The rule, as most creators have it: everything that is a plain file goes in, except names that begin with a dot, known
  * junk, symbolic links (a torrent must not reach outside the folder) and special files; each is reported. The root itself
@@ -54,23 +62,26 @@ export async function walkContent(root: string, options: WalkOptions): Promise<C
   const files: ContentFile[] = [];
   const skipped: SkippedEntry[] = [];
   const excluded = new Set(options.exclude.map((path) => resolve(path)));
-  // Folders still to be visited, the next one last: depth first without recursion.
-  const pending: (readonly string[])[] = [[]];
-  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+  // Entries still to be visited, the next one last: depth first without recursion.
+  const pending: Entry[] = [{ path: [], stats }];
+  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
     options.signal?.throwIfAborted();
+    const { path, stats: found } = entry;
     const diskPath = join(resolve(root), ...path);
-    const found = path.length === 0 ? stats : await statOf(diskPath, lstat);
     const why = path.length === 0 ? undefined : whySkipped(path, diskPath, found, excluded, options);
     if (why !== undefined) {
       skipped.push({ path: path.join('/'), why });
-    } else if (found.isDirectory()) {
+      continue;
+    }
+    if (path.length > 0 && !isSafeComponent(path[path.length - 1] as string, options.pathRules))
+      throw unusableName(diskPath);
+    if (found.isDirectory()) {
       if (path.length >= PARSE_LIMITS.maxPathDepth)
         throw new OperationError(
           'refused',
           `${JSON.stringify(diskPath)}: more than ${PARSE_LIMITS.maxPathDepth} folders deep`,
         );
-      for (const name of (await namesIn(diskPath, options.pathRules)).reverse())
-        pending.push([...path, name]);
+      for (const child of (await entriesOf(diskPath, path)).reverse()) pending.push(child);
     } else {
       if (files.length >= PARSE_LIMITS.maxFiles)
         throw new OperationError(
@@ -85,9 +96,12 @@ export async function walkContent(root: string, options: WalkOptions): Promise<C
 
 /** @throws OperationError disk naming the first file that is not what walkContent saw */
 export async function checkUnchanged(files: readonly ContentFile[]): Promise<void> {
-  for (const file of files) {
-    if (fingerprintOf(await statOf(file.diskPath, stat)) !== file.fingerprint)
-      throw changedError(file.diskPath);
+  for (let i = 0; i < files.length; i += STATS_AT_ONCE) {
+    await Promise.all(
+      files.slice(i, i + STATS_AT_ONCE).map(async ({ diskPath, fingerprint }) => {
+        if (fingerprintOf(await statOf(diskPath, stat)) !== fingerprint) throw changedError(diskPath);
+      }),
+    );
   }
 }
 
@@ -112,24 +126,32 @@ function whySkipped(
   return found.isFile() || found.isDirectory() ? undefined : 'special';
 }
 
-/** In byte order. Names that tt itself would have to change on download are refused here, before anything is hashed. */
-async function namesIn(folder: string, rules: PathRules): Promise<string[]> {
+/** In byte order. */
+async function entriesOf(folder: string, path: readonly string[]): Promise<Entry[]> {
   let raw: Buffer[];
   try {
     raw = await readdir(folder, { encoding: 'buffer' });
   } catch (error) {
     throw diskError(`cannot read ${JSON.stringify(folder)}`, error);
   }
-  return raw.sort(compareBytes).map((bytes) => {
-    const name = strictTextOf(bytes);
-    if (name === undefined || !isSafeComponent(name, rules))
-      throw new OperationError(
-        'refused',
-        `the name ${JSON.stringify(bytes.toString())} in ${JSON.stringify(folder)} cannot be used in a torrent`,
-        { hint: 'rename it: UTF-8, no control characters, no slashes of either kind' },
-      );
-    return name;
-  });
+  return Promise.all(
+    raw.sort(compareBytes).map(async (bytes) => {
+      const name = strictTextOf(bytes);
+      if (name === undefined) throw unusableName(join(folder, bytes.toString()));
+      return { path: [...path, name], stats: await statOf(join(folder, name), lstat) };
+    }),
+  );
+}
+
+/** For names that tt itself would have to change on download: found out before anything is hashed. */
+function unusableName(diskPath: string): OperationError {
+  return new OperationError(
+    'refused',
+    `the name of ${JSON.stringify(diskPath)} cannot be used in a torrent`,
+    {
+      hint: 'rename it: UTF-8, no control characters, no slashes of either kind',
+    },
+  );
 }
 
 function contentFile(path: readonly string[], diskPath: string, stats: BigIntStats): ContentFile {
