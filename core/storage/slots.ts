@@ -24,11 +24,13 @@ export interface Chunk {
   readonly buffer: SharedArrayBuffer;
 }
 
+/** Unique in the process: a thread may serve several sessions. */
+let nextChunkId = 0;
+
 /** The session's bound. Chunks are made when first needed and reused. */
 export class SlotMemory {
   readonly maxBytes: number;
   #made = 0;
-  #nextId = 0;
   readonly #free: Chunk[] = [];
   readonly #waiting = new Set<() => void>();
 
@@ -47,12 +49,11 @@ export class SlotMemory {
     if (chunk !== undefined) return chunk;
     if (!isReserve && (this.#made + 1) * MAX_SEGMENT_BYTES > this.maxBytes) return undefined;
     this.#made++;
-    return { id: this.#nextId++, buffer: new SharedArrayBuffer(MAX_SEGMENT_BYTES) };
+    return { id: nextChunkId++, buffer: new SharedArrayBuffer(MAX_SEGMENT_BYTES) };
   }
 
   giveChunk(chunk: Chunk): void {
-    if (this.#made * MAX_SEGMENT_BYTES > this.maxBytes) this.#made--;
-    else this.#free.push(chunk);
+    this.#free.push(chunk);
     if (this.#waiting.size === 0) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();

@@ -1,18 +1,40 @@
-// One torrent on disk, as the session sees it: commits of received segments, reads for uploads, checks, selection.
+// One torrent on disk, as the session sees it: commits of received segments, reads for uploads, checks, selection,
+// and what happens when the disk fails. Invariant: a piece in `have` is written, hashed and journaled.
+import { fdatasync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { Bitfield } from '../base/bitfield.ts';
-import type { Log } from '../base/log.ts';
-import type { OperationError } from '../base/result.ts';
-import type { Metainfo } from '../metainfo/metainfo.ts';
-import type { DiskWorkers } from './disk-workers.ts';
+import { invariant, OperationError } from '../base/result.ts';
+import { hashPieces } from './checker.ts';
+import { CommitQueue } from './commit-queue.ts';
+import { diskOperationError, operationErrorOf } from './disk-error.ts';
+import type { OutcomesMessage } from './disk-messages.ts';
+import type { DiskWorkers, StorePort } from './disk-workers.ts';
+import { FileProgress } from './file-progress.ts';
+import {
+  examine,
+  type Found,
+  type Place,
+  type PlaceOptions,
+  rememberTorrent,
+  takePlace,
+} from './open-storage.ts';
+import { ReadCache, type ReadDone, type ReadMemory } from './read-cache.ts';
+import { ReadFiles } from './read-files.ts';
+import { removeResumeFiles } from './resume-state.ts';
+import { scanFiles } from './scan.ts';
 import type { SlotBuffers } from './slots.ts';
+import { pieceSizeOf, segmentCountOf } from './store-config.ts';
+import type { FileLook } from './trust.ts';
 
-export interface StorageOptions {
-  readonly metainfo: Metainfo;
-  /** Files go below here. Need not exist. */
-  readonly directory: string;
-  /** For a file or folder on disk whose name differs from the torrent's. */
-  readonly rename?: string;
-  readonly stateDir: string;
+export type { ReadDone } from './read-cache.ts';
+export { ReadMemory } from './read-cache.ts';
+
+/** What a crash of the machine may cost in re-hashing. */
+const SYNC_INTERVAL_MS = 30_000;
+
+const flushFd = promisify(fdatasync);
+
+export interface StorageOptions extends PlaceOptions {
   /** `new SlotBuffers(memory, segmentBytesOf(layout))`: this torrent's own. */
   readonly slots: SlotBuffers;
   readonly workers: DiskWorkers;
@@ -20,14 +42,8 @@ export interface StorageOptions {
   /** By file index; default all. */
   readonly wanted?: readonly boolean[];
   readonly preallocate?: 'none' | 'full';
-  /** Seed what lies there: no file is made or written; the journal is kept all the same. */
-  readonly readOnly?: boolean;
-  /** Ignore the journal: `needsCheck` is then everything that lies on disk. */
-  readonly recheck?: boolean;
-  /** For `tt list`: how to start this torrent again. */
-  readonly torrentBytes?: Uint8Array;
-  readonly magnet?: string;
-  readonly log?: Log;
+  /** Threads of a check; default every core. */
+  readonly hashThreads?: number;
   /**
    * A piece's last segment is hashed and (if good) written and journaled.
    * @param blockDigests SHA-1 of each 16 KiB block, 20 bytes each: when the piece failed, or a commit asked for them
@@ -37,7 +53,7 @@ export interface StorageOptions {
   onError(error: OperationError): void;
 }
 
-/** Inclusive-exclusive piece range. */
+/** Pieces first <= piece < end. */
 export interface PieceRange {
   readonly first: number;
   readonly end: number;
@@ -51,60 +67,409 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * @param view of exactly the bytes asked for; valid until `release`
- * @param release call exactly once when the bytes are sent (or dropped); undefined with an error
- */
-export type ReadDone = (
-  error: OperationError | undefined,
-  view: Uint8Array | undefined,
-  release: (() => void) | undefined,
-) => void;
-
-/** Bound of the read cache, shared by the torrents of a session. */
-export class ReadMemory {
-  readonly maxBytes: number;
-  constructor(maxBytes = 24 << 20) {
-    this.maxBytes = maxBytes;
-  }
-}
-
-export declare class TorrentStorage {
-  /** @throws OperationError `refused` when another tt has this torrent or target; `disk` */
-  static open(options: StorageOptions): Promise<TorrentStorage>;
-  /** Verified pieces: journaled, plus what was committed or checked since. Owned by the storage; clone to keep. */
+export class TorrentStorage {
   readonly have: Bitfield;
-  /** Data lies there that no journal vouches for: `check({ ranges: needsCheck })` before downloading. */
-  readonly needsCheck: readonly PieceRange[];
   readonly segmentBytes: number;
-  readonly isFailed: boolean;
-  /** @throws OperationError `disk` (what was checked until then is kept); DOMException AbortError on abort */
-  check(options?: CheckOptions): Promise<Bitfield>;
+  readonly #options: StorageOptions;
+  readonly #place: Place;
+  readonly #found: Found;
+  readonly #unknown: Bitfield;
+  readonly #inPart: Bitfield;
+  readonly #wanted: boolean[];
+  readonly #progress: FileProgress;
+  readonly #queue: CommitQueue;
+  readonly #files: ReadFiles;
+  readonly #cache: ReadCache;
+  #port: StorePort | undefined;
+  #snapshot: Uint8Array;
+  #error: OperationError | undefined;
+  /** Written since the last sync that worked. */
+  readonly #unflushed = new Set<number>();
+  #lastSyncMs = performance.now();
+  #isSyncing = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: StorageOptions, place: Place, found: Found, wanted: boolean[]) {
+    const { config, map } = place;
+    this.#options = options;
+    this.#place = place;
+    this.#found = found;
+    this.#wanted = wanted;
+    this.have = found.have;
+    this.#unknown = found.unknown;
+    this.#inPart = found.inPart;
+    this.#snapshot = found.snapshot;
+    this.segmentBytes = config.segmentBytes;
+    this.#progress = new FileProgress(config, map, this.have);
+    this.#files = new ReadFiles(config, map, this.#inPart, options.readOnly === true);
+    this.#cache = new ReadCache({
+      memory: options.reads,
+      pieceLength: config.pieceLength,
+      segmentBytes: config.segmentBytes,
+      totalLength: config.totalLength,
+      path: config.directory,
+      readBytes: (offset, into) => this.#files.read(offset, into),
+    });
+    this.#queue = new CommitQueue({
+      slots: options.slots,
+      segmentCount: (piece) => segmentCountOf(config, piece),
+      port: () => this.#attach(),
+      onPiece: (piece, ok, digests) => this.#handlePiece(piece, ok, digests),
+    });
+  }
+
   /**
-   * Segment `segment` of `piece` is complete in `slot`; the slot is released by the storage once hashed and written.
-   * After the last segment of the piece came, `onPieceResult` follows.
+   * Makes nothing on disk before the first write, unless no wanted file has bytes.
+   * @throws OperationError `refused` when another process has this torrent or target; `disk`; `bad-torrent`
+   */
+  static async open(options: StorageOptions): Promise<TorrentStorage> {
+    const wanted = options.metainfo.files.map((_, index) => options.wanted?.[index] ?? true);
+    const place = await takePlace(options);
+    try {
+      const [found] = await Promise.all([examine(place, options, wanted), rememberTorrent(place, options)]);
+      const storage = new TorrentStorage(options, place, found, wanted);
+      await storage.#settleFiles();
+      return storage;
+    } catch (error) {
+      await place.releaseLocks();
+      throw error;
+    }
+  }
+
+  /** Data lies there that nothing vouches for: `check({ ranges: needsCheck })` before downloading. */
+  get needsCheck(): readonly PieceRange[] {
+    const ranges: { first: number; end: number }[] = [];
+    if (this.#unknown.count === 0) return ranges;
+    for (let piece = 0; piece < this.#unknown.size; piece++) {
+      if (!this.#unknown.has(piece)) continue;
+      const last = ranges.at(-1);
+      if (last?.end === piece) last.end++;
+      else ranges.push({ first: piece, end: piece + 1 });
+    }
+    return ranges;
+  }
+
+  /** After `onError`, until `retry` works. */
+  get isFailed(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** Verified bytes by file index; padding and links are 0. A live view. */
+  fileProgress(): readonly number[] {
+    return this.#progress.verifiedBytes;
+  }
+
+  /** Whether every byte of the file is verified. */
+  isFileComplete(file: number): boolean {
+    return this.#progress.isComplete(file);
+  }
+
+  /**
+   * Hashes on all cores; every run is journaled as it is done, so an aborted check goes on where it was.
+   * @returns `have` @throws OperationError `disk`; the signal's reason (AbortError) on abort
+   */
+  async check(options: CheckOptions = {}): Promise<Bitfield> {
+    this.#assertOpen();
+    const { config } = this.#place;
+    const looks = await scanFiles(config, this.#options.readOnly === true);
+    const pieces: number[] = [];
+    const absent: number[] = [];
+    let done = 0;
+    for (const { first, end } of options.ranges ?? [{ first: 0, end: config.pieceCount }]) {
+      for (let piece = first; piece < end; piece++) {
+        if (this.#isWhole(piece, looks)) pieces.push(piece);
+        else {
+          absent.push(piece);
+          done += pieceSizeOf(config, piece);
+        }
+      }
+    }
+    const records: Promise<unknown>[] = [];
+    const stamped = new Set<number>();
+    const record = (good: readonly number[], bad: readonly number[]): void => {
+      const saved = this.#record(good, bad, looks, stamped);
+      saved.catch(() => {}); // awaited below
+      records.push(saved);
+    };
+    record([], absent);
+    options.onProgress?.(done);
+    try {
+      await hashPieces({
+        config,
+        inPart: this.#inPart.bytes.slice(),
+        followLinks: this.#options.readOnly === true,
+        pieces,
+        ...(this.#options.hashThreads === undefined ? {} : { threads: this.#options.hashThreads }),
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        onRun: (good, bad, bytes) => {
+          record(good, bad);
+          done += bytes;
+          options.onProgress?.(done);
+        },
+      });
+    } finally {
+      await Promise.all(records);
+    }
+    await this.#finishFiles(this.#progress.takeCompleted());
+    return this.have;
+  }
+
+  /**
+   * Segment `segment` (from `segment * segmentBytes` in the piece) is complete in `slot`, which the storage releases
+   * once it is hashed and written. After the last segment of the piece, `onPieceResult` follows.
    */
   commitSegment(
     piece: number,
     segment: number,
     slot: number,
     length: number,
-    wantBlockDigests?: boolean,
-  ): void;
-  /** The swarm gave the piece up: segments written so far are forgotten (no result follows). */
-  abandonPiece(piece: number): void;
-  /** For uploads; the piece must be in `have`. `done` comes synchronously on a cache hit. */
-  read(piece: number, begin: number, length: number, done: ReadDone): void;
-  /** Resolves when the file's bytes lie where they belong. */
-  setWanted(file: number, wanted: boolean): Promise<void>;
-  /** Verified bytes of each file. */
-  fileProgress(): readonly number[];
-  /** Try again after `onError`: parked segments are written; rejects with the error if the trouble is still there. */
-  retry(): Promise<void>;
-  /** Everything reported so far is on the disk itself and journaled so. */
-  sync(): Promise<void>;
-  /** Waits for what is committed, syncs, writes the clean record, frees the locks. Idempotent. */
-  close(): Promise<void>;
-  /** After close: forgets the resume state (journal, part file, list entry). The content stays. */
-  removeJournal(): Promise<void>;
+    wantBlockDigests = false,
+  ): void {
+    this.#assertOpen();
+    invariant(this.#options.readOnly !== true, 'a read-only torrent was given a segment');
+    this.#queue.add(piece, segment, slot, length, wantBlockDigests);
+  }
+
+  /** The swarm gave up a piece of which segments were committed, but not the last: they are forgotten. */
+  abandonPiece(piece: number): void {
+    if (this.#queue.abandon(piece)) this.#call({ op: 'abandon', piece });
+  }
+
+  /**
+   * For uploads; the piece must be in `have`, the range inside the piece. `done` comes synchronously on a cache hit.
+   * An error means the disk lost what it had: the caller should stop the torrent.
+   */
+  read(piece: number, begin: number, length: number, done: ReadDone): void {
+    this.#cache.read(piece, begin, length, done);
+  }
+
+  /** Resolves when the file's bytes lie where they belong. @throws OperationError */
+  async setWanted(file: number, wanted: boolean): Promise<void> {
+    this.#assertOpen();
+    this.#wanted[file] = wanted;
+    if (this.#options.readOnly === true) return;
+    this.#queue.flush();
+    const inPart = await this.#attach().call({ op: 'select', file, wanted });
+    if (inPart.length > 0) this.#inPart.set(file);
+    else if (this.#inPart.clear(file)) {
+      this.#files.forget(file);
+      if (this.#inPart.count === 0) this.#files.forget(this.#place.config.files.length);
+    }
+    if (wanted && this.#progress.isComplete(file)) await this.#finishFiles([file]);
+  }
+
+  /** Tries again after `onError`: what waited is written. @throws OperationError when the trouble is still there */
+  async retry(): Promise<void> {
+    if (this.#error === undefined) return;
+    this.#files.closeAll();
+    if (this.#port === undefined) await this.#restart();
+    await this.#attach().call({ op: 'retry' });
+    this.#error = undefined;
+    this.#queue.resume();
+  }
+
+  /** Everything reported so far is on the disk itself, and journaled so. @throws OperationError */
+  async sync(): Promise<void> {
+    if (this.#port === undefined) return;
+    const port = this.#port;
+    this.#lastSyncMs = performance.now();
+    for (const file of await port.call({ op: 'mark' })) this.#unflushed.add(file);
+    for (const file of [...this.#unflushed]) {
+      try {
+        await this.#files.use(file, (fd) => flushFd(fd));
+      } catch (error) {
+        throw diskOperationError(error, 'flush', this.#place.config.directory);
+      }
+      this.#unflushed.delete(file);
+    }
+    await port.call({ op: 'synced' });
+  }
+
+  /**
+   * Waits for what is committed, flushes, writes the closing record, frees slots and locks. Idempotent.
+   * @param options.sync false: leave flushing to the system; only a crash of the machine would cost a re-hash
+   */
+  close(options: { readonly sync?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.sync ?? true);
+    return this.#closing;
+  }
+
+  /** After `close`: forgets the resume state (journal, part file, list entry). The content stays. */
+  async removeJournal(): Promise<void> {
+    invariant(this.#closing !== undefined, 'removeJournal before close');
+    await this.#closing;
+    await removeResumeFiles(this.#place.paths);
+  }
+
+  async #close(sync: boolean): Promise<void> {
+    try {
+      await this.#queue.idle();
+      if (this.#port !== undefined) {
+        if (sync && this.#error === undefined) await this.sync();
+        await this.#port.call({ op: 'close', sync });
+      }
+    } catch (error) {
+      this.#options.log?.('warn', `closing ${this.#options.metainfo.name}: ${String(error)}`);
+    } finally {
+      this.#port?.detach();
+      this.#port = undefined;
+      this.#queue.drop();
+      this.#cache.close();
+      this.#files.closeAll();
+      await this.#place.releaseLocks();
+    }
+  }
+
+  /** Selection may have changed since the last run; files without bytes need no download. */
+  async #settleFiles(): Promise<void> {
+    if (this.#options.readOnly === true) return;
+    const { files } = this.#place.config;
+    for (let file = 0; file < files.length; file++) {
+      if (this.#wanted[file] === true && this.#inPart.has(file)) await this.setWanted(file, true);
+    }
+    if (this.#options.preallocate === 'full') {
+      for (let file = 0; file < files.length; file++) {
+        if (this.#wanted[file] === true) await this.#attach().call({ op: 'preallocate', file });
+      }
+    }
+    const hasBytes = files.some(
+      (file, i) => this.#wanted[i] === true && file.kind === 'file' && file.length > 0,
+    );
+    if (!hasBytes) await this.#attach().call({ op: 'prepare' });
+  }
+
+  #attach(): StorePort {
+    if (this.#port !== undefined) return this.#port;
+    const port = this.#options.workers.attach({
+      onOutcomes: (message) => this.#handleOutcomes(message),
+      onThreadDeath: (error) => {
+        this.#port = undefined;
+        this.#fail(error);
+      },
+    });
+    this.#port = port;
+    const { config, identity, paths } = this.#place;
+    this.#call({
+      op: 'open',
+      options: {
+        config,
+        wanted: this.#wanted,
+        inPart: this.#inPart.bytes.slice(),
+        existing: this.#found.existing.bytes.slice(),
+        journal: { path: paths.journal, identity, snapshot: this.#snapshot },
+      },
+    });
+    return port;
+  }
+
+  /** The thread died: what its journal says is the start of the next one. */
+  async #restart(): Promise<void> {
+    const found = await examine(this.#place, { ...this.#options, recheck: false }, this.#wanted);
+    this.#snapshot = found.snapshot;
+    for (const [piece, segments] of this.#queue.recall()) this.#call({ op: 'adopt', piece, segments });
+  }
+
+  /** For operations whose only failure is the thread's death, which is reported on its own. */
+  #call(operation: Parameters<StorePort['call']>[0]): void {
+    this.#attach()
+      .call(operation)
+      .catch((error: unknown) => this.#fail(diskOperationError(error, 'use', this.#place.config.directory)));
+  }
+
+  #handleOutcomes(message: OutcomesMessage): void {
+    if (message.fault !== undefined) this.#fail(operationErrorOf(message.fault));
+    this.#queue.handleOutcomes(message);
+    const completed = this.#progress.takeCompleted();
+    if (completed.length > 0) {
+      this.#finishFiles(completed).catch((error: unknown) => {
+        this.#fail(diskOperationError(error, 'finish', this.#place.config.directory));
+      });
+    }
+    if (performance.now() - this.#lastSyncMs > SYNC_INTERVAL_MS) this.#syncInBackground();
+  }
+
+  #handlePiece(piece: number, ok: boolean, digests: Uint8Array | undefined): void {
+    if (ok) {
+      this.#unknown.clear(piece);
+      if (this.have.set(piece)) this.#progress.add(piece);
+    }
+    this.#options.onPieceResult(piece, ok, digests);
+  }
+
+  #fail(error: OperationError): void {
+    if (this.#error !== undefined || this.#closing !== undefined) return;
+    this.#error = error;
+    this.#queue.hold();
+    this.#options.onError(error);
+  }
+
+  #syncInBackground(): void {
+    if (this.#isSyncing || this.#error !== undefined) return;
+    this.#isSyncing = true;
+    this.sync()
+      .catch((error: unknown) => this.#options.log?.('warn', `flushing: ${String(error)}`))
+      .finally(() => {
+        this.#isSyncing = false;
+      });
+  }
+
+  /** Modes and lengths that only a complete file gets. */
+  async #finishFiles(files: readonly number[]): Promise<void> {
+    if (this.#options.readOnly === true) return;
+    const { config } = this.#place;
+    const due = files.filter(
+      (file) => config.files[file]?.isExecutable === true || this.#found.tooLong.has(file),
+    );
+    const isAllDone = this.#wanted.every((wanted, file) => !wanted || this.#progress.isComplete(file));
+    if (due.length > 0 || (isAllDone && files.length > 0))
+      await this.#attach().call({ op: 'finish', files: due });
+  }
+
+  /** Applies what a check found, and journals it with how the files looked before. */
+  #record(
+    good: readonly number[],
+    bad: readonly number[],
+    looks: readonly FileLook[],
+    stamped: Set<number>,
+  ): Promise<unknown> {
+    const { map, config } = this.#place;
+    const stamps = [];
+    for (const piece of good) {
+      this.#unknown.clear(piece);
+      if (this.have.set(piece)) this.#progress.add(piece);
+      for (const file of map.filesOfPiece(piece)) {
+        const home = this.#inPart.has(file) ? config.files.length : file;
+        const look = looks[home];
+        if (stamped.has(home) || look === undefined) continue;
+        stamped.add(home);
+        stamps.push({ file: home, ...look });
+      }
+    }
+    const revoked: number[] = [];
+    for (const piece of bad) {
+      const wasUnknown = this.#unknown.clear(piece);
+      if (this.have.clear(piece)) {
+        this.#progress.subtract(piece);
+        this.#cache.forgetPiece(piece);
+        revoked.push(piece);
+      } else if (wasUnknown) revoked.push(piece);
+    }
+    if (good.length === 0 && revoked.length === 0) return Promise.resolve();
+    return this.#attach().call({ op: 'record', good, bad: revoked, stamps });
+  }
+
+  #isWhole(piece: number, looks: readonly FileLook[]): boolean {
+    const { config, map } = this.#place;
+    const start = piece * config.pieceLength;
+    return map.spans(start, pieceSizeOf(config, piece)).every((span) => {
+      if (span.file < 0) return true;
+      const isPart = this.#inPart.has(span.file);
+      const end = (isPart ? start + span.at : span.fileOffset) + span.length;
+      return (looks[isPart ? config.files.length : span.file]?.size ?? -1) >= end;
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new OperationError('refused', 'the torrent is closed');
+  }
 }

@@ -1,0 +1,88 @@
+// Turns errno into one line a person can act on, and carries it across threads.
+import { OperationError } from '../base/result.ts';
+
+/** What a thread reports: plain data. */
+export interface DiskFault {
+  /** errno name; our own for what is not an errno: EUNSAFE (a link leads out), ENOTFILE, ETHREAD. */
+  readonly code: string;
+  readonly path: string;
+  /** Completes "cannot ... PATH". */
+  readonly action: string;
+}
+
+interface Explanation {
+  readonly text: string;
+  readonly hint?: string;
+}
+
+const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
+  ENOSPC: { text: 'no space left on the disk', hint: 'free some space, then resume' },
+  EDQUOT: { text: 'the disk quota is used up', hint: 'free some space, then resume' },
+  EFBIG: { text: 'the file is larger than this file system allows', hint: 'choose another disk' },
+  EIO: { text: 'the disk reports an input/output error', hint: 'check the disk and its cable, then resume' },
+  ENODEV: { text: 'the disk is gone', hint: 'plug it in again, then resume' },
+  ENXIO: { text: 'the disk is gone', hint: 'plug it in again, then resume' },
+  ENOENT: {
+    text: 'it is not there any more',
+    hint: 'plug the disk in again or put the file back, then resume; or start again to fetch what is missing',
+  },
+  EROFS: { text: 'the file system is read-only', hint: 'choose another folder, or mount it writable' },
+  EACCES: { text: 'permission denied', hint: 'change the permissions, or choose another folder' },
+  EPERM: { text: 'not permitted', hint: 'change the permissions, or choose another folder' },
+  EISDIR: { text: 'a folder lies where a file should be', hint: 'move it away, or choose another folder' },
+  ENOTDIR: { text: 'a file lies where a folder should be', hint: 'move it away, or choose another folder' },
+  EEXIST: { text: 'something else lies there already', hint: 'move it away, or choose another folder' },
+  ENOTFILE: { text: 'it is no ordinary file', hint: 'move it away, or choose another folder' },
+  ENAMETOOLONG: { text: 'the name is too long for this file system', hint: 'choose a shorter folder' },
+  EMFILE: { text: 'too many open files', hint: 'raise the limit with `ulimit -n`, then resume' },
+  ENFILE: { text: 'too many open files on this machine', hint: 'close something, then resume' },
+  EUNSAFE: {
+    text: 'a symbolic link lies on the way, and links are not followed when writing',
+    hint: 'give the real folder, or move the link away',
+  },
+  ELOOP: {
+    text: 'a symbolic link lies there, and links are not followed when writing',
+    hint: 'give the real folder, or move the link away',
+  },
+};
+
+/** Thrown inside storage; becomes an OperationError at its edge. */
+export class DiskFaultError extends Error {
+  override readonly name = 'DiskFaultError';
+  readonly fault: DiskFault;
+
+  constructor(fault: DiskFault, cause?: unknown) {
+    super(`${fault.code}: cannot ${fault.action} ${fault.path}`, { cause });
+    this.fault = fault;
+  }
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof DiskFaultError) return error.fault.code;
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** @throws `error` itself when it is not of the disk's making: a bug must not look like a full disk */
+export function faultOf(error: unknown, action: string, path: string): DiskFault {
+  if (error instanceof DiskFaultError) return error.fault;
+  const code = errnoOf(error);
+  if (code === undefined) throw error;
+  return { code, path, action };
+}
+
+export function operationErrorOf(fault: DiskFault, cause?: unknown): OperationError {
+  const known = EXPLANATIONS[fault.code];
+  const text = known?.text ?? 'the disk says no';
+  return new OperationError('disk', `cannot ${fault.action} ${fault.path}: ${text} (${fault.code})`, {
+    code: fault.code,
+    ...(known?.hint === undefined ? {} : { hint: known.hint }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** For async code on the main thread. */
+export function diskOperationError(error: unknown, action: string, path: string): OperationError {
+  if (error instanceof OperationError) return error;
+  return operationErrorOf(faultOf(error, action, path), error);
+}

@@ -1,0 +1,22 @@
+// Between a check and its hash threads.
+import type { DiskFault } from './disk-error.ts';
+import type { StoreConfig } from './store-config.ts';
+
+export interface HashThreadData {
+  readonly config: StoreConfig;
+  /** Bitfield over the files. */
+  readonly inPart: Uint8Array;
+  readonly followLinks: boolean;
+}
+
+/** Pieces to hash. */
+export interface HashTask {
+  readonly pieces: readonly number[];
+}
+
+export interface HashResult {
+  /** By position in the task: 1 is good. */
+  readonly good: Uint8Array;
+  /** The task stopped there. */
+  readonly fault: DiskFault | undefined;
+}

@@ -1,0 +1,166 @@
+// Reads the files of one torrent on the main thread without blocking it: a few descriptors, positional reads, the same
+// refusal of links as when writing.
+import {
+  close as closeFd,
+  constants,
+  fstat as fstatFd,
+  open as openFd,
+  read as readFd,
+  readlink,
+  realpath,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Bitfield } from '../base/bitfield.ts';
+import { DiskFaultError, faultOf } from './disk-error.ts';
+import { type FileMap, PADDING } from './file-map.ts';
+import type { StoreConfig } from './store-config.ts';
+
+const open = promisify(openFd);
+const fstat = promisify(fstatFd);
+const askLink = promisify(readlink);
+const askRealPath = promisify(realpath);
+
+/** Of one torrent, for reading. */
+const MAX_OPEN = 16;
+const CAN_ASK_DESCRIPTOR = process.platform === 'linux';
+
+interface Handle {
+  readonly fd: Promise<number>;
+  users: number;
+  isEvicted: boolean;
+}
+
+export class ReadFiles {
+  readonly #config: StoreConfig;
+  readonly #map: FileMap;
+  readonly #inPart: Bitfield;
+  readonly #followLinks: boolean;
+  /** Oldest use first. */
+  readonly #handles = new Map<number, Handle>();
+
+  /** @param followLinks only where nothing is ever written */
+  constructor(config: StoreConfig, map: FileMap, inPart: Bitfield, followLinks: boolean) {
+    this.#config = config;
+    this.#map = map;
+    this.#inPart = inPart;
+    this.#followLinks = followLinks;
+  }
+
+  /** Fills `into` from `offset` in the torrent. @throws DiskFaultError, code ENOENT when bytes are missing */
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    for (const span of this.#map.spans(offset, into.length)) {
+      const part = into.subarray(span.at, span.at + span.length);
+      if (span.file === PADDING) part.fill(0);
+      else if (this.#inPart.has(span.file))
+        await this.#readFrom(this.#config.files.length, part, offset + span.at);
+      else await this.#readFrom(span.file, part, span.fileOffset);
+    }
+  }
+
+  /** Descriptor of a file, for flushing. @throws DiskFaultError */
+  async use<T>(file: number, run: (fd: number) => Promise<T>): Promise<T> {
+    const handle = this.#handle(file);
+    handle.users++;
+    try {
+      return await run(await handle.fd);
+    } catch (error) {
+      this.forget(file);
+      throw new DiskFaultError(faultOf(error, 'read', this.#pathOf(file)), error);
+    } finally {
+      handle.users--;
+      this.#closeIfDone(handle);
+    }
+  }
+
+  /** Its bytes moved, or it was replaced. */
+  forget(file: number): void {
+    const handle = this.#handles.get(file);
+    if (handle === undefined) return;
+    this.#handles.delete(file);
+    handle.isEvicted = true;
+    this.#closeIfDone(handle);
+  }
+
+  closeAll(): void {
+    for (const file of [...this.#handles.keys()]) this.forget(file);
+  }
+
+  async #readFrom(file: number, into: Uint8Array, position: number): Promise<void> {
+    await this.use(file, async (fd) => {
+      let done = 0;
+      while (done < into.length) {
+        const got = await readAt(fd, into, done, position + done);
+        if (got === 0) throw new DiskFaultError({ code: 'ENOENT', path: this.#pathOf(file), action: 'read' });
+        done += got;
+      }
+    });
+  }
+
+  #handle(file: number): Handle {
+    const held = this.#handles.get(file);
+    if (held !== undefined) {
+      this.#handles.delete(file);
+      this.#handles.set(file, held);
+      return held;
+    }
+    const handle: Handle = { fd: this.#open(file), users: 0, isEvicted: false };
+    handle.fd.catch(() => {}); // whoever uses it hears of it
+    this.#handles.set(file, handle);
+    if (this.#handles.size > MAX_OPEN) {
+      const oldest = this.#handles.keys().next().value;
+      if (oldest !== undefined) this.forget(oldest);
+    }
+    return handle;
+  }
+
+  #closeIfDone(handle: Handle): void {
+    if (!handle.isEvicted || handle.users > 0) return;
+    handle.fd.then(
+      (fd) => closeFd(fd, () => {}),
+      () => {},
+    );
+  }
+
+  async #open(file: number): Promise<number> {
+    const path = this.#pathOf(file);
+    const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+    const fd = await open(path, O_RDONLY | O_NONBLOCK | (this.#followLinks ? 0 : O_NOFOLLOW));
+    try {
+      if (!(await fstat(fd)).isFile()) throw new DiskFaultError({ code: 'ENOTFILE', path, action: 'read' });
+      if (!this.#followLinks) await this.#checkPlace(fd, file, path);
+      return fd;
+    } catch (error) {
+      closeFd(fd, () => {});
+      throw error;
+    }
+  }
+
+  /** The opened file must lie where its name says, once links of the target folder itself are resolved. */
+  async #checkPlace(fd: number, file: number, path: string): Promise<void> {
+    const isPart = file === this.#config.files.length;
+    const base = isPart ? dirname(path) : this.#config.directory;
+    const below = isPart ? basename(path) : (this.#config.files[file]?.path ?? '');
+    const expected = join(await askRealPath(base), below);
+    const actual = CAN_ASK_DESCRIPTOR
+      ? await askLink(`/proc/self/fd/${fd}`).catch(() => expected)
+      : join(await askRealPath(dirname(path)), basename(path));
+    if (actual !== expected && actual !== `${expected} (deleted)`) {
+      throw new DiskFaultError({ code: 'EUNSAFE', path, action: 'read' });
+    }
+  }
+
+  #pathOf(file: number): string {
+    const entry = this.#config.files[file];
+    return entry === undefined ? this.#config.partPath : join(this.#config.directory, entry.path);
+  }
+}
+
+function readAt(fd: number, into: Uint8Array, at: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    readFd(fd, into, at, into.length - at, position, (error, got) => {
+      if (error === null) resolve(got);
+      else reject(error);
+    });
+  });
+}
