@@ -1,8 +1,12 @@
 // The extensions of one torrent's peers (BEP 10): what we say of ourselves, metadata (BEP 9), peer exchange (BEP 11).
 import type { Bitfield } from '../base/bitfield.ts';
+import type { InfoHash } from '../base/ids.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import { LT_DONTHAVE, UPLOAD_ONLY, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
+import { MetadataFetch } from '../wire/metadata-fetch.ts';
+import { MetadataServe } from '../wire/metadata-serve.ts';
+import { decodeMetadataMessage as decodeUtMetadata, encodeMetadataRequest } from '../wire/ut-metadata.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { SessionShared } from './shared.ts';
@@ -14,22 +18,29 @@ const CLIENT = 'tt 0.1.0';
 const REQUEST_QUEUE = 2000;
 
 export interface ExtensionsOwner {
-  readonly infoHashBytes: Uint8Array;
+  readonly infoHashBytes: InfoHash;
   readonly metainfo: Metainfo | undefined;
   readonly isPrivate: boolean;
   readonly isComplete: boolean;
   readonly peers: TorrentPeers;
   readonly swarm: { readonly have: Bitfield } | undefined;
-  handleMetadata(metainfo: Metainfo): void;
+  /** The info dictionary is here; its hash is right. */
+  handleInfo(info: Uint8Array): void;
+  onBan(key: string, reason: string): void;
 }
 
 export class PeerExtensions {
   readonly #shared: SessionShared;
   readonly #owner: ExtensionsOwner;
+  readonly #serve: MetadataServe<PeerConnection>;
+  /** While the metadata is unknown. */
+  #fetch: MetadataFetch<PeerConnection> | undefined;
 
   constructor(shared: SessionShared, owner: ExtensionsOwner) {
     this.#shared = shared;
     this.#owner = owner;
+    this.#serve = new MetadataServe(owner.metainfo?.infoBytes);
+    if (owner.metainfo === undefined) this.#fetch = new MetadataFetch(owner.infoHashBytes);
   }
 
   ownHandshake(connection: PeerConnection): OwnHandshake {
@@ -58,6 +69,8 @@ export class PeerExtensions {
 
   /** The metadata (and what we have) became known: tells those who connected before. */
   announceMetadata(): void {
+    const info = this.#owner.metainfo?.infoBytes;
+    if (info !== undefined) this.#serve.setInfo(info);
     for (const connection of this.#owner.peers.connections) {
       if (connection.isAdmitted && connection.wire.hasExtended) {
         connection.wire.sendExtendedHandshake(this.#facts(connection));
@@ -65,8 +78,55 @@ export class PeerExtensions {
     }
   }
 
-  onHandshake(_connection: PeerConnection, _handshake: ExtendedHandshake): void {}
-  onMessage(_connection: PeerConnection, _name: string, _payload: Uint8Array): void {}
-  onClosed(_connection: PeerConnection): void {}
-  tick(_nowMs: number): void {}
+  onHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
+    if (this.#fetch !== undefined && connection.wire.peerTakes(UT_METADATA.name)) {
+      this.#fetch.addPeer(connection, handshake.metadataSize);
+      this.#pollMetadata();
+    }
+  }
+
+  onMessage(connection: PeerConnection, name: string, payload: Uint8Array): void {
+    if (name === UT_METADATA.name) this.#onMetadata(connection, payload);
+  }
+
+  onClosed(connection: PeerConnection): void {
+    this.#serve.removePeer(connection);
+    this.#fetch?.removePeer(connection);
+    this.#pollMetadata();
+  }
+
+  tick(_nowMs: number): void {
+    this.#pollMetadata();
+  }
+
+  // --- metadata (BEP 9)
+
+  #onMetadata(connection: PeerConnection, payload: Uint8Array): void {
+    const message = decodeUtMetadata(payload);
+    if (!message.ok) {
+      connection.close(`protocol violation: ${message.reason.what}`);
+      return;
+    }
+    const nowMs = this.#shared.clock.nowMs();
+    if (message.value.kind === 'request') {
+      const reply = this.#serve.handleRequest(connection, message.value.piece, nowMs);
+      connection.wire.sendExtended(UT_METADATA.name, reply);
+      return;
+    }
+    const reason = this.#fetch?.handleMessage(connection, message.value, nowMs);
+    if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
+    this.#pollMetadata();
+  }
+
+  #pollMetadata(): void {
+    const fetch = this.#fetch;
+    if (fetch === undefined) return;
+    for (const { peer, piece } of fetch.poll(this.#shared.clock.nowMs())) {
+      peer.wire.sendExtended(UT_METADATA.name, encodeMetadataRequest(piece));
+    }
+    for (const liar of fetch.pollLiars()) this.#owner.onBan(liar.banKey, 'sent false metadata');
+    if (fetch.result === undefined) return;
+    this.#fetch = undefined;
+    this.#owner.handleInfo(fetch.result);
+  }
 }

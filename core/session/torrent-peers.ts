@@ -1,9 +1,10 @@
 // The connections of one torrent: whom to dial, whom to take in, whom to let go. Payload matters are the swarm's.
 
 import { compareBytes } from '../base/bytes.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
+import { peerPriority } from '../discovery/peer-priority.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
 import {
@@ -40,10 +41,17 @@ export class TorrentPeers implements Dialable {
     this.#turnoverAtMs = shared.clock.nowMs() + TURNOVER_INTERVAL_MS;
     this.pool = new CandidatePool({
       rng: shared.rng,
-      rank: () => shared.rng.next(),
+      rank: (endpoint) => this.#rank(endpoint),
       isBanned: (host) => shared.isBanned(host),
       isSelf: (endpoint) => shared.isSelf(endpoint),
     });
+  }
+
+  /** BEP 40, where we know how the world sees us; until then chance, which spreads a swarm just as well. */
+  #rank(endpoint: Endpoint): number {
+    const own = this.#shared.externalAddress(isIPv6(endpoint.host) ? 6 : 4);
+    if (own === undefined) return this.#shared.rng.next() * 2 ** 32;
+    return peerPriority({ host: own, port: this.#shared.listenPort() }, endpoint);
   }
 
   /** How many more connections this torrent may have. */

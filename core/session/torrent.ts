@@ -4,6 +4,7 @@ import type { InfoHash } from '../base/ids.ts';
 import type { SoughtTorrent } from '../base/peer-source.ts';
 import { InvariantError, OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
+import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
@@ -87,15 +88,24 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     else this.sources.start();
   }
 
-  /** The info dictionary is here and its hash is right. */
-  handleMetadata(metainfo: Metainfo): void {
-    if (this.metainfo !== undefined || this.#isClosed) return;
+  /** The info dictionary of a magnet is here; its hash is right. */
+  handleInfo(info: Uint8Array): void {
+    const { source } = this.options;
+    if (this.metainfo !== undefined || this.#isClosed || !('magnet' in source)) return;
+    const { trackerTiers, webSeeds } = source.magnet;
+    const parsed = parseInfo(info, { extras: { trackerTiers, webSeeds } });
+    if (!parsed.ok) {
+      this.onError(new OperationError('bad-torrent', `the metadata of ${this.name}: ${parsed.reason.what}`));
+      return;
+    }
+    const metainfo = parsed.value;
     this.metainfo = metainfo;
+    // BEP 27: whoever else was asked before this was known is asked no more.
+    if (metainfo.isPrivate) void this.sources.keepOnlyTrackers(STOP_TIMEOUT_MS);
     this.#emit({ kind: 'metadata', metainfo });
     if (this.options.metadataOnly === true) {
       this.#setState('stopped');
       this.peers.closeAll('metadata is all that was wanted');
-      this.#emit({ kind: 'stopped' });
       return;
     }
     this.#open(metainfo).catch((error: unknown) => this.onError(asOperationError(error)));
@@ -351,7 +361,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     return {
       infoHash: this.infoHashBytes,
       peerId: this.#shared.peerId,
-      isPrivate: 'metainfo' in source && source.metainfo.isPrivate,
+      isPrivate: this.isPrivate,
       trackerTiers: [...own, ...trackers.map((url) => [url])],
       dhtNodes: 'metainfo' in source ? source.metainfo.nodes : [],
       listenPort: () => this.#shared.listenPort(),
