@@ -1,0 +1,56 @@
+// Answers ut_metadata requests (BEP 9). Invariant: no peer, and not all of them together, get more than a bounded share.
+import {
+  encodeMetadataData,
+  encodeMetadataReject,
+  METADATA_PIECE_BYTES,
+  metadataPieceCount,
+} from './ut-metadata.ts';
+
+/** A peer may ask for everything this often in one connection: once, once more after a failed check, and some lost. */
+const COPIES_PER_PEER = 3;
+/** For all peers together, per second: metadata is small beside payload and must not crowd it out. */
+const BYTES_PER_SECOND = 1 << 20;
+/** A burst of this many whole copies goes out at once, so that newcomers never wait. */
+const BURST_COPIES = 8;
+const MIN_BURST_BYTES = 8 << 20;
+
+/** @typeParam Peer whatever the owner tells connections apart by */
+export class MetadataServe<Peer> {
+  #info: Uint8Array | undefined;
+  readonly #served = new Map<Peer, number>();
+  #allowance = 0;
+  #lastMs: number | undefined;
+
+  /** @param info the verified info dictionary, or nothing as long as it is unknown: then every request is rejected */
+  constructor(info?: Uint8Array) {
+    this.#info = info;
+  }
+
+  setInfo(info: Uint8Array): void {
+    this.#info = info;
+  }
+
+  /** @returns the payload of the reply: data or reject, as BEP 9 asks for one of them */
+  handleRequest(peer: Peer, piece: number, nowMs: number): Uint8Array {
+    const info = this.#info;
+    if (info === undefined || piece >= metadataPieceCount(info.length)) return encodeMetadataReject(piece);
+    const served = this.#served.get(peer) ?? 0;
+    this.#refill(info.length, nowMs);
+    if (served >= metadataPieceCount(info.length) * COPIES_PER_PEER || this.#allowance < METADATA_PIECE_BYTES)
+      return encodeMetadataReject(piece);
+    this.#served.set(peer, served + 1);
+    this.#allowance -= METADATA_PIECE_BYTES;
+    return encodeMetadataData(info, piece);
+  }
+
+  removePeer(peer: Peer): void {
+    this.#served.delete(peer);
+  }
+
+  #refill(infoBytes: number, nowMs: number): void {
+    const burst = Math.max(MIN_BURST_BYTES, infoBytes * BURST_COPIES);
+    const elapsedMs = this.#lastMs === undefined ? Number.POSITIVE_INFINITY : nowMs - this.#lastMs;
+    this.#allowance = Math.min(burst, this.#allowance + (elapsedMs * BYTES_PER_SECOND) / 1000);
+    this.#lastMs = nowMs;
+  }
+}
