@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+// Starts tt under a Node that can run it: this one, else the bundled Node 24, else a clear word about what to do.
+// Plain CommonJS without newer syntax, so that an old Node can read it far enough to say so.
+'use strict';
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const WANTED_MAJOR = 24;
+/** Below this the packages tt is made of do not load at all. */
+const LEAST = [20, 19];
+/** Set for the re-executed child, so that a mislabelled bundled Node cannot start a chain of processes. */
+const RELAUNCHED = 'TT_RELAUNCHED';
+const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
+const SIGNAL_EXIT_BASE = 128;
+
+const root = path.dirname(__dirname);
+const entry = path.join(root, 'dist', 'cli', 'main.js');
+
+function fail(what, advice) {
+  process.stderr.write(`tt: ${what}\n    ${advice}\n`);
+  process.exit(1);
+}
+
+function hasVersion(version, major, minor) {
+  const parts = version.split('.').map(Number);
+  return parts[0] > major || (parts[0] === major && parts[1] >= minor);
+}
+
+/** Only from the tree tt itself is installed in: the working directory may be a downloaded one. */
+function bundledNode() {
+  const packages = [
+    `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`,
+    `node-bin-${process.platform}-${process.arch}`,
+  ];
+  for (const name of packages) {
+    try {
+      const manifestPath = require.resolve(`${name}/package.json`, { paths: [root] });
+      const manifest = JSON.parse(fs.readFileSync(manifestPath, 'utf8'));
+      const program = path.join(
+        path.dirname(manifestPath),
+        'bin',
+        process.platform === 'win32' ? 'node.exe' : 'node',
+      );
+      if (hasVersion(manifest.version, WANTED_MAJOR, 0) && fs.existsSync(program)) return program;
+    } catch (_notInstalled) {
+      // The next name, or none.
+    }
+  }
+  return undefined;
+}
+
+function relaunch(program) {
+  const { spawn } = require('node:child_process');
+  const child = spawn(program, process.execArgv.concat(__filename, process.argv.slice(2)), {
+    stdio: 'inherit',
+    env: Object.assign({}, process.env, { [RELAUNCHED]: '1' }),
+  });
+  for (const signal of FORWARDED_SIGNALS) {
+    try {
+      process.on(signal, () => child.kill(signal));
+    } catch (_unknownHere) {
+      // Not every system has every signal.
+    }
+  }
+  child.on('error', (error) =>
+    fail(`cannot start the bundled Node at ${program}: ${error.message}`, 'reinstall with "npm ci".'),
+  );
+  child.on('exit', (code, signal) => {
+    process.exit(signal === null ? code : SIGNAL_EXIT_BASE + (os.constants.signals[signal] || 0));
+  });
+}
+
+function enableCompileCache() {
+  if (process.env.NODE_COMPILE_CACHE !== undefined || process.env.NODE_DISABLE_COMPILE_CACHE !== undefined)
+    return;
+  try {
+    const home = process.env.TT_HOME;
+    const cache = home
+      ? path.join(home, 'cache')
+      : path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'tt');
+    require('node:module').enableCompileCache(path.join(cache, 'compile'));
+  } catch (_unwritable) {
+    // Only speed is lost.
+  }
+}
+
+function start() {
+  if (!fs.existsSync(entry)) {
+    fail(`tt is not built yet: ${entry} is missing.`, `Run "npm run build" in ${root}.`);
+  }
+  delete process.env[RELAUNCHED];
+  if (process.env.NODE_ENV === undefined) process.env.NODE_ENV = 'production';
+  enableCompileCache();
+  import(require('node:url').pathToFileURL(entry).href).then(
+    (program) => program.main(),
+    (error) => fail(`cannot load ${entry}: ${error.stack}`, 'Run "npm ci" and "npm run build" again.'),
+  );
+}
+
+const version = process.versions.node;
+if (hasVersion(version, WANTED_MAJOR, 0)) {
+  start();
+} else {
+  const program = process.env[RELAUNCHED] === undefined ? bundledNode() : undefined;
+  if (program !== undefined) {
+    relaunch(program);
+  } else if (hasVersion(version, LEAST[0], LEAST[1])) {
+    process.stderr.write(
+      `tt: warning: Node ${version} is past its end of life; tt is made for Node ${WANTED_MAJOR} or newer.\n`,
+    );
+    start();
+  } else {
+    fail(
+      `Node ${version} is too old, and no bundled Node ${WANTED_MAJOR} is installed.`,
+      `Install Node ${WANTED_MAJOR} or newer from https://nodejs.org and run tt again.`,
+    );
+  }
+}

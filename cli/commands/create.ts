@@ -1,0 +1,90 @@
+// `tt create PATH`: hashes with all cores, writes a .torrent, says what it is.
+import path from 'node:path';
+import { UsageError } from '../../core/base/result.ts';
+import { type CreateOptions, createTorrent } from '../../core/metainfo/io/create-torrent.ts';
+import type { Metainfo } from '../../core/metainfo/metainfo.ts';
+import type { CommandContext } from '../context.ts';
+import { torrentData, torrentFileName, torrentText } from '../describe-torrent.ts';
+import type { Outcome } from '../outcome.ts';
+import { safeText } from '../output/text.ts';
+import { formatCount } from '../output/units.ts';
+import { flagValue, optionalFlagValue, parseBytes, parseTracker, parseWebUrl } from '../parse.ts';
+import type { Flags } from '../spec.ts';
+import { ttVersion } from '../version.ts';
+import { writeTorrent } from '../write-torrent.ts';
+
+function versionOf(flags: Flags): Metainfo['version'] {
+  const chosen = (['v1', 'v2', 'hybrid'] as const).filter((version) => flags.isOn(version));
+  if (chosen.length > 1) throw new UsageError(`--${chosen.join(' and --')} exclude each other`);
+  return chosen[0] ?? 'v1';
+}
+
+function tiersOf(flags: Flags): readonly (readonly string[])[] {
+  return flags
+    .list('tracker')
+    .map((tier) => tier.split(',').map((url) => flagValue('--tracker', url.trim(), parseTracker)));
+}
+
+/** Shared with `tt seed`, which makes a torrent where there is none. */
+export function createOptions(context: CommandContext, content: string): CreateOptions {
+  const { flags, environment } = context;
+  const pieceLength = optionalFlagValue('--piece-length', flags.text('pieceLength'), parseBytes);
+  const comment = flags.text('comment');
+  return {
+    path: path.resolve(environment.cwd, content),
+    version: versionOf(flags),
+    trackerTiers: tiersOf(flags),
+    webSeeds: flags.list('webSeed').map((url) => flagValue('--web-seed', url, parseWebUrl)),
+    createdBy: `tt/${ttVersion()}`,
+    isPrivate: flags.isOn('private'),
+    ...(comment === undefined ? {} : { comment }),
+    ...(pieceLength === undefined ? {} : { pieceLength }),
+  };
+}
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const { flags, output, interrupts, args, environment } = context;
+  const name = flags.text('name');
+  const source = flags.text('source');
+  const out = flags.text('out');
+  const content = path.resolve(environment.cwd, args[0] as string);
+  // A torrent written into the folder it describes must not describe itself the next time.
+  const written = path.resolve(environment.cwd, out ?? `${name ?? path.basename(content)}.torrent`);
+  if (out === '-' && output.isForPrograms) {
+    throw new UsageError('--out - and --json or --events both want stdout', 'Give --out a file name.');
+  }
+  const meter = output.meter('hashing');
+  const startedAtMs = environment.nowMs();
+  const created = await createTorrent(
+    {
+      ...createOptions(context, content),
+      includeHidden: flags.isOn('all'),
+      ...(name === undefined ? {} : { name }),
+      ...(source === undefined ? {} : { source }),
+      ...(flags.choice('date') === false ? {} : { creationDate: Math.floor(Date.now() / 1000) }),
+      exclude: out === '-' ? [] : [written],
+    },
+    { signal: interrupts.signal, onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes) },
+  ).finally(() => meter.close());
+  if (created.warning !== undefined) output.warn(created.warning);
+  const skipped = created.skipped.filter((entry) => entry.why !== 'excluded');
+  const first = skipped[0];
+  if (first !== undefined) {
+    const count = formatCount(skipped.length, 'entry is', 'entries are');
+    output.warn(`${count} left out: ${first.path} (${first.why})${skipped.length > 1 ? ', ...' : ''}`);
+  }
+  const { metainfo } = created;
+  const file = await writeTorrent(context, {
+    bytes: created.torrentBytes,
+    out: out ?? torrentFileName(metainfo),
+    mayOverwrite: flags.isOn('force'),
+  });
+  const data = {
+    torrentPath: file,
+    ...torrentData(metainfo),
+    skipped: created.skipped,
+    elapsedMs: Math.round(environment.nowMs() - startedAtMs),
+  };
+  if (file === undefined) return { reason: 'done', text: '', data };
+  return { reason: 'done', text: `${torrentText(metainfo)}\n\nwrote ${safeText(file)}`, data };
+}

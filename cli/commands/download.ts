@@ -1,0 +1,162 @@
+// `tt download SOURCE...`: everything into one session; ends when all of it is there, or as the flags say.
+import { toHex } from '../../core/base/ids.ts';
+import { CUT_SHORT_HINT, looksCutShort } from '../../core/metainfo/magnet.ts';
+import type { SessionApi } from '../../core/session/session-api.ts';
+import { composeSession } from '../compose.ts';
+import type { CommandContext } from '../context.ts';
+import { magnetName } from '../describe-torrent.ts';
+import { type ExitReason, worstReason } from '../exit-codes.ts';
+import { loadOne, type LoadedSource } from '../load-sources.ts';
+import type { Failure, Outcome } from '../outcome.ts';
+import { formatDuration } from '../output/units.ts';
+import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+import { guardedSelection, selection, sourceOptions } from '../transfer/add-options.ts';
+import { Job, watchJobs } from '../transfer/job.ts';
+import { runOnDone } from '../transfer/on-done.ts';
+import { seedUntil } from '../transfer/seed-until.ts';
+import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { refuseV2Only, refuseV2OnlyMagnet } from '../v2-only.ts';
+
+interface Prepared {
+  readonly job: Job;
+  readonly loaded: LoadedSource;
+}
+
+/** Loads every source; what cannot be loaded fails its own job and no other. */
+async function prepare(context: CommandContext, jobs: readonly Job[]): Promise<readonly Prepared[]> {
+  const prepared = await Promise.all(
+    jobs.map(async (job): Promise<Prepared | undefined> => {
+      try {
+        const loaded = await loadOne(context, job.source);
+        if ('metainfo' in loaded) refuseV2Only(loaded.metainfo, job.source);
+        else refuseV2OnlyMagnet(loaded.magnet, magnetName(loaded.magnet));
+        return { job, loaded };
+      } catch (error) {
+        job.fail(error);
+        return undefined;
+      }
+    }),
+  );
+  return prepared.filter((each) => each !== undefined);
+}
+
+function infoHashOf(loaded: LoadedSource): string {
+  return toHex('metainfo' in loaded ? loaded.metainfo.infoHash : loaded.magnet.infoHash);
+}
+
+async function addTorrent(context: CommandContext, session: SessionApi, prepared: Prepared): Promise<void> {
+  const { job, loaded } = prepared;
+  const { flags, settings } = context;
+  try {
+    const select = guardedSelection(selection(flags, loaded), (mistake) => job.fail(mistake));
+    const options = sourceOptions(context, loaded, job.source);
+    job.infoHash = infoHashOf(loaded);
+    await session.add({
+      ...options,
+      directory: settings.out,
+      sequential: flags.isOn('sequential'),
+      preallocate: settings.preallocate,
+      recheck: flags.isOn('recheck'),
+      ...(select === undefined ? {} : { filePriorities: select }),
+    });
+  } catch (error) {
+    job.fail(error);
+  }
+}
+
+/** The same torrent given twice is one download. */
+function withoutRepeats(context: CommandContext, prepared: readonly Prepared[]): readonly Prepared[] {
+  const seen = new Set<string>();
+  return prepared.filter(({ job, loaded }) => {
+    const infoHash = infoHashOf(loaded);
+    if (!seen.has(infoHash)) {
+      seen.add(infoHash);
+      return true;
+    }
+    context.output.warn(`${job.source} is given twice`);
+    job.infoHash = infoHash;
+    return false;
+  });
+}
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const { flags, settings, log, environment } = context;
+  const until = seedUntil(flags, false);
+  const timeoutMs = optionalFlagValue('--timeout', flags.text('timeout'), parseDurationMs);
+  const onDone = flags.list('onDone');
+  const nowMs = (): number => environment.nowMs();
+  const startedAtMs = nowMs();
+  const jobs = context.args.map((source) => new Job(source, until, startedAtMs));
+  const session = composeSession({ settings, flags, log });
+  const loaded = withoutRepeats(context, await prepare(context, jobs));
+
+  let ended: 'done' | 'timeout' | 'stopped' = 'done';
+  if (loaded.length > 0) {
+    ended = await runSession(context, session, async () => {
+      const hooks: Promise<void>[] = [];
+      const unwatch = watchJobs(session, jobs, nowMs);
+      for (const job of jobs) {
+        job.whenComplete((torrent) => {
+          if (onDone.length > 0) hooks.push(runOnDone(context, onDone, torrent));
+        });
+      }
+      try {
+        await Promise.all(loaded.map((each) => addTorrent(context, session, each)));
+        return await waitForJobs(context, jobs, timeoutMs);
+      } finally {
+        unwatch();
+        await Promise.all(hooks);
+      }
+    });
+  }
+  return outcomeOf(context, jobs, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
+}
+
+/** --timeout is for getting complete; what seeds afterwards has its own limits. */
+async function waitForJobs(
+  context: CommandContext,
+  jobs: readonly Job[],
+  timeoutMs: number | undefined,
+): Promise<'done' | 'timeout' | 'stopped'> {
+  const all = Promise.all(jobs.map((job) => job.finished));
+  const ended = await waitFor(context, all, timeoutMs);
+  const isComplete = jobs.every((job) => job.isComplete || job.failure !== undefined);
+  return ended === 'timeout' && isComplete ? waitFor(context, all, undefined) : ended;
+}
+
+function outcomeOf(
+  context: CommandContext,
+  jobs: readonly Job[],
+  pending: 'timeout' | 'unfinished',
+  timeoutMs: number | undefined,
+): Outcome {
+  const nowMs = context.environment.nowMs();
+  const reasons: readonly ExitReason[] = jobs.map((job) => job.reason(pending));
+  const isStopped = context.interrupts.signal.aborted;
+  const failures: Failure[] = [];
+  for (const [i, job] of jobs.entries()) {
+    if (job.failure !== undefined) failures.push(job.failure);
+    else if (!job.isComplete && !isStopped) failures.push(incomplete(job, reasons[i] as ExitReason, timeoutMs));
+  }
+  // The caller tells the last one, as it does for every command.
+  const last = failures.pop();
+  for (const failure of failures) context.output.failure(failure);
+  const lines = jobs.map((job) => job.line(nowMs)).filter((line) => line !== undefined);
+  return {
+    reason: worstReason(reasons),
+    text: lines.join('\n'),
+    data: { torrents: jobs.map((job) => job.data(pending, nowMs)) },
+    ...(last === undefined ? {} : { failure: last }),
+  };
+}
+
+function incomplete(job: Job, reason: ExitReason, timeoutMs: number | undefined): Failure {
+  const within = timeoutMs === undefined ? '' : ` within ${formatDuration(timeoutMs)}`;
+  return {
+    reason,
+    message: `${job.source}: not complete${within}`,
+    hint: looksCutShort(job.source) ? CUT_SHORT_HINT : 'Run the same command again to go on.',
+    code: undefined,
+    stack: undefined,
+  };
+}

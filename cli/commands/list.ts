@@ -1,0 +1,52 @@
+// `tt list`: every torrent that can be resumed, where its files lie and how far it is.
+import { listResumable } from '../../core/storage/resume-state.ts';
+import type { CommandContext } from '../context.ts';
+import { done, type Outcome } from '../outcome.ts';
+import { formatTable } from '../output/table.ts';
+import { safeText } from '../output/text.ts';
+import { formatBytes, formatShare, formatUnixSeconds } from '../output/units.ts';
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const torrents = [...(await listResumable(context.settings.stateDir))].sort(
+    (a, b) => b.updatedAtMs - a.updatedAtMs,
+  );
+  const data = {
+    stateDir: context.settings.stateDir,
+    torrents: torrents.map((torrent) => ({
+      infoHash: torrent.infoHash,
+      name: torrent.name,
+      directory: torrent.directory,
+      rename: torrent.rename,
+      torrentPath: torrent.torrentPath,
+      magnet: torrent.magnet,
+      totalBytes: torrent.totalLength,
+      pieceCount: torrent.pieceCount,
+      verifiedPieces: torrent.verifiedPieces,
+      complete: torrent.pieceCount > 0 && torrent.verifiedPieces === torrent.pieceCount,
+      updatedAtMs: Math.round(torrent.updatedAtMs),
+      running: torrent.isOpen,
+    })),
+  };
+  if (torrents.length === 0) {
+    return done(`Nothing to resume in ${safeText(context.settings.stateDir)}.`, data);
+  }
+  const table = formatTable(
+    [
+      { title: 'DONE', align: 'right' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'LAST CHANGE' },
+      { title: 'INFO HASH' },
+      { title: 'NAME' },
+      { title: 'IN' },
+    ],
+    torrents.map((torrent) => [
+      torrent.pieceCount === 0 ? '-' : formatShare(torrent.verifiedPieces, torrent.pieceCount),
+      formatBytes(torrent.totalLength),
+      torrent.isOpen ? 'running now' : formatUnixSeconds(Math.floor(torrent.updatedAtMs / 1000)),
+      torrent.infoHash,
+      safeText(torrent.rename ?? torrent.name),
+      safeText(torrent.directory),
+    ]),
+  );
+  return done(table.join('\n'), data);
+}

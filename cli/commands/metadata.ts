@@ -1,0 +1,36 @@
+// `tt metadata MAGNET -o FILE`: fetches the info dictionary and writes it, byte for byte, with the link's trackers around it.
+import { UsageError } from '../../core/base/result.ts';
+import { composeTorrent } from '../../core/metainfo/compose-torrent.ts';
+import type { CommandContext } from '../context.ts';
+import { torrentData, torrentFileName, torrentText } from '../describe-torrent.ts';
+import { loadOne } from '../load-sources.ts';
+import type { Outcome } from '../outcome.ts';
+import { safeText } from '../output/text.ts';
+import { fetchMetadata } from '../transfer/fetch-metadata.ts';
+import { writeTorrent } from '../write-torrent.ts';
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const source = context.args[0] as string;
+  const out = context.flags.text('out');
+  if (out === '-' && context.output.isForPrograms) {
+    throw new UsageError('--out - and --json or --events both want stdout', 'Give --out a file name.');
+  }
+  const loaded = await loadOne(context, source);
+  if ('metainfo' in loaded) {
+    throw new UsageError(`${source} is a .torrent already: there is nothing to fetch`, 'See "tt info".');
+  }
+  const metainfo = await fetchMetadata(context, loaded.magnet, source);
+  const { trackerTiers, webSeeds } = loaded.magnet;
+  const file = await writeTorrent(context, {
+    bytes: composeTorrent({ infoBytes: metainfo.infoBytes, trackerTiers, webSeeds }),
+    out: out ?? torrentFileName(metainfo),
+    mayOverwrite: context.flags.isOn('force'),
+  });
+  const data = { torrentPath: file, ...torrentData({ ...metainfo, trackerTiers, webSeeds }) };
+  if (file === undefined) return { reason: 'done', text: '', data };
+  return {
+    reason: 'done',
+    text: `${torrentText({ ...metainfo, trackerTiers, webSeeds })}\n\nwrote ${safeText(file)}`,
+    data,
+  };
+}

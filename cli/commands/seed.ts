@@ -1,0 +1,182 @@
+// `tt seed PATH...`: makes the torrent where there is none, prints the magnet link, serves until told to stop.
+import path from 'node:path';
+import { toHex } from '../../core/base/ids.ts';
+import { OperationError, UsageError } from '../../core/base/result.ts';
+import { createTorrent } from '../../core/metainfo/io/create-torrent.ts';
+import { formatMagnet, magnetOf } from '../../core/metainfo/magnet.ts';
+import type { Metainfo } from '../../core/metainfo/metainfo.ts';
+import type { SessionApi } from '../../core/session/session-api.ts';
+import { composeSession, interfaceAddresses } from '../compose.ts';
+import { locateContent } from '../content-path.ts';
+import type { CommandContext } from '../context.ts';
+import { worstReason } from '../exit-codes.ts';
+import { loadOne } from '../load-sources.ts';
+import type { Failure, Outcome } from '../outcome.ts';
+import { safeText } from '../output/text.ts';
+import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+import { Job, watchJobs } from '../transfer/job.ts';
+import { magnetPeers } from '../transfer/magnet-peers.ts';
+import { seedUntil } from '../transfer/seed-until.ts';
+import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { sourceOptions } from '../transfer/add-options.ts';
+import { refuseV2Only } from '../v2-only.ts';
+import { writeTorrent } from '../write-torrent.ts';
+import { createOptions } from './create.ts';
+
+interface Content {
+  readonly job: Job;
+  readonly metainfo: Metainfo;
+  readonly directory: string;
+  readonly rename: string | undefined;
+}
+
+/** The torrent for a path: the one given, or a new one. */
+async function contentOf(context: CommandContext, job: Job): Promise<Content> {
+  const { flags, environment, interrupts, output } = context;
+  const given = path.resolve(environment.cwd, job.source);
+  const torrent = flags.text('torrent');
+  if (torrent !== undefined) {
+    const loaded = await loadOne(context, torrent);
+    if (!('metainfo' in loaded)) throw new UsageError('--torrent needs a .torrent, not a magnet link');
+    refuseV2Only(loaded.metainfo, torrent);
+    return { job, metainfo: loaded.metainfo, ...(await locateContent(loaded.metainfo, given)) };
+  }
+  const meter = output.meter('hashing');
+  const created = await createTorrent(
+    // A --tracker is the torrent's own tracker here, and part of the magnet link.
+    createOptions(context, given),
+    { signal: interrupts.signal, onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes) },
+  ).finally(() => meter.close());
+  const out = flags.text('torrentOut');
+  if (out !== undefined) {
+    const file = await writeTorrent(context, { bytes: created.torrentBytes, out, mayOverwrite: true });
+    output.notice('torrent-written', `tt: wrote ${file ?? 'the torrent to stdout'}`, { torrentPath: file });
+  }
+  const base = path.basename(given);
+  const { metainfo } = created;
+  return {
+    job,
+    metainfo,
+    directory: path.dirname(given),
+    rename: base === metainfo.name ? undefined : base,
+  };
+}
+
+function checkFlags(context: CommandContext): void {
+  const { args, flags, output } = context;
+  if (args.length > 1 && flags.text('torrent') !== undefined) {
+    throw new UsageError('--torrent describes one PATH, but several are given', 'Seed them with one command each.');
+  }
+  if (args.length > 1 && flags.text('torrentOut') !== undefined) {
+    throw new UsageError('--torrent-out is one file, but several PATHs are given', 'Make them with "tt create".');
+  }
+  if (flags.text('torrentOut') === '-' && output.isForPrograms) {
+    throw new UsageError('--torrent-out - and --json or --events both want stdout');
+  }
+  if (flags.text('torrent') !== undefined && flags.text('torrentOut') !== undefined) {
+    throw new UsageError('--torrent and --torrent-out exclude each other');
+  }
+}
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  checkFlags(context);
+  const { flags, settings, log, environment } = context;
+  const until = seedUntil(flags, true);
+  const timeoutMs = optionalFlagValue('--timeout', flags.text('timeout'), parseDurationMs);
+  const nowMs = (): number => environment.nowMs();
+  const jobs = context.args.map((each) => new Job(each, until, nowMs()));
+  const session = composeSession({ settings, flags, log });
+  const contents: Content[] = [];
+  for (const job of jobs) {
+    try {
+      contents.push(await contentOf(context, job));
+    } catch (error) {
+      job.fail(error);
+    }
+  }
+  const magnets = new Map<Job, string>();
+  let ended: 'done' | 'timeout' | 'stopped' = 'done';
+  if (contents.length > 0) {
+    ended = await runSession(context, session, async () => {
+      const unwatch = watchJobs(session, jobs, nowMs);
+      try {
+        for (const content of contents) announceWhenReady(context, session, content, magnets);
+        await Promise.all(contents.map((content) => addSeed(context, session, content)));
+        return await waitFor(context, Promise.all(jobs.map((job) => job.finished)), timeoutMs);
+      } finally {
+        unwatch();
+      }
+    });
+  }
+  return outcomeOf(context, jobs, magnets, ended === 'timeout');
+}
+
+async function addSeed(context: CommandContext, session: SessionApi, content: Content): Promise<void> {
+  const { job, metainfo, directory, rename } = content;
+  try {
+    const options = sourceOptions(context, { metainfo }, job.source);
+    job.infoHash = toHex(metainfo.infoHash);
+    await session.add({
+      ...options,
+      // In a torrent of our own making they are its trackers already.
+      trackers: (options.trackers ?? []).filter((url) => !metainfo.trackerTiers.flat().includes(url)),
+      directory,
+      seedOnly: true,
+      ...(rename === undefined ? {} : { rename }),
+    });
+  } catch (error) {
+    job.fail(error);
+  }
+}
+
+/** Prints the link once the data is checked and served: only then does it lead anywhere. */
+function announceWhenReady(
+  context: CommandContext,
+  session: SessionApi,
+  { job, metainfo }: Content,
+  magnets: Map<Job, string>,
+): void {
+  const { settings, output, flags } = context;
+  job.whenComplete(() => {
+    const bound = settings.interface === '' ? undefined : interfaceAddresses(settings.interface);
+    const snapshot = session.snapshot();
+    const extra = flags.list('tracker').filter((url) => !metainfo.trackerTiers.flat().includes(url));
+    const tiers = [...metainfo.trackerTiers, ...extra.map((url) => [url])];
+    const peers = tiers.length > 0 || metainfo.isPrivate ? [] : magnetPeers(snapshot, bound);
+    const magnet = formatMagnet(magnetOf({ ...metainfo, trackerTiers: tiers }, peers));
+    magnets.set(job, magnet);
+    const port = snapshot.listen.find((each) => each.transport === 'tcp')?.port;
+    output.notice('seeding', `tt: seeding ${safeText(metainfo.name)} on port ${port}; Ctrl-C stops`, {
+      torrent: job.infoHash,
+      name: metainfo.name,
+      magnet,
+      port,
+    });
+    if (!output.isForPrograms && flags.text('torrentOut') !== '-') output.console.out(magnet);
+  });
+}
+
+function outcomeOf(
+  context: CommandContext,
+  jobs: readonly Job[],
+  magnets: ReadonlyMap<Job, string>,
+  isTimeout: boolean,
+): Outcome {
+  const nowMs = context.environment.nowMs();
+  const failures: Failure[] = jobs.map((job) => job.failure).filter((failure) => failure !== undefined);
+  if (isTimeout && failures.length === 0) {
+    const error = new OperationError('timeout', 'seeding stopped: --timeout ran out');
+    failures.push({ reason: 'timeout', message: error.message, hint: undefined, code: undefined, stack: undefined });
+  }
+  const last = failures.pop();
+  for (const failure of failures) context.output.failure(failure);
+  const reasons = jobs.map((job) => job.reason('unfinished'));
+  return {
+    reason: worstReason(isTimeout ? [...reasons, 'timeout'] : reasons),
+    text: '',
+    data: {
+      torrents: jobs.map((job) => ({ ...job.data('unfinished', nowMs), magnet: magnets.get(job) })),
+    },
+    ...(last === undefined ? {} : { failure: last }),
+  };
+}

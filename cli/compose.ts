@@ -1,0 +1,81 @@
+// The only place that joins the rooms: an engine session with the trackers as its peer source, and the DHT when there is one.
+import os from 'node:os';
+import { parseIp } from '../core/base/endpoint.ts';
+import type { Log } from '../core/base/log.ts';
+import { OperationError, UsageError } from '../core/base/result.ts';
+import { Session } from '../core/session/session.ts';
+import type { SessionApi, SessionOptions } from '../core/session/session-api.ts';
+import { systemClock, systemRng } from '../core/session/system.ts';
+import { connectThroughProxy, parseProxy } from '../core/transport/socks.ts';
+import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
+import { TrackerSource } from '../tracker/tracker-source.ts';
+import type { Settings } from './settings/settings.ts';
+import type { Flags } from './spec.ts';
+import { ttVersion } from './version.ts';
+
+export interface ComposeOptions {
+  readonly settings: Settings;
+  readonly flags: Flags;
+  readonly log: Log;
+  /** Whatever the flags say: loopback sessions of `tt demo` and metadata fetches have their own needs. */
+  readonly overrides?: Partial<SessionOptions>;
+}
+
+/** Flags of engine parts that this version does not have: an "off" is true already, anything else would be a lie. */
+function refuseMissingFeatures(flags: Flags): void {
+  if (flags.list('bootstrap').length > 0) {
+    throw new UsageError('--bootstrap: this version of tt has no DHT', 'Leave it out; use --peer or --tracker.');
+  }
+  if (flags.choice('tcp') === false) {
+    throw new UsageError('--no-tcp: this version of tt speaks TCP only, nothing would be left');
+  }
+}
+
+/** @returns the session, not yet started. @throws UsageError on flags that cannot be honoured */
+export function composeSession(options: ComposeOptions): SessionApi {
+  const { settings, log } = options;
+  refuseMissingFeatures(options.flags);
+  return new Session({
+    portRange: settings.port,
+    encryption: settings.encryption,
+    pex: settings.pex,
+    lsd: settings.lsd,
+    downLimit: settings.downLimit,
+    upLimit: settings.upLimit,
+    maxPeers: settings.maxPeers,
+    stateDir: settings.stateDir,
+    log,
+    peerSources: [new TrackerSource({ ...trackerClientOptions(settings), log })],
+    ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
+    ...(settings.proxy === '' ? {} : { proxy: settings.proxy }),
+    ...options.overrides,
+  });
+}
+
+/** How trackers are spoken to under these settings; also for `tt tracker announce` and `scrape`. */
+export function trackerClientOptions(settings: Settings): TrackerClientOptions {
+  const proxy = settings.proxy === '' ? undefined : parseProxy(settings.proxy);
+  return {
+    userAgent: `tt/${ttVersion()}`,
+    clock: systemClock,
+    rng: systemRng,
+    ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
+    ...(proxy === undefined
+      ? {}
+      : { connect: (destination, timeoutMs) => connectThroughProxy(proxy, destination, timeoutMs) }),
+  };
+}
+
+/** The addresses of an interface by its name, or the one address itself. @throws OperationError `network` */
+export function interfaceAddresses(name: string): readonly string[] {
+  if (parseIp(name) !== undefined) return [name];
+  const interfaces = os.networkInterfaces();
+  const found = interfaces[name];
+  if (found === undefined) {
+    throw new OperationError('network', `--interface: there is no network interface "${name}"`, {
+      hint: `There are: ${Object.keys(interfaces).join(', ')}.`,
+    });
+  }
+  // Link-local IPv6 addresses mean nothing without their zone.
+  return found.filter((each) => !each.address.startsWith('fe80:')).map((each) => each.address);
+}

@@ -1,0 +1,91 @@
+// The flags that several commands share, so that one name means one thing everywhere.
+import type { FlagGroup, FlagSpec } from './spec.ts';
+
+export const OUTPUT_FLAGS: FlagGroup = {
+  title: 'Output',
+  flags: [
+    { flags: '--json', summary: 'the result as one JSON object on stdout ("schema":"tt/1")' },
+    { flags: '--events', summary: 'events as NDJSON on stdout; the result object comes last' },
+    { flags: '-q, --quiet', summary: 'no progress, no warnings; results and errors only' },
+    {
+      flags: '-v, --verbose',
+      summary: 'say more; -vv details and stack traces, -vvv everything',
+      counts: true,
+    },
+    { flags: '--log-file <file>', summary: 'append the log, with times, to this file', completes: 'file' },
+    {
+      flags: '--color <when>',
+      summary: 'colour (default: auto); NO_COLOR and FORCE_COLOR count as well',
+      choices: ['auto', 'always', 'never'],
+    },
+  ],
+};
+
+export const STATE_DIR_FLAG: FlagSpec = {
+  flags: '--state-dir <dir>',
+  summary: 'where resume state is kept (default: $XDG_STATE_HOME/tt)',
+  completes: 'directory',
+};
+
+export const TIMEOUT_FLAG: FlagSpec = {
+  flags: '--timeout <time>',
+  summary: 'give up after this long, exit code 3: 30, 90s, 5m, 1h30m',
+};
+
+export const TRACKER_FLAGS: readonly FlagSpec[] = [
+  { flags: '--tracker <url>', summary: 'also announce to this tracker (repeatable)', repeat: true },
+  { flags: '--no-trackers', summary: 'announce to no tracker' },
+];
+
+export const PEER_FLAG: FlagSpec = {
+  flags: '--peer <host:port>',
+  summary: 'connect to this peer first (repeatable; host names are fine)',
+  repeat: true,
+};
+
+export const NETWORK_FLAGS: FlagGroup = {
+  title: 'Network',
+  flags: [
+    {
+      flags: '-p, --port <port>',
+      summary: 'listen here: a port, a range like 6881-6889, or 0 for any (default: 6891-6999)',
+    },
+    { flags: '--interface <name>', summary: 'use only this network interface: its name or its address' },
+    {
+      flags: '--proxy <url>',
+      summary: 'socks5://[user:password@]host:port for everything; what cannot go through it is off',
+    },
+    {
+      flags: '--encryption <policy>',
+      summary: 'with peers that can, with nobody else, or never (default: prefer)',
+      choices: ['prefer', 'require', 'off'],
+    },
+    { flags: '--max-peers <count>', summary: 'connections at most (default: 200)' },
+    {
+      flags: '--down-limit <rate>',
+      summary: 'download at most this per second: 10M, 10MiB, 10MB; 0 = no limit',
+    },
+    { flags: '--up-limit <rate>', summary: 'upload at most this per second' },
+    PEER_FLAG,
+    ...TRACKER_FLAGS,
+    { flags: '--no-pex', summary: 'do not exchange peers with peers' },
+    { flags: '--pex', summary: 'exchange peers with peers', isHidden: true },
+    { flags: '--no-lsd', summary: 'do not look for peers on the local network' },
+    { flags: '--lsd', summary: 'look for peers on the local network', isHidden: true },
+    { flags: '--no-dht', summary: 'accepted: this version has no DHT to turn off' },
+    { flags: '--no-utp', summary: 'accepted: this version has no uTP to turn off' },
+    { flags: '--no-port-map', summary: 'accepted: this version maps no ports' },
+    { flags: '--no-tcp', summary: 'refused: this version has TCP only', isHidden: true },
+    {
+      flags: '--bootstrap <host:port>',
+      summary: 'refused: this version has no DHT',
+      repeat: true,
+      isHidden: true,
+    },
+  ],
+};
+
+export const STOP_SEEDING_FLAGS: readonly FlagSpec[] = [
+  { flags: '--seed-ratio <ratio>', summary: 'stop seeding when uploaded / size reaches this' },
+  { flags: '--seed-time <time>', summary: 'stop seeding after this long' },
+];

@@ -1,0 +1,115 @@
+// The two streams of a command. stdout carries the result only; stderr carries lines, and below them a few live lines
+// that are rewritten in place on a terminal. A reader that went away (EPIPE) silences its stream, nothing more.
+import type { Environment, OutputStream } from '../environment.ts';
+import { type Style, styleFor } from './style.ts';
+import { truncateText } from './text.ts';
+
+const DEFAULT_COLUMNS = 80;
+/** Below this nothing readable is left; above it a line is only harder to follow. */
+const LEAST_COLUMNS = 20;
+const ERASE_LINE = '\u001b[K';
+const ERASE_BELOW = '\u001b[J';
+
+export class Console {
+  /** For stdout. */
+  readonly outStyle: Style;
+  /** For stderr. */
+  readonly errStyle: Style;
+  /** Whether live lines are possible on stderr. */
+  readonly isLive: boolean;
+  private readonly environment: Environment;
+  private readonly deaf = new Set<OutputStream>();
+  private liveLines: readonly string[] = [];
+  private onReaderGone: (() => void) | undefined;
+
+  constructor(environment: Environment, color: 'auto' | 'always' | 'never') {
+    this.environment = environment;
+    const { env, stdout, stderr } = environment;
+    this.outStyle = styleFor({ choice: color, env, isTty: stdout.isTTY === true });
+    this.errStyle = styleFor({ choice: color, env, isTty: stderr.isTTY === true });
+    this.isLive = stderr.isTTY === true && env['TERM'] !== 'dumb';
+    for (const stream of [stdout, stderr]) {
+      stream.on('error', () => {
+        this.deaf.add(stream);
+        if (stream === stdout) this.onReaderGone?.();
+      });
+    }
+  }
+
+  /** Called once nobody reads stdout any more. */
+  whenReaderGone(listener: () => void): void {
+    this.onReaderGone = listener;
+    if (this.deaf.has(this.environment.stdout)) listener();
+  }
+
+  /** Columns of stderr: what a live line may use. */
+  get columns(): number {
+    const fromEnv = Number(this.environment.env['COLUMNS']);
+    const fromTty = this.environment.stderr.columns;
+    const columns = Number.isInteger(fromEnv) && fromEnv > 0 ? fromEnv : (fromTty ?? DEFAULT_COLUMNS);
+    return Math.max(LEAST_COLUMNS, columns);
+  }
+
+  /** One or several lines of the result. */
+  out(text: string): void {
+    this.clearLive();
+    this.write(this.environment.stdout, `${text}\n`);
+  }
+
+  /** The result as bytes: a torrent on its way into a pipe. */
+  async outBytes(bytes: Uint8Array): Promise<void> {
+    this.clearLive();
+    if (this.deaf.has(this.environment.stdout)) return;
+    await new Promise<void>((resolve) => this.environment.stdout.write(bytes, () => resolve()));
+  }
+
+  /** A line for people, above the live ones. */
+  err(text: string): void {
+    const shown = this.liveLines;
+    this.clearLive();
+    this.write(this.environment.stderr, `${text}\n`);
+    if (shown.length > 0) this.live(shown);
+  }
+
+  /** Replaces the live lines; each is cut to the width. Without a terminal nothing happens. */
+  live(lines: readonly string[]): void {
+    if (!this.isLive) return;
+    // The last column stays free: some terminals wrap as soon as it is written.
+    const width = this.columns - 1;
+    const cut = lines.map((line) => truncateText(line, width));
+    this.write(
+      this.environment.stderr,
+      `${this.toFirstLive()}${cut.map((line) => line + ERASE_LINE).join('\n')}${ERASE_BELOW}`,
+    );
+    this.liveLines = cut;
+  }
+
+  clearLive(): void {
+    if (this.liveLines.length === 0) return;
+    this.write(this.environment.stderr, `${this.toFirstLive()}${ERASE_BELOW}`);
+    this.liveLines = [];
+  }
+
+  /** Resolves when everything written has left the process, or nobody wants it. */
+  async flush(): Promise<void> {
+    const { stdout, stderr } = this.environment;
+    await Promise.all(
+      [stdout, stderr].map(
+        (stream) =>
+          new Promise<void>((resolve) => {
+            if (this.deaf.has(stream)) resolve();
+            else stream.write('', () => resolve());
+          }),
+      ),
+    );
+  }
+
+  private toFirstLive(): string {
+    const above = this.liveLines.length - 1;
+    return above > 0 ? `\r\u001b[${above}A` : '\r';
+  }
+
+  private write(stream: OutputStream, text: string): void {
+    if (!this.deaf.has(stream)) stream.write(text);
+  }
+}

@@ -1,0 +1,171 @@
+// One torrent of a command from its source to its end: when it was complete, why it failed, when it has seeded enough.
+import type { SessionApi, SessionEvent } from '../../core/session/session-api.ts';
+import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
+import { type ExitReason, exitCodeOf } from '../exit-codes.ts';
+import { failureOf } from '../failure.ts';
+import type { Failure } from '../outcome.ts';
+import { torrentNumbers } from '../output/events-renderer.ts';
+import { safeText } from '../output/text.ts';
+import { formatBytes, formatElapsed, formatRate, formatShare } from '../output/units.ts';
+
+export interface SeedUntil {
+  /** undefined: seeding ends when the download is complete. */
+  readonly ratio: number | undefined;
+  readonly timeMs: number | undefined;
+  readonly isWanted: boolean;
+}
+
+export class Job {
+  /** As typed. */
+  readonly source: string;
+  /** Resolves when nothing is left to do for this torrent: it failed, or it is complete and has seeded enough. */
+  readonly finished: Promise<void>;
+  /** 40 hex digits once it is in the session. */
+  infoHash: string | undefined;
+  failure: Failure | undefined;
+  completedAtMs: number | undefined;
+  private readonly until: SeedUntil;
+  private readonly startedAtMs: number;
+  private firstByteAtMs: number | undefined;
+  private last: TorrentSnapshot | undefined;
+  private resolveFinished: () => void = () => {};
+  private onComplete: ((torrent: TorrentSnapshot) => void) | undefined;
+
+  constructor(source: string, until: SeedUntil, nowMs: number) {
+    this.source = source;
+    this.until = until;
+    this.startedAtMs = nowMs;
+    this.finished = new Promise((resolve) => {
+      this.resolveFinished = resolve;
+    });
+  }
+
+  get isComplete(): boolean {
+    return this.completedAtMs !== undefined;
+  }
+
+  whenComplete(listener: (torrent: TorrentSnapshot) => void): void {
+    this.onComplete = listener;
+  }
+
+  fail(error: unknown): void {
+    if (this.failure !== undefined) return;
+    this.failure = failureOf(error);
+    this.resolveFinished();
+  }
+
+  handleEvent(event: SessionEvent, nowMs: number): void {
+    if (event.torrent !== this.infoHash) return;
+    if (event.kind === 'first-byte') this.firstByteAtMs ??= nowMs;
+    if (event.kind === 'error') this.fail(event.error);
+  }
+
+  /** To be called with fresh pictures: after events, and every second while it seeds. */
+  update(torrent: TorrentSnapshot, nowMs: number): void {
+    this.last = torrent;
+    if (this.failure !== undefined || torrent.state !== 'seeding') return;
+    if (this.completedAtMs === undefined) {
+      this.completedAtMs = nowMs;
+      this.onComplete?.(torrent);
+    }
+    if (this.hasSeededEnough(torrent, nowMs)) this.resolveFinished();
+  }
+
+  private hasSeededEnough(torrent: TorrentSnapshot, nowMs: number): boolean {
+    const { isWanted, ratio, timeMs } = this.until;
+    if (!isWanted) return true;
+    if (ratio !== undefined && torrent.uploadedBytes >= ratio * torrent.wantedBytes) return true;
+    return timeMs !== undefined && nowMs - (this.completedAtMs as number) >= timeMs;
+  }
+
+  /** @param pending what an unfinished torrent is called: `timeout`, or `unfinished` */
+  reason(pending: 'timeout' | 'unfinished'): ExitReason {
+    return this.failure?.reason ?? (this.isComplete ? 'done' : pending);
+  }
+
+  /** The item in the `tt/1` object. */
+  data(pending: 'timeout' | 'unfinished', nowMs: number): Readonly<Record<string, unknown>> {
+    const reason = this.reason(pending);
+    const { last, failure } = this;
+    return {
+      source: this.source,
+      ok: reason === 'done',
+      reason,
+      exitCode: exitCodeOf(reason),
+      infoHash: this.infoHash,
+      ...(last === undefined ? {} : torrentNumbers(last)),
+      ...(last === undefined ? {} : { directory: last.directory, wastedBytes: last.wastedBytes }),
+      elapsedMs: Math.round((this.completedAtMs ?? nowMs) - this.startedAtMs),
+      averageRateBytesPerSec: Math.round(this.averageRate(nowMs)),
+      ...(failure === undefined
+        ? {}
+        : { error: { message: failure.message, hint: failure.hint, code: failure.code } }),
+    };
+  }
+
+  /** One line for a person; undefined for a torrent that never came into the session: its failure says it all. */
+  line(nowMs: number): string | undefined {
+    const { last } = this;
+    if (last === undefined) return undefined;
+    const name = safeText(last.name === '' ? this.source : last.name);
+    const where = `in ${safeText(last.directory)}`;
+    const elapsed = formatElapsed((this.completedAtMs ?? nowMs) - this.startedAtMs);
+    const sent = last.uploadedBytes > 0 ? `, ${formatBytes(last.uploadedBytes)} sent` : '';
+    if (!this.isComplete) {
+      const part = `${formatBytes(last.verifiedBytes)} of ${formatBytes(last.wantedBytes)}`;
+      return last.wantedBytes === 0
+        ? `${name}: no metadata after ${elapsed}`
+        : `${name}: ${formatShare(last.verifiedBytes, last.wantedBytes)} (${part}) after ${elapsed}${sent}, ${where}`;
+    }
+    if (last.downloadedBytes === 0) {
+      return `${name}: ${formatBytes(last.wantedBytes)}, all there already${sent}, ${where}`;
+    }
+    const speed = formatRate(this.averageRate(nowMs));
+    return `${name}: ${formatBytes(last.wantedBytes)} in ${elapsed} (${speed})${sent}, ${where}`;
+  }
+
+  private averageRate(nowMs: number): number {
+    const elapsedMs = (this.completedAtMs ?? nowMs) - (this.firstByteAtMs ?? this.startedAtMs);
+    return ((this.last?.downloadedBytes ?? 0) / Math.max(1, elapsedMs)) * 1000;
+  }
+}
+
+/** How often seeding goals are looked at when nothing happens. */
+const UPDATE_INTERVAL_MS = 1_000;
+
+/** Feeds events and pictures of the session to its jobs. @returns a function that stops it, after a last picture */
+export function watchJobs(session: SessionApi, jobs: readonly Job[], nowMs: () => number): () => void {
+  const update = (): void => {
+    const { torrents } = session.snapshot();
+    for (const torrent of torrents) {
+      for (const job of jobs) if (job.infoHash === torrent.infoHash) job.update(torrent, nowMs());
+    }
+  };
+  let isDue = false;
+  const unsubscribe = session.subscribe((event) => {
+    for (const job of jobs) job.handleEvent(event, nowMs());
+    if (isDue || !CHANGES_STATE.has(event.kind)) return;
+    isDue = true;
+    // The event may come just before the state it announces.
+    setImmediate(() => {
+      isDue = false;
+      update();
+    });
+  });
+  const timer = setInterval(update, UPDATE_INTERVAL_MS);
+  return () => {
+    update();
+    clearInterval(timer);
+    unsubscribe();
+  };
+}
+
+const CHANGES_STATE: ReadonlySet<SessionEvent['kind']> = new Set<SessionEvent['kind']>([
+  'added',
+  'checked',
+  'started',
+  'completed',
+  'resumed',
+  'paused',
+  'error',
+]);

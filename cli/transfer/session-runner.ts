@@ -1,0 +1,56 @@
+// Runs a session for a command: starts it, shows it through the renderer the flags ask for, and closes it whatever happens.
+import type { SessionApi } from '../../core/session/session-api.ts';
+import type { CommandContext } from '../context.ts';
+
+/** Trackers get this long to hear our goodbye; less than the hard stop after a signal. */
+const CLOSE_TIMEOUT_MS = 3_000;
+
+export async function runSession<T>(
+  context: CommandContext,
+  session: SessionApi,
+  work: () => Promise<T>,
+): Promise<T> {
+  const renderer = context.output.renderer();
+  const unsubscribe = session.subscribe((event) => renderer.handleEvent(event));
+  let timer: ReturnType<typeof setInterval> | undefined;
+  try {
+    await session.start();
+    if (renderer.intervalMs !== undefined) {
+      timer = setInterval(() => renderer.render(session.snapshot()), renderer.intervalMs);
+    }
+    return await work();
+  } finally {
+    clearInterval(timer);
+    renderer.close();
+    await session.close(CLOSE_TIMEOUT_MS);
+    unsubscribe();
+  }
+}
+
+/**
+ * Waits for `work`, at most `timeoutMs` (undefined: for ever) and at most until a signal.
+ * @returns what ended the wait
+ */
+export async function waitFor(
+  context: CommandContext,
+  work: Promise<unknown>,
+  timeoutMs: number | undefined,
+): Promise<'done' | 'timeout' | 'stopped'> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waits: Promise<'done' | 'timeout' | 'stopped'>[] = [
+    work.then(() => 'done' as const),
+    context.interrupts.stopped().then(() => 'stopped' as const),
+  ];
+  if (timeoutMs !== undefined) {
+    waits.push(
+      new Promise((resolve) => {
+        timer = setTimeout(() => resolve('timeout'), timeoutMs);
+      }),
+    );
+  }
+  try {
+    return await Promise.race(waits);
+  } finally {
+    clearTimeout(timer);
+  }
+}
