@@ -48,6 +48,9 @@ export class SwarmPort implements PeerPort {
   sendAllowedFast(piece: number): void {
     this.#connection.wire.sendAllowedFast(piece);
   }
+  sendSuggest(piece: number): void {
+    this.#connection.wire.sendSuggest(piece);
+  }
   uploadsReady(): void {
     this.#connection.pumpUploads();
   }

@@ -19,6 +19,8 @@ export interface PeerPort {
   sendReject(piece: number, begin: number, length: number): void;
   /** Only called for peers with `hasFast`. */
   sendAllowedFast(piece: number): void;
+  /** Only called for peers with `hasFast`. */
+  sendSuggest(piece: number): void;
   /** Requests of this peer wait: pull them with `Swarm.nextUpload` as the line has room. */
   uploadsReady(): void;
   /** The connection must end; `Swarm.removePeer` follows from the carrier. */

@@ -62,6 +62,8 @@ export class SwarmPeer implements PickerPeer, Chokeable {
   readonly uploads = new UploadQueue();
   readonly up = new RateMeter();
   readonly allowedFastOut = new Set<number>();
+  /** Pieces suggested to it that it has not asked for yet. */
+  readonly suggestedOut: number[] = [];
   unchokeReason: UnchokeReason | undefined = undefined;
   wasUnchoked = false;
   chokeChangedAtMs: number;

@@ -23,6 +23,8 @@ const DEFAULT_LIMITS: SwarmLimits = {
 };
 /** BEP 6 sets beyond this help nobody and only fill memory. */
 const MAX_FAST_PIECES = 64;
+/** The newest count; the picker looks at no more. */
+const MAX_SUGGESTED = 16;
 /** Fetched in order ahead of the reader: two seconds at 8 MB/s. */
 const SEQUENTIAL_WINDOW_BYTES = 16 << 20;
 
@@ -165,7 +167,7 @@ export class Swarm {
     if (!this.#isFast(peer) || !this.#isPiece(peer, piece)) return;
     peer.suggested.delete(piece);
     peer.suggested.add(piece);
-    if (peer.suggested.size <= MAX_FAST_PIECES) return;
+    if (peer.suggested.size <= MAX_SUGGESTED) return;
     for (const oldest of peer.suggested) {
       peer.suggested.delete(oldest);
       break;
@@ -248,6 +250,7 @@ export class Swarm {
     if (this.#verdicts.notePassed(piece, blockDigests)) this.#downloads.noteBlocksFree();
     for (const peer of this.#commons.peers) {
       if (!peer.isEnding) peer.port.sendHave(piece);
+      peer.suggested.delete(piece);
       if (wasNeeded) this.#interest.notePieceGot(peer, piece, nowMs);
     }
     this.#refill(nowMs);

@@ -3,6 +3,7 @@ import type { Rng } from '../base/clock.ts';
 import type { ChokePolicy } from './choke-policy.ts';
 import { Choker } from './choker.ts';
 import type { DisconnectReason } from './peer-port.ts';
+import { Suggester } from './suggester.ts';
 import type { SwarmPeer } from './swarm-peer.ts';
 import type { SwarmCommons } from './swarm-types.ts';
 import type { UploadRequest } from './upload-queue.ts';
@@ -17,6 +18,7 @@ const MAX_REFUSED = 10_000;
 export class Uploads {
   readonly #commons: SwarmCommons;
   readonly #choker: Choker<SwarmPeer>;
+  readonly #suggester: Suggester;
   readonly #end: (peer: SwarmPeer, reason: DisconnectReason) => void;
 
   constructor(
@@ -27,6 +29,7 @@ export class Uploads {
   ) {
     this.#commons = commons;
     this.#end = end;
+    this.#suggester = new Suggester(commons, rng);
     const { layout, picker } = commons;
     this.#choker = new Choker<SwarmPeer>({
       policy,
@@ -68,6 +71,7 @@ export class Uploads {
   /** The peer is no longer among the commons' peers. */
   removePeer(peer: SwarmPeer, nowMs: number): void {
     peer.uploads.clear();
+    this.#suggester.release(peer);
     this.#choker.handleRemoved(peer, nowMs);
   }
 
@@ -93,6 +97,7 @@ export class Uploads {
     }
     peer.uploads.push(piece, begin, length);
     if (peer.uploads.size === 1) peer.port.uploadsReady();
+    if (peer.suggestedOut.length > 0) this.#suggester.handleRequest(peer, piece);
   }
 
   handleCancel(peer: SwarmPeer, piece: number, begin: number, length: number): void {
@@ -142,11 +147,14 @@ export class Uploads {
     peer.amChoking = false;
     peer.sentSinceUnchokeBytes = 0;
     peer.refusedCount = 0;
-    if (!peer.isEnding) peer.port.sendUnchoke();
+    if (peer.isEnding) return;
+    this.#suggester.handleUnchoke(peer);
+    peer.port.sendUnchoke();
   }
 
   #choke(peer: SwarmPeer): void {
     peer.amChoking = true;
+    this.#suggester.release(peer);
     if (peer.isEnding) return;
     peer.port.sendChoke();
     this.#dropUploads(peer, (piece) => peer.facts.hasFast && this.#mayHaveThoughChoked(peer, piece));

@@ -15,7 +15,7 @@ const RETRANSMISSION_MS = 200;
 export type Message =
   | { readonly kind: 'pieces'; readonly bytes: Uint8Array; readonly count: number }
   | { readonly kind: 'choke' | 'unchoke' | 'interested' | 'not-interested' }
-  | { readonly kind: 'have' | 'allowed-fast'; readonly piece: number }
+  | { readonly kind: 'have' | 'allowed-fast' | 'suggest'; readonly piece: number }
   | {
       readonly kind: 'request' | 'cancel' | 'reject';
       readonly piece: number;
@@ -96,6 +96,9 @@ export class Link implements PeerPort {
   }
   sendAllowedFast(piece: number): void {
     this.#send({ kind: 'allowed-fast', piece });
+  }
+  sendSuggest(piece: number): void {
+    this.#send({ kind: 'suggest', piece });
   }
   uploadsReady(): void {
     this.from.enqueueUpload(this);

@@ -157,6 +157,9 @@ export class SimNode {
       case 'allowed-fast':
         swarm.handleAllowedFast(peer, message.piece, nowMs);
         break;
+      case 'suggest':
+        swarm.handleSuggest(peer, message.piece, nowMs);
+        break;
       case 'request':
         swarm.handleRequest(peer, message.piece, message.begin, message.length, nowMs);
         break;
