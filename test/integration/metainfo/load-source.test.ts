@@ -1,0 +1,229 @@
+// Everything a user may give as SOURCE, from real files and a real server on loopback, the hostile kinds included.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../../core/base/bytes.ts';
+import { type LoadedSource, loadSource, sourceKindOf } from '../../../core/metainfo/io/load-source.ts';
+import { PARSE_LIMITS } from '../../../core/metainfo/limits.ts';
+import { CUT_SHORT_HINT } from '../../../core/metainfo/magnet.ts';
+import { makeTempDir } from '../../support/temp.ts';
+
+const torrentPath = new URL('../../../fixtures/torrents/webtorrent-fixtures/leaves.torrent', import.meta.url)
+  .pathname;
+const torrentBytes = readFileSync(torrentPath);
+const HASH = 'd2474e86c95b19b8bcfdb92bc12c9d44667cfa36';
+const dir = makeTempDir('tt-source-');
+afterAll(() => dir.remove());
+
+function hashOf(source: LoadedSource): string {
+  return toHex('metainfo' in source ? source.metainfo.infoHash : source.magnet.infoHash);
+}
+
+async function* parts(...chunks: (string | Uint8Array)[]): AsyncGenerator<string | Uint8Array> {
+  yield* chunks;
+}
+
+describe('kinds', () => {
+  it.each([
+    ['-', 'stdin'],
+    [`magnet:?xt=urn:btih:${HASH}`, 'magnet'],
+    ['HTTP://x/', 'url'],
+    [HASH, 'hash'],
+    ['2JDU5BWJLMM3RPH5XEV4CLE5IRTHZ6RW', 'hash'],
+    ['ab'.repeat(32), 'hash'],
+    [`1220${'ab'.repeat(32)}`, 'hash'],
+    [`./${HASH}`, 'path'],
+    ['a.torrent', 'path'],
+    ['ab'.repeat(19), 'path'],
+    ['', 'path'],
+  ])('%s is a %s', (text, kind) => expect(sourceKindOf(text)).toBe(kind));
+});
+
+describe('hashes and links', () => {
+  it.each([
+    HASH,
+    HASH.toUpperCase(),
+    ` ${HASH}\n`,
+    '2jdu5bwjlmm3rph5xev4cle5irthz6rw',
+    `magnet:?xt=urn:btih:${HASH}`,
+  ])('%j', async (text) => expect(hashOf(await loadSource(text))).toBe(HASH));
+
+  it('64 digits are a v2 hash', async () => {
+    const source = await loadSource('ab'.repeat(32));
+    expect('magnet' in source && [source.magnet.hasV1, hashOf(source)]).toEqual([false, 'ab'.repeat(20)]);
+  });
+
+  it('a link that lost everything after & is told apart', async () => {
+    await expect(loadSource('magnet:?dn=name')).rejects.toMatchObject({
+      slug: 'bad-torrent',
+      hint: CUT_SHORT_HINT,
+    });
+    await expect(loadSource('magnet:?dn=name&tr=x')).rejects.toMatchObject({
+      slug: 'bad-torrent',
+      hint: undefined,
+    });
+  });
+});
+
+describe('files', () => {
+  function put(name: string, bytes: Uint8Array | string): string {
+    const path = join(dir.path, name);
+    writeFileSync(path, bytes);
+    return path;
+  }
+
+  it('a path, a file: URL, a name with blanks around it', async () => {
+    expect(hashOf(await loadSource(torrentPath))).toBe(HASH);
+    expect(hashOf(await loadSource(pathToFileURL(torrentPath).href))).toBe(HASH);
+    expect(hashOf(await loadSource(put(' odd .torrent ', torrentBytes)))).toBe(HASH);
+  });
+
+  it.each([
+    ['empty', '', /is empty$/],
+    ['page.torrent', '<!DOCTYPE html><p>log in', /web page/],
+    [
+      'cut.torrent',
+      torrentBytes.subarray(0, 300),
+      /cut.torrent" is not a usable torrent: bencode .* ends early/,
+    ],
+    ['l-3.torrent', 'l-3:', /unexpected byte/],
+  ])('%s is refused in one line', async (name, bytes, message) => {
+    const loading = loadSource(put(name, bytes));
+    await expect(loading).rejects.toMatchObject({ name: 'OperationError', slug: 'bad-torrent' });
+    await expect(loading).rejects.toThrow(message);
+  });
+
+  it('says what is wrong with the path', async () => {
+    await expect(loadSource(join(dir.path, 'none.torrent'))).rejects.toMatchObject({
+      slug: 'disk',
+      code: 'ENOENT',
+    });
+    mkdirSync(join(dir.path, 'folder'));
+    await expect(loadSource(join(dir.path, 'folder'))).rejects.toThrow(/is a folder/);
+  });
+
+  it('reads no more than the limit of an endless file', async () => {
+    await expect(loadSource('/dev/zero')).rejects.toThrow(/too large/);
+  });
+});
+
+describe('standard input', () => {
+  it('carries a torrent, a link or a hash', async () => {
+    const loaded = (...chunks: (string | Uint8Array)[]) => loadSource('-', { stdin: parts(...chunks) });
+    expect(hashOf(await loaded(torrentBytes.subarray(0, 100), torrentBytes.subarray(100)))).toBe(HASH);
+    expect(hashOf(await loaded(`magnet:?xt=urn:btih:${HASH}&dn=x\n`))).toBe(HASH);
+    expect(hashOf(await loaded(`${HASH}\n`))).toBe(HASH);
+    await expect(loaded()).rejects.toThrow('standard input is empty');
+    await expect(loaded('hello')).rejects.toThrow(/standard input is not a usable torrent/);
+  });
+
+  it('is bounded, and left when told to', async () => {
+    const chunk = new Uint8Array(1 << 20);
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield chunk;
+    }
+    await expect(loadSource('-', { stdin: endless() })).rejects.toThrow(/too large/);
+    async function* silent(): AsyncGenerator<Uint8Array> {
+      await new Promise(() => {});
+      yield chunk;
+    }
+    const abort = new AbortController();
+    const loading = loadSource('-', { stdin: silent(), signal: abort.signal });
+    abort.abort(new Error('stop'));
+    await expect(loading).rejects.toThrow('stop');
+  });
+});
+
+describe('http', () => {
+  let server: Server;
+  let origin: string;
+  const routes = new Map<string, (response: ServerResponse, request: IncomingMessage) => void>();
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      const route = routes.get(request.url ?? '');
+      if (route !== undefined) route(response, request);
+      else response.writeHead(404).end('no');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  const redirect = (location: string) => (response: ServerResponse) => {
+    response.writeHead(302, { location }).end();
+  };
+
+  it('fetches a torrent, plain, compressed, or behind redirects', async () => {
+    routes.set('/t', (response) => response.end(torrentBytes));
+    routes.set('/gz', (response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(torrentBytes)),
+    );
+    routes.set('/r1', redirect('/r2'));
+    routes.set('/r2', redirect(`${origin}/t`));
+    for (const path of ['/t', '/gz', '/r1']) expect(hashOf(await loadSource(origin + path))).toBe(HASH);
+  });
+
+  it('follows a redirect to a magnet link', async () => {
+    routes.set('/m', redirect(`magnet:?xt=urn:btih:${HASH}&dn=x`));
+    const source = await loadSource(`${origin}/m`);
+    expect('magnet' in source && source.magnet.displayName).toBe('x');
+  });
+
+  it.each([
+    ['/none', 'network', /HTTP status 404/],
+    ['/loop', 'network', /more than 5 redirects/],
+    ['/file', 'network', /redirects to "file:/],
+    ['/page', 'bad-torrent', /web page/],
+    ['/bomb', 'bad-torrent', /too large/],
+    ['/badgz', 'network', /cannot fetch/],
+    ['/drop', 'network', /cannot fetch/],
+  ])('%s is %s', async (path, slug, message) => {
+    routes.set('/loop', redirect('/loop'));
+    routes.set('/file', redirect('file:///etc/passwd'));
+    routes.set('/page', (response) => response.end('<html>'));
+    // 100 MiB of zeros in 100 KB.
+    routes.set('/bomb', (response) =>
+      response
+        .writeHead(200, { 'content-encoding': 'gzip' })
+        .end(gzipSync(new Uint8Array(PARSE_LIMITS.maxTorrentBytes + (36 << 20)))),
+    );
+    routes.set('/badgz', (response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end('not gzip'),
+    );
+    routes.set('/drop', (response) => response.destroy());
+    const loading = loadSource(origin + path);
+    await expect(loading).rejects.toMatchObject({ name: 'OperationError', slug });
+    await expect(loading).rejects.toThrow(message);
+  });
+
+  it('gives up on a server that keeps silent, or drips, or when told to', async () => {
+    routes.set('/silent', () => {});
+    routes.set('/drip', (response) => {
+      response.write('d');
+    });
+    for (const path of ['/silent', '/drip'])
+      await expect(loadSource(origin + path, { timeoutMs: 50 })).rejects.toMatchObject({ slug: 'timeout' });
+    const abort = new AbortController();
+    routes.set('/abort', () => abort.abort(new Error('stop')));
+    await expect(loadSource(`${origin}/abort`, { signal: abort.signal })).rejects.toThrow('stop');
+  });
+
+  it('says when nothing listens', async () => {
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    await expect(loadSource(`http://127.0.0.1:${port}/`)).rejects.toMatchObject({
+      slug: 'network',
+      code: 'ECONNREFUSED',
+    });
+  });
+});
