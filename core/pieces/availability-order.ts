@@ -374,10 +374,14 @@ const RANDOM_PROBES = 8;
 /** Up to here matches are sorted among themselves; more will soon be met in order. */
 const FEW_MATCHES = 4096;
 
+/** The policy may come from a user: out of range is cut off, no number at all is an error. */
 function checkedRank(policy: PickPolicy, availability: number, priority: number): number {
   const rank = policy.rank(availability, priority);
-  invariant(Number.isInteger(rank) && rank >= 0 && rank <= MAX_RANK, `policy ${policy.name}: rank ${rank}`);
-  return rank;
+  invariant(
+    !Number.isNaN(rank),
+    `policy ${policy.name} gave no rank for ${availability} peers, priority ${priority}`,
+  );
+  return Math.trunc(Math.min(MAX_RANK, Math.max(0, rank)));
 }
 
 function rankTable(policy: PickPolicy): Uint16Array {

@@ -40,7 +40,7 @@ export class Duplicates {
     let best: { open: OpenPiece; block: number } | undefined;
     let bestCost = Number.POSITIVE_INFINITY;
     for (const open of this.#ledger.openPieces()) {
-      if (open.outstanding === 0 || !canSend(peer, open.piece)) continue;
+      if (open.outstanding === 0 || open.isUnwanted || !canSend(peer, open.piece)) continue;
       const isReserved = open.exclusive !== NONE && open.exclusive !== peer.id;
       for (let block = 0; block < open.blockCount; block++) {
         if (open.state[block] !== REQUESTED) continue;
@@ -66,7 +66,8 @@ export class Duplicates {
     let best: { open: OpenPiece; segment: number } | undefined;
     let fewestMissing = Number.POSITIVE_INFINITY;
     for (const open of this.#ledger.openPieces()) {
-      if (open.outstanding === 0 || open.exclusive !== NONE || !canSend(asker.peer, open.piece)) continue;
+      if (open.outstanding === 0 || open.isUnwanted || open.exclusive !== NONE) continue;
+      if (!canSend(asker.peer, open.piece)) continue;
       for (let segment = 0; segment < open.segmentCount; segment++) {
         const missing = open.blocksIn(segment) - (open.segmentStored[segment] as number);
         if (open.slots[segment] === NONE || missing >= fewestMissing) continue;

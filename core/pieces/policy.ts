@@ -23,7 +23,7 @@ export interface PickPolicy {
    * Called at every change of either argument, so it must be cheap and depend on nothing else.
    * @param availability peers that have the piece, complete peers not counted (they have all alike)
    * @param priority 1..7
-   * @returns an integer, 0..MAX_RANK
+   * @returns 0..MAX_RANK; values outside are cut off
    */
   rank(availability: number, priority: number): number;
 }
