@@ -1,14 +1,16 @@
 // The extensions of one torrent's peers (BEP 10): what we say of ourselves, metadata (BEP 9), peer exchange (BEP 11).
-import type { Bitfield } from '../base/bitfield.ts';
 import type { InfoHash } from '../base/ids.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
+import type { Swarm } from '../swarm/swarm.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import { LT_DONTHAVE, UPLOAD_ONLY, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
 import { MetadataFetch } from '../wire/metadata-fetch.ts';
 import { MetadataServe } from '../wire/metadata-serve.ts';
+import { decodeUploadOnly } from '../wire/upload-only.ts';
 import { decodeMetadataMessage as decodeUtMetadata, encodeMetadataRequest } from '../wire/ut-metadata.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { PeerExchange } from './peer-exchange.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentPeers } from './torrent-peers.ts';
 
@@ -23,7 +25,7 @@ export interface ExtensionsOwner {
   readonly isPrivate: boolean;
   readonly isComplete: boolean;
   readonly peers: TorrentPeers;
-  readonly swarm: { readonly have: Bitfield } | undefined;
+  readonly swarm: Swarm | undefined;
   /** The info dictionary is here; its hash is right. */
   handleInfo(info: Uint8Array): void;
   onBan(key: string, reason: string): void;
@@ -33,6 +35,7 @@ export class PeerExtensions {
   readonly #shared: SessionShared;
   readonly #owner: ExtensionsOwner;
   readonly #serve: MetadataServe<PeerConnection>;
+  readonly #exchange: PeerExchange;
   /** While the metadata is unknown. */
   #fetch: MetadataFetch<PeerConnection> | undefined;
 
@@ -40,12 +43,13 @@ export class PeerExtensions {
     this.#shared = shared;
     this.#owner = owner;
     this.#serve = new MetadataServe(owner.metainfo?.infoBytes);
+    this.#exchange = new PeerExchange(owner.peers);
     if (owner.metainfo === undefined) this.#fetch = new MetadataFetch(owner.infoHashBytes);
   }
 
   ownHandshake(connection: PeerConnection): OwnHandshake {
     const names = [UT_METADATA.name, LT_DONTHAVE.name, UPLOAD_ONLY.name];
-    if (this.#shared.pex && !this.#owner.isPrivate) names.push(UT_PEX.name);
+    if (this.#exchangesPeers) names.push(UT_PEX.name);
     return {
       infoHash: this.#owner.infoHashBytes,
       peerId: this.#shared.peerId,
@@ -53,6 +57,11 @@ export class PeerExtensions {
       extensions: names,
       extended: this.#facts(connection),
     };
+  }
+
+  /** BEP 27: never for private torrents. */
+  get #exchangesPeers(): boolean {
+    return this.#shared.pex && !this.#owner.isPrivate;
   }
 
   #facts(connection: PeerConnection): Omit<ExtendedHandshake, 'extensionIds'> {
@@ -79,6 +88,7 @@ export class PeerExtensions {
   }
 
   onHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
+    if (this.#exchangesPeers && connection.wire.peerTakes(UT_PEX.name)) this.#exchange.join(connection);
     if (this.#fetch !== undefined && connection.wire.peerTakes(UT_METADATA.name)) {
       this.#fetch.addPeer(connection, handshake.metadataSize);
       this.#pollMetadata();
@@ -86,17 +96,28 @@ export class PeerExtensions {
   }
 
   onMessage(connection: PeerConnection, name: string, payload: Uint8Array): void {
-    if (name === UT_METADATA.name) this.#onMetadata(connection, payload);
+    const nowMs = this.#shared.clock.nowMs();
+    if (name === UT_METADATA.name) {
+      this.#onMetadata(connection, payload);
+    } else if (name === UT_PEX.name && this.#exchangesPeers) {
+      const reason = this.#exchange.handleMessage(connection, payload, nowMs);
+      if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
+    } else if (name === UPLOAD_ONLY.name && connection.swarmPeer !== undefined) {
+      const flag = decodeUploadOnly(payload);
+      if (flag.ok) this.#owner.swarm?.handleUploadOnly(connection.swarmPeer, flag.value, nowMs);
+    }
   }
 
   onClosed(connection: PeerConnection): void {
+    this.#exchange.leave(connection);
     this.#serve.removePeer(connection);
     this.#fetch?.removePeer(connection);
     this.#pollMetadata();
   }
 
-  tick(_nowMs: number): void {
+  tick(nowMs: number): void {
     this.#pollMetadata();
+    if (this.#exchangesPeers) this.#exchange.tick(nowMs);
   }
 
   // --- metadata (BEP 9)
