@@ -146,8 +146,9 @@ export class PeerExtensions {
       peer.wire.sendExtended(UT_METADATA.name, encodeMetadataRequest(piece));
     }
     for (const liar of fetch.pollLiars()) this.#owner.onBan(liar.banKey, 'sent false metadata');
-    if (fetch.result === undefined) return;
+    const info = fetch.result;
+    if (info === undefined) return;
     this.#fetch = undefined;
-    this.#owner.handleInfo(fetch.result);
+    this.#owner.handleInfo(info);
   }
 }
