@@ -1,17 +1,9 @@
 // The part of bittorrent-protocol 5.0.9 that protocol-wire.ts relies on, private methods included: the contract tests pin it.
 declare module 'bittorrent-protocol' {
   interface WireEvents {
-    handshake: (infoHash: string, peerId: string, extensions: object) => void;
-    choke: () => void;
-    unchoke: () => void;
-    interested: () => void;
-    uninterested: () => void;
     bitfield: (pieces: { readonly buffer: Uint8Array }) => void;
     'have-all': () => void;
     'have-none': () => void;
-    port: (port: number) => void;
-    suggest: (piece: number) => void;
-    'allowed-fast': (piece: number) => void;
     extended: (name: string | number, payload: unknown) => void;
   }
 

@@ -1,5 +1,5 @@
-// Every frame that is not bulk: the rules it must meet before bittorrent-protocol's Wire may see it, and what it means
-// to the handler once Wire has read it (BEP 3, 5, 6, 10, 54).
+// Handshakes, piece sets and extended messages: the rules a frame must meet before bittorrent-protocol's Wire may see it,
+// and what it means to the handler once Wire has read it (BEP 3, 6, 10, 54).
 
 import { encodeBencode } from '../base/bencode-encode.ts';
 import { Bitfield } from '../base/bitfield.ts';
@@ -24,32 +24,6 @@ import {
 } from './messages.ts';
 import { type ProtocolEvents, ProtocolWire } from './protocol-wire.ts';
 import type { OwnHandshake, WireHandler } from './wire-handler.ts';
-
-/** Length prefix value of each message that has only one. */
-const EXACT_LENGTHS: Readonly<Record<number, number>> = {
-  [MessageId.choke]: 1,
-  [MessageId.unchoke]: 1,
-  [MessageId.interested]: 1,
-  [MessageId.notInterested]: 1,
-  [MessageId.port]: 3,
-  [MessageId.suggest]: 5,
-  [MessageId.haveAll]: 1,
-  [MessageId.haveNone]: 1,
-  [MessageId.allowedFast]: 5,
-};
-
-const FAST_MESSAGES: ReadonlySet<number> = new Set([
-  MessageId.suggest,
-  MessageId.haveAll,
-  MessageId.haveNone,
-  MessageId.allowedFast,
-]);
-
-const PIECES_MESSAGES: ReadonlySet<number> = new Set([
-  MessageId.bitfield,
-  MessageId.haveAll,
-  MessageId.haveNone,
-]);
 
 /** Id of the extended handshake itself. */
 const HANDSHAKE_ID = 0;
@@ -92,9 +66,9 @@ export class ControlFrames implements ProtocolEvents {
 
   /** @returns a reason to end the connection, or whether the frame is worth reading (false: skip it) */
   judge(id: number, length: number): boolean | string {
-    const exact = EXACT_LENGTHS[id];
-    if (exact !== undefined) {
-      if (length !== exact) return `message ${id} of ${length} bytes`;
+    if (id === MessageId.haveAll || id === MessageId.haveNone) {
+      if (length !== 1) return `message ${id} of ${length} bytes`;
+      if (!this.hasFast) return `message ${id} without the fast extension`;
     } else if (id === MessageId.bitfield) {
       const due = this.#pieceCount === undefined ? undefined : Math.ceil(this.#pieceCount / 8);
       if (due === undefined ? length - 1 > MAX_BITFIELD_BYTES : length - 1 !== due)
@@ -105,11 +79,8 @@ export class ControlFrames implements ProtocolEvents {
     } else {
       return length > MAX_FRAME_BYTES ? `message ${id} of ${length} bytes` : false;
     }
-    if (FAST_MESSAGES.has(id) && !this.hasFast) return `message ${id} without the fast extension`;
-    if (PIECES_MESSAGES.has(id)) {
-      if (this.#hasSaidPieces) return 'second bitfield';
-      this.#hasSaidPieces = true;
-    }
+    if (this.#hasSaidPieces) return 'second bitfield';
+    this.#hasSaidPieces = true;
     return true;
   }
 
@@ -145,6 +116,10 @@ export class ControlFrames implements ProtocolEvents {
     if (!this.#earlyPieces.have(piece)) this.#violate(`have of piece ${piece}`);
   }
 
+  onEarlyAllowedFast(piece: number): void {
+    this.#earlyPieces.allow(piece);
+  }
+
   setPieceCount(pieceCount: number): void {
     this.#pieceCount = pieceCount;
     const early = this.#early;
@@ -161,7 +136,9 @@ export class ControlFrames implements ProtocolEvents {
       else if (pieces.value.count === 0) this.#handler.onHaveNone();
       else this.#handler.onBitfield(pieces.value);
     }
-    for (const piece of early.allowedFast) if (!this.#isClosed()) this.onAllowedFast(piece);
+    for (const piece of early.allowedFast) {
+      if (piece < pieceCount && !this.#isClosed()) this.#handler.onAllowedFast(piece);
+    }
   }
 
   sendHandshake(own: OwnHandshake): void {
@@ -208,18 +185,6 @@ export class ControlFrames implements ProtocolEvents {
     return this.#peerIds.has(name);
   }
 
-  onChoke(): void {
-    this.#handler.onChoke();
-  }
-  onUnchoke(): void {
-    this.#handler.onUnchoke();
-  }
-  onInterested(): void {
-    this.#handler.onInterested();
-  }
-  onNotInterested(): void {
-    this.#handler.onNotInterested();
-  }
   onBitfieldBytes(bytes: Uint8Array): void {
     if (this.#pieceCount === undefined) {
       this.#earlyPieces.bitfield(bytes);
@@ -236,19 +201,6 @@ export class ControlFrames implements ProtocolEvents {
   onHaveNone(): void {
     if (this.#pieceCount === undefined) this.#earlyPieces.none();
     else this.#handler.onHaveNone();
-  }
-  onPort(port: number): void {
-    if (port !== 0) this.#handler.onPort(port);
-  }
-  /** Advice: what is out of range is let go, as is all of it while there is nothing to choose from. */
-  onSuggest(piece: number): void {
-    const index = piece >>> 0;
-    if (this.#pieceCount !== undefined && index < this.#pieceCount) this.#handler.onSuggest(index);
-  }
-  onAllowedFast(piece: number): void {
-    const index = piece >>> 0;
-    if (this.#pieceCount === undefined) this.#earlyPieces.allow(index);
-    else if (index < this.#pieceCount) this.#handler.onAllowedFast(index);
   }
   onExtendedPayload(name: string, payload: Uint8Array): void {
     if (name === LT_DONTHAVE.name) this.#onDontHave(payload);

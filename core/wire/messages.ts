@@ -39,7 +39,9 @@ export const FRAME_HEAD_BYTES = 5;
 export const PIECE_HEAD_BYTES = 13;
 /** Frame head, piece, begin, length: also cancel and reject. */
 export const REQUEST_BYTES = 17;
-/** Frame head, piece. */
+/** Frame head, 16-bit port. */
+export const PORT_BYTES = 7;
+/** Frame head, piece: also suggest and allowed-fast. */
 export const HAVE_BYTES = 9;
 
 /** We ask for 16 KiB, but BEP 3 lets others ask for more; clients agree on 128 KiB as the most. */

@@ -69,11 +69,14 @@ export class MetadataFetch<Peer> {
       : { receivedBytes: Math.round(best.fraction * best.size), totalBytes: best.size };
   }
 
-  /** @param metadataSize as the peer's extended handshake says; undefined: it has none, it is not asked */
+  /**
+   * Call for every extended handshake of a peer that takes ut_metadata.
+   * @param metadataSize as that handshake says; undefined changes nothing: later handshakes name only what changed
+   */
   addPeer(peer: Peer, metadataSize: number | undefined): void {
-    if (this.#peers.get(peer)?.size === metadataSize && metadataSize !== undefined) return;
+    if (metadataSize === undefined || this.#peers.get(peer)?.size === metadataSize) return;
     this.removePeer(peer);
-    if (metadataSize === undefined || metadataSize < 1 || metadataSize > MAX_METADATA_BYTES) return;
+    if (metadataSize < 1 || metadataSize > MAX_METADATA_BYTES) return;
     this.#peers.set(peer, {
       key: peer,
       size: metadataSize,

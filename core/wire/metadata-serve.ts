@@ -8,6 +8,8 @@ import {
 
 /** A peer may ask for everything this often in one connection: once, once more after a failed check, and some lost. */
 const COPIES_PER_PEER = 3;
+/** A client that asks every few seconds until we have it gets on for an hour; a flood is over at once. */
+const MAX_REJECTS = 500;
 /** For all peers together, per second: metadata is small beside payload and must not crowd it out. */
 const BYTES_PER_SECOND = 1 << 20;
 /** A burst of this many whole copies goes out at once, so that newcomers never wait. */
@@ -17,7 +19,7 @@ const MIN_BURST_BYTES = 8 << 20;
 /** @typeParam Peer whatever the owner tells connections apart by */
 export class MetadataServe<Peer> {
   #info: Uint8Array | undefined;
-  readonly #served = new Map<Peer, number>();
+  readonly #accounts = new Map<Peer, { served: number; rejected: number }>();
   #allowance = 0;
   #lastMs: number | undefined;
 
@@ -30,21 +32,34 @@ export class MetadataServe<Peer> {
     this.#info = info;
   }
 
-  /** @returns the payload of the reply: data or reject, as BEP 9 asks for one of them */
-  handleRequest(peer: Peer, piece: number, nowMs: number): Uint8Array {
+  /**
+   * @returns the payload of the reply: data or reject, as BEP 9 asks for one of them; undefined for a peer that floods
+   * and must be dropped
+   */
+  handleRequest(peer: Peer, piece: number, nowMs: number): Uint8Array | undefined {
+    let account = this.#accounts.get(peer);
+    if (account === undefined) {
+      account = { served: 0, rejected: 0 };
+      this.#accounts.set(peer, account);
+    }
     const info = this.#info;
-    if (info === undefined || piece >= metadataPieceCount(info.length)) return encodeMetadataReject(piece);
-    const served = this.#served.get(peer) ?? 0;
-    this.#refill(info.length, nowMs);
-    if (served >= metadataPieceCount(info.length) * COPIES_PER_PEER || this.#allowance < METADATA_PIECE_BYTES)
-      return encodeMetadataReject(piece);
-    this.#served.set(peer, served + 1);
-    this.#allowance -= METADATA_PIECE_BYTES;
-    return encodeMetadataData(info, piece);
+    const pieceCount = info === undefined ? 0 : metadataPieceCount(info.length);
+    if (info !== undefined) this.#refill(info.length, nowMs);
+    if (
+      info !== undefined &&
+      piece < pieceCount &&
+      account.served < pieceCount * COPIES_PER_PEER &&
+      this.#allowance >= METADATA_PIECE_BYTES
+    ) {
+      account.served++;
+      this.#allowance -= METADATA_PIECE_BYTES;
+      return encodeMetadataData(info, piece);
+    }
+    return ++account.rejected > MAX_REJECTS + pieceCount ? undefined : encodeMetadataReject(piece);
   }
 
   removePeer(peer: Peer): void {
-    this.#served.delete(peer);
+    this.#accounts.delete(peer);
   }
 
   #refill(infoBytes: number, nowMs: number): void {

@@ -1,9 +1,9 @@
 // One peer connection as a pure machine: decrypted bytes in, calls to a handler; messages in, bytes to a sink (BEP 3, 5,
 // 6, 10, 54). Invariants: every length is checked before anything is kept for it; memory held for a frame grows only
-// with bytes that came; nothing is called after close. Bulk frames are parsed and composed here without allocation;
-// every other frame is checked here and then handled by ControlFrames.
+// with bytes that came; nothing is called after close. Frames of a few numbers, which a peer may send any number of, are
+// parsed here without allocation; handshakes, piece sets and extended messages are handled by ControlFrames.
 import type { Bitfield } from '../base/bitfield.ts';
-import { EMPTY_BYTES, readU32 } from '../base/bytes.ts';
+import { copyBytes, EMPTY_BYTES, readU16, readU32 } from '../base/bytes.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { ExtendedFacts } from './extended-handshake.ts';
 import { FrameComposer } from './frame-composer.ts';
@@ -14,6 +14,7 @@ import {
   MAX_BLOCK_BYTES,
   MessageId,
   PIECE_HEAD_BYTES,
+  PORT_BYTES,
   PROTOCOL_HEADER,
   REQUEST_BYTES,
 } from './messages.ts';
@@ -35,6 +36,8 @@ const IN_SKIPPED = 4;
 
 /** The longest head that is parsed in one go. */
 const HEAD_BYTES = REQUEST_BYTES;
+/** Requests before we have the metadata are a mistake; so many, the queue that we allow, are forgiven. */
+const MAX_EARLY_REQUESTS = 2000;
 /** What a peer gets for merely announcing a long frame. */
 const FIRST_FRAME_BYTES = 4096;
 
@@ -66,6 +69,7 @@ export class PeerWire {
   #blockLength = 0;
   #blockFill = 0;
   #skippedBytes = 0;
+  #earlyRequests = 0;
 
   constructor(options: PeerWireOptions) {
     this.#handler = options.handler;
@@ -113,7 +117,7 @@ export class PeerWire {
       switch (this.#state) {
         case IN_BLOCK: {
           const taken = Math.min(this.#blockLength - this.#blockFill, length - at);
-          this.blockTarget.set(chunk.subarray(at, at + taken), this.blockOffset + this.#blockFill);
+          copyBytes(chunk, at, at + taken, this.blockTarget, this.blockOffset + this.#blockFill);
           at += taken;
           this.#blockFill += taken;
           if (this.#blockFill === this.#blockLength) this.#endBlock();
@@ -292,9 +296,47 @@ export class PeerWire {
         if (available < REQUEST_BYTES) return this.#await(REQUEST_BYTES);
         this.#onRequestLike(id, readU32(bytes, at + 5), readU32(bytes, at + 9), readU32(bytes, at + 13));
         return REQUEST_BYTES;
+      case MessageId.choke:
+      case MessageId.unchoke:
+      case MessageId.interested:
+      case MessageId.notInterested:
+        if (length !== 1) return this.#refuse(`message ${id} of ${length} bytes`);
+        this.#onStateMessage(id);
+        return FRAME_HEAD_BYTES;
+      case MessageId.suggest:
+      case MessageId.allowedFast:
+        if (length !== 5) return this.#refuse(`message ${id} of ${length} bytes`);
+        if (available < HAVE_BYTES) return this.#await(HAVE_BYTES);
+        this.#onAdvice(id, readU32(bytes, at + 5));
+        return HAVE_BYTES;
+      case MessageId.port: {
+        if (length !== 3) return this.#refuse(`port message of ${length} bytes`);
+        if (available < PORT_BYTES) return this.#await(PORT_BYTES);
+        const port = readU16(bytes, at + 5);
+        if (port !== 0) this.#handler.onPort(port);
+        return PORT_BYTES;
+      }
       default:
         this.#startFrame(id, length);
         return FRAME_HEAD_BYTES;
+    }
+  }
+
+  #onStateMessage(id: number): void {
+    if (id === MessageId.choke) this.#handler.onChoke();
+    else if (id === MessageId.unchoke) this.#handler.onUnchoke();
+    else if (id === MessageId.interested) this.#handler.onInterested();
+    else this.#handler.onNotInterested();
+  }
+
+  /** What is out of range is let go: it is only advice. Suggestions without the metadata are of no use. */
+  #onAdvice(id: number, piece: number): void {
+    if (!this.hasFast) this.#violate(`message ${id} without the fast extension`);
+    else if (this.#pieceCount === undefined) {
+      if (id === MessageId.allowedFast) this.#control.onEarlyAllowedFast(piece);
+    } else if (piece < this.#pieceCount) {
+      if (id === MessageId.allowedFast) this.#handler.onAllowedFast(piece);
+      else this.#handler.onSuggest(piece);
     }
   }
 
@@ -316,7 +358,8 @@ export class PeerWire {
       else if (this.#pieceCount !== undefined)
         this.#violate(`request of piece ${piece} of ${this.#pieceCount}`);
       // Without the metadata we have nothing: BEP 6 asks for an answer, BEP 3 does not.
-      else this.sendReject(piece, begin, length);
+      else if (++this.#earlyRequests <= MAX_EARLY_REQUESTS) this.sendReject(piece, begin, length);
+      else this.#violate('flood of requests for what we cannot have');
     } else if (id === MessageId.cancel) {
       if (isInRange) this.#handler.onCancel(piece, begin, length);
     } else if (!this.hasFast) {

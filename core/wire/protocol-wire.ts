@@ -1,22 +1,16 @@
-// The one adapter of bittorrent-protocol: handshakes, state messages and the extension protocol go through its Wire.
+// The one adapter of bittorrent-protocol: handshakes, piece sets, the extension protocol, and all that we send but bulk.
 // Invariants: only whole frames that PeerWire has checked reach its parser (it reads lengths as signed, has no cap, and
 // decodes bencode that kills the process); in and out run synchronously, so order with our own frames is kept; no timer
 // of its is ever set.
-// Bulk frames (request, piece, have, cancel, reject, keep-alive) do not come here: see test/bench/wire-parse.ts for why.
+// Frames of a few numbers that may come in any number are not read here: Wire takes 1.9 microseconds for an unchoke where
+// PeerWire takes 0.03, so 3 MB/s of them would hold a core (test/bench/wire-parse.ts).
 import Wire from 'bittorrent-protocol';
 
 /** What Wire makes of a frame. Extended payloads come raw: they are decoded by our own strict codecs. */
 export interface ProtocolEvents {
-  onChoke(): void;
-  onUnchoke(): void;
-  onInterested(): void;
-  onNotInterested(): void;
   onBitfieldBytes(bytes: Uint8Array): void;
   onHaveAll(): void;
   onHaveNone(): void;
-  onPort(port: number): void;
-  onSuggest(piece: number): void;
-  onAllowedFast(piece: number): void;
   /** The payload of a message of an extension that we offered. */
   onExtendedPayload(name: string, payload: Uint8Array): void;
 }
@@ -57,10 +51,6 @@ export class ProtocolWire {
   constructor(events: ProtocolEvents, output: Output) {
     const wire = new SynchronousWire(output);
     this.#wire = wire;
-    wire.on('choke', () => events.onChoke());
-    wire.on('unchoke', () => events.onUnchoke());
-    wire.on('interested', () => events.onInterested());
-    wire.on('uninterested', () => events.onNotInterested());
     wire.on('bitfield', (pieces) => {
       // The swarm keeps its own: no second copy for each peer.
       wire.peerPieces = undefined;
@@ -68,9 +58,6 @@ export class ProtocolWire {
     });
     wire.on('have-all', () => events.onHaveAll());
     wire.on('have-none', () => events.onHaveNone());
-    wire.on('port', (port) => events.onPort(port));
-    wire.on('suggest', (piece) => events.onSuggest(piece));
-    wire.on('allowed-fast', (piece) => events.onAllowedFast(piece));
     wire.on('extended', (name, payload) => {
       if (typeof name === 'string' && payload instanceof Uint8Array) events.onExtendedPayload(name, payload);
     });
