@@ -159,7 +159,11 @@ try {
     samples['write']?.push(await measure(() => write(round)));
     rmSync(join(folder, `written-${round}`), { recursive: true, force: true });
   }
-  const result: Record<string, unknown> = { mib: Number(values.mib), pieceKib: Number(values['piece-kib']), rounds };
+  const result: Record<string, unknown> = {
+    mib: Number(values.mib),
+    pieceKib: Number(values['piece-kib']),
+    rounds,
+  };
   for (const [name, all] of Object.entries(samples)) result[name] = median(all);
   console.log(JSON.stringify(result, undefined, 2));
 } finally {

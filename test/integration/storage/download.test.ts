@@ -120,7 +120,9 @@ test.each([
   expect(harness.results.map((result) => result.ok)).toEqual([true, false, true]);
   expect(harness.results[1]?.digests?.length).toBe(Math.ceil(pieceLength / 16_384) * 20);
   const block = torrent.payload.subarray(pieceLength + 16_384 * 100, pieceLength + 16_384 * 101);
-  expect(Buffer.from(harness.results[1]?.digests?.subarray(2000, 2020) ?? [])).toEqual(Buffer.from(sha1(block)));
+  expect(Buffer.from(harness.results[1]?.digests?.subarray(2000, 2020) ?? [])).toEqual(
+    Buffer.from(sha1(block)),
+  );
   await harness.download([1]);
   expect(await wrongFiles(torrent, target())).toEqual([]);
   expect(harness.slots.inUse).toBe(0);

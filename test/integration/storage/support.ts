@@ -59,7 +59,10 @@ export function makeTorrent(
     hashes.push(sha1(payload.subarray(start, start + layout.pieceSize(piece))));
   }
   const pieceHashes = Buffer.concat(hashes);
-  const infoBytes = Buffer.from(`d6:pieces${pieceHashes.length}:${pieceHashes.toString('latin1')}e`, 'latin1');
+  const infoBytes = Buffer.from(
+    `d6:pieces${pieceHashes.length}:${pieceHashes.toString('latin1')}e`,
+    'latin1',
+  );
   const metainfo: Metainfo = {
     version: 'v1',
     infoHash: infoHashOf(
