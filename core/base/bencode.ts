@@ -27,11 +27,25 @@ export interface BencodeOptions {
   readonly allowTrailing?: boolean;
 }
 
-interface DictEntry {
+class DictEntry {
   readonly key: Uint8Array;
   readonly value: BencodeValue;
-  /** The raw encoding of the value as it stood in the input (a view, not a copy). */
-  readonly raw: Uint8Array;
+  readonly #input: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(key: Uint8Array, value: BencodeValue, input: Uint8Array, start: number, end: number) {
+    this.key = key;
+    this.value = value;
+    this.#input = input;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** The raw encoding of the value as it stood in the input. A view made on demand: few entries are ever asked. */
+  get raw(): Uint8Array {
+    return this.#input.subarray(this.#start, this.#end);
+  }
 }
 
 /** A dictionary with byte keys in the order found. Look-ups take ASCII/UTF-8 names. */
@@ -194,11 +208,8 @@ export function decodeBencode(input: Uint8Array, options: BencodeOptions = {}): 
       parent.list.push(value);
     } else {
       const key = parent.key as Uint8Array;
-      (parent.entries as Map<string, DictEntry>).set(parent.keyText, {
-        key,
-        value,
-        raw: input.subarray(valueStart, at),
-      });
+      const entry = new DictEntry(key, value, input, valueStart, at);
+      (parent.entries as Map<string, DictEntry>).set(parent.keyText, entry);
       parent.key = undefined;
     }
   }

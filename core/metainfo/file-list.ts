@@ -95,7 +95,10 @@ function readEntry(
 
 function isBitCometPadding(path: readonly Uint8Array[]): boolean {
   const last = path[path.length - 1] as Uint8Array;
-  return latin1(last.subarray(0, BITCOMET_PADDING.length)) === BITCOMET_PADDING;
+  return (
+    last.length >= BITCOMET_PADDING.length &&
+    latin1(last.subarray(0, BITCOMET_PADDING.length)) === BITCOMET_PADDING
+  );
 }
 
 /** A size in bytes: integers that are negative or past 2^53 are none. */

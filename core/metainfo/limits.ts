@@ -16,7 +16,7 @@ export const PARSE_LIMITS: ParseLimits = {
   // The largest torrents in circulation are near 20 MB; beyond this it is an attack or another kind of file.
   maxTorrentBytes: 64 << 20,
   // Scientific data sets reach 100,000 files.
-  maxFiles: 250_000,
+  maxFiles: 150_000,
   // 80 MiB of v1 hashes: more than maxTorrentBytes can hold, so this one binds v2 layouts.
   maxPieces: 1 << 22,
   maxPathDepth: 64,
@@ -31,7 +31,7 @@ export const PARSE_LIMITS: ParseLimits = {
 /** Lists and dictionaries inside each other: the file tree of BEP 52 has one level for each path component. */
 export const MAX_BENCODE_DEPTH = PARSE_LIMITS.maxPathDepth + 8;
 /** Keys, values and ends in total: about ten for each file of a torrent with maxFiles. */
-export const MAX_BENCODE_ITEMS = 3_000_000;
+export const MAX_BENCODE_ITEMS = 1_800_000;
 
 /** Public tracker lists run to a hundred or two. */
 export const MAX_TRACKERS = 500;

@@ -95,7 +95,7 @@ export function byteLength(text: string): number {
 interface Folder {
   readonly children: Map<string, Folder | null>;
   /** Next number to try for a name that was taken: many equal names cost linear time. */
-  readonly nextNumber: Map<string, number>;
+  nextNumber: Map<string, number> | undefined;
 }
 
 /**
@@ -131,15 +131,16 @@ export function assignPaths(
 }
 
 function newFolder(): Folder {
-  return { children: new Map(), nextNumber: new Map() };
+  return { children: new Map(), nextNumber: undefined };
 }
 
 function freeName(folder: Folder, name: string, rules: PathRules): string {
   const key = foldName(name, rules);
   if (!folder.children.has(key)) return name;
-  for (let number = folder.nextNumber.get(key) ?? 2; ; number++) {
+  for (let number = folder.nextNumber?.get(key) ?? 2; ; number++) {
     const candidate = shortened(name, ` (${number})`);
     if (folder.children.has(foldName(candidate, rules))) continue;
+    folder.nextNumber ??= new Map();
     folder.nextNumber.set(key, number + 1);
     return candidate;
   }
