@@ -32,7 +32,7 @@ export interface TrackerClientOptions {
   readonly rng: Rng;
   /** Default: both. */
   readonly families?: readonly IpFamily[];
-  /** Local addresses to send from, one per family at most. */
+  /** Local addresses to send from, one per family at most; families without one are not used then. */
   readonly bindAddresses?: readonly string[];
   /** Opens TCP connections by host name; UDP then needs `allowUdp` to be said, since it would go around the proxy. */
   readonly connect?: ProxyConnect;
@@ -198,15 +198,17 @@ export class TrackerClient {
 
   #targets(addresses: HostAddresses): [IpFamily, string][] {
     const families = this.#options.families ?? [4, 6];
+    const isBound = (this.#options.bindAddresses ?? []).length > 0;
     const targets: [IpFamily, string][] = [];
-    const [v4] = addresses.v4;
-    const [v6] = addresses.v6;
-    if (v4 !== undefined && families.includes(4)) targets.push([4, v4]);
-    if (v6 !== undefined && families.includes(6)) targets.push([6, v6]);
+    for (const family of families) {
+      const [address] = family === 4 ? addresses.v4 : addresses.v6;
+      // Bound to addresses of the other family only, this one would go out by an address nobody chose.
+      if (address === undefined || (isBound && this.#bindAddress(family) === undefined)) continue;
+      targets.push([family, address]);
+    }
     return targets;
   }
 
-  /** A local address of the family to send from; with others only, that family has to go without. */
   #bindAddress(family: IpFamily): string | undefined {
     return this.#options.bindAddresses?.find((address) => isIPv6(address) === (family === 6));
   }

@@ -22,6 +22,8 @@ export interface UdpClientOptions {
   readonly nowMs: () => number;
   readonly rng: Rng;
   readonly bindAddress: (family: 4 | 6) => string | undefined;
+  /** How long each try of a datagram waits; default TRY_MS. */
+  readonly tryMs?: readonly number[];
 }
 
 export type UdpRequestAction = 'announce' | 'scrape';
@@ -81,6 +83,7 @@ interface Waiter {
 class UdpSession {
   readonly #options: UdpClientOptions;
   readonly #onClosed: () => void;
+  readonly #tryMs: readonly number[];
   readonly #socket: dgram.Socket;
   readonly #ready: Promise<void>;
   #failReady: (error: Error) => void = () => {};
@@ -95,6 +98,7 @@ class UdpSession {
   constructor(endpoint: Endpoint, options: UdpClientOptions, onClosed: () => void) {
     this.#options = options;
     this.#onClosed = onClosed;
+    this.#tryMs = options.tryMs ?? TRY_MS;
     const family = isIPv6(endpoint.host) ? 6 : 4;
     this.#socket = dgram.createSocket(family === 6 ? 'udp6' : 'udp4');
     this.#socket.on('message', (packet) => this.#handlePacket(packet, family));
@@ -102,7 +106,9 @@ class UdpSession {
     this.#ready = new Promise((resolve, reject) => {
       this.#failReady = reject;
       this.#socket.on('error', (error) => this.close(error));
-      const connect = (): void => this.#socket.connect(endpoint.port, endpoint.host, resolve as () => void);
+      // The callback gets the error of a family this machine has no route for.
+      const onConnected = (error?: Error): void => (error === undefined ? resolve() : this.close(error));
+      const connect = (): void => this.#socket.connect(endpoint.port, endpoint.host, onConnected);
       if (bindAddress === undefined) connect();
       else this.#socket.bind({ port: 0, address: bindAddress }, connect);
     });
@@ -137,7 +143,7 @@ class UdpSession {
     signal: AbortSignal,
   ): Promise<UdpReplyOf<A>> {
     await raceSignal(this.#ready, signal);
-    for (const [n, tryMs] of TRY_MS.entries()) {
+    for (const [n, tryMs] of this.#tryMs.entries()) {
       const hadId = this.#freshId() !== undefined;
       const connectionId = await raceSignal(this.#connect(), signal);
       const reply = await this.#ask(
@@ -148,8 +154,8 @@ class UdpSession {
       );
       // An id kept from before may be one the tracker has forgotten: some say so, some are silent.
       const isStale = hadId && n === 0 && (reply === undefined || (reply as UdpReply).action === 'error');
-      if (reply === undefined || isStale) this.#forget(connectionId);
-      if (reply !== undefined && !isStale) return reply;
+      if (isStale) this.#forget(connectionId);
+      else if (reply !== undefined) return reply;
     }
     throw noAnswer();
   }
@@ -173,7 +179,7 @@ class UdpSession {
   }
 
   async #connectOnce(): Promise<Uint8Array> {
-    for (const tryMs of TRY_MS) {
+    for (const tryMs of this.#tryMs) {
       const reply = await this.#ask('connect', encodeConnectRequest, tryMs, undefined);
       if (reply === undefined) continue;
       if (reply.action === 'error') throw new OperationError('network', reply.message);
