@@ -131,7 +131,7 @@ export class PeerExtensions {
     const nowMs = this.#shared.clock.nowMs();
     if (message.value.kind === 'request') {
       const reply = this.#serve.handleRequest(connection, message.value.piece, nowMs);
-      connection.wire.sendExtended(UT_METADATA.name, reply);
+      if (reply !== undefined) connection.wire.sendExtended(UT_METADATA.name, reply);
       return;
     }
     const reason = this.#fetch?.handleMessage(connection, message.value, nowMs);
