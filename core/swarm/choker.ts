@@ -1,6 +1,7 @@
 // Upload slots of one torrent. Regular slots go by the policy's score every 10 s; the others (one optimistic in five, and
 // every regular one without a claimant) go by lot for 30 s. A slot that comes free is filled at once.
 import type { Rng } from '../base/clock.ts';
+import { BLOCK_BYTES } from '../metainfo/layout.ts';
 import type { UnchokeReason } from '../session/snapshot.ts';
 import type { ChokeCandidate, ChokeContext, ChokePolicy } from './choke-policy.ts';
 
@@ -19,7 +20,8 @@ const NEWCOMER_WEIGHT = 3;
 const NEWCOMER_MS = 60_000;
 /** A lucky holder whose time ends within this of the round ends now. */
 const ROUND_SLACK_MS = 500;
-const BLOCK_RATE_BYTES = 16_384;
+/** At most by this a round. */
+const SLOT_GROWTH = 1.25;
 
 /** What the choker keeps and reads of a peer. */
 export interface Chokeable {
@@ -206,11 +208,12 @@ export class Choker<P extends Chokeable> {
     this.#options.onChoke(peer);
   }
 
-  /** The square root of blocks per second: streams and their rate grow alike. Shrinks slowly, so as not to chase noise. */
+  /** The square root of blocks per second: streams and their rate grow alike. In small steps, so as not to chase noise. */
   #adaptSlots(uploadRateBytesPerSec: number): void {
-    const wanted = Math.floor(Math.sqrt(uploadRateBytesPerSec / BLOCK_RATE_BYTES));
+    const wanted = Math.floor(Math.sqrt(uploadRateBytesPerSec / BLOCK_BYTES));
     const bounded = Math.min(MAX_AUTOMATIC_SLOTS, Math.max(REGULAR_SLOTS, wanted));
-    this.#automaticSlots = Math.max(bounded, this.#automaticSlots - 1);
+    const highest = Math.ceil(this.#automaticSlots * SLOT_GROWTH);
+    this.#automaticSlots = Math.min(highest, Math.max(bounded, this.#automaticSlots - 1));
   }
 }
 

@@ -11,6 +11,8 @@ import type { SwarmCommons } from './swarm-types.ts';
 const REFILL_FRACTION = 0.75;
 /** Timeouts are looked for at most this often. */
 const MIN_SWEEP_MS = 250;
+/** An idle peer asks again after this: requests of others grow old, and may then be doubled. */
+const IDLE_RETRY_MS = 1000;
 /** Without a block this long: snubbed (shown, picks from the common end). */
 const SNUB_MS = 20_000;
 /** A whole piece within this: fast. */
@@ -74,8 +76,7 @@ export class Downloads {
 
   /** Keeps this peer's pipeline full. */
   fill(peer: SwarmPeer, nowMs: number): void {
-    if (!this.#isAllowed || !peer.amInterested || peer.isEnding) return;
-    if (peer.peerChoking && peer.allowedFast.size === 0) return;
+    if (!this.#mayAsk(peer)) return;
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
     if (waiting > 0 && waiting > depth * REFILL_FRACTION) return;
@@ -98,7 +99,13 @@ export class Downloads {
       peer.requests.push(piece, block, nowMs);
       peer.port.sendRequest(piece, block * BLOCK_BYTES, layout.blockSize(piece, block));
     }
-    if (count > 0) this.#nextSweepMs = Math.min(this.#nextSweepMs, peer.pipeline.deadlineMs);
+    const dueMs = count > 0 ? peer.pipeline.deadlineMs : nowMs + IDLE_RETRY_MS;
+    this.#nextSweepMs = Math.min(this.#nextSweepMs, dueMs);
+  }
+
+  #mayAsk(peer: SwarmPeer): boolean {
+    if (!this.#isAllowed || !peer.amInterested || peer.isEnding) return false;
+    return !peer.peerChoking || peer.allowedFast.size > 0;
   }
 
   /** For all who had too little to ask for. */
@@ -207,7 +214,12 @@ export class Downloads {
     if (nowMs < this.#nextSweepMs) return;
     let next = Number.POSITIVE_INFINITY;
     for (const peer of this.#commons.peers) {
-      if (peer.requests.size === 0) continue;
+      if (peer.requests.size === 0) {
+        if (!this.#mayAsk(peer)) continue;
+        this.fill(peer, nowMs);
+        next = Math.min(next, nowMs + IDLE_RETRY_MS);
+        continue;
+      }
       if (peer.requests.activeCount > 0 && nowMs >= peer.pipeline.deadlineMs) this.#lapse(peer, nowMs);
       const snubAtMs = peer.pipeline.lastProgressMs + SNUB_MS;
       if (!peer.isSnubbed && nowMs >= snubAtMs && peer.pipeline.isStalled) peer.isSnubbed = true;

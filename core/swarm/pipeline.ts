@@ -1,5 +1,5 @@
-// How many requests to keep at one peer, and when it is late. Depth = rate x (round trip + 1 s), found by doubling a round
-// trip until the rate stops growing; lateness = mean + 4 deviations of the gap between blocks. No timers: fed by blocks.
+// How many requests to keep at one peer, and when it is late. Depth = rate x (round trip + 1 s), at most doubled a round;
+// lateness = mean + 4 deviations of the gap between blocks. No timers: fed by blocks.
 import { BLOCK_BYTES } from '../metainfo/layout.ts';
 
 /** Enough for 5 MB/s at 100 ms from the start; half a MiB lost to a peer that turns out slow. */
@@ -9,8 +9,6 @@ export const MIN_DEPTH = 4;
 export const MAX_DEPTH = 500;
 /** Beyond the round trip: a sender that pauses this long (disk, other peers) still finds work when it returns. */
 const RESERVE_MS = 1000;
-/** A doubling that brings less than this was the last. */
-const GROWTH_FACTOR = 1.15;
 /** A rate over less is noise; also the pace at which depth follows the rate. */
 const MIN_MEASURE_MS = 250;
 /** Weight of the newest measurement. */
@@ -30,7 +28,6 @@ export class Pipeline {
   /** Smallest time between a request and its block. */
   #roundTripMs = Number.POSITIVE_INFINITY;
   #rateBytesPerSec = 0;
-  #lastRoundRate = 0;
   #measuredBytes = 0;
   #measureStartMs = -1;
   #gapMeanMs = -1;
@@ -86,12 +83,11 @@ export class Pipeline {
     this.#isStalled = false;
     this.#measuredBytes += bytes;
     const spanMs = nowMs - this.#measureStartMs;
-    // In slow start a round lasts as long as the queue that was asked for; afterwards a quarter of a second at least.
+    // In slow start a round lasts as long as the queue that was asked for, but no longer than shows a slow peer.
     const isRoundOver = this.#isSlowStart
-      ? this.#measuredBytes >= this.#depth * BLOCK_BYTES
+      ? this.#measuredBytes >= this.#depth * BLOCK_BYTES || spanMs > this.#roundTripMs + RESERVE_MS
       : spanMs >= Math.max(MIN_MEASURE_MS, this.#roundTripMs);
     if (isRoundOver) this.#endRound(Math.max(spanMs, 1), nowMs);
-    else if (this.#isSlowStart && spanMs > 4 * RESERVE_MS) this.#endRound(spanMs, nowMs);
   }
 
   /** Payload came that was asked for, though no longer needed. */
@@ -124,7 +120,6 @@ export class Pipeline {
     this.#isStalled = true;
     this.#depth = Math.min(this.#limit, MIN_DEPTH);
     this.#isSlowStart = true;
-    this.#lastRoundRate = 0;
     this.#rateBytesPerSec = 0;
     this.#measuredBytes = 0;
     this.#measureStartMs = nowMs;
@@ -145,18 +140,16 @@ export class Pipeline {
     const rate = (this.#measuredBytes * 1000) / spanMs;
     this.#measuredBytes = 0;
     this.#measureStartMs = nowMs;
-    if (this.#isSlowStart) {
-      this.#rateBytesPerSec = rate;
-      if (rate > this.#lastRoundRate * GROWTH_FACTOR && this.#depth < this.#limit) {
-        this.#lastRoundRate = rate;
-        this.#depth = Math.max(this.#boundedDepth(), Math.min(this.#limit, this.#depth * 2));
-        return;
-      }
-      this.#isSlowStart = false;
-    } else {
+    if (!this.#isSlowStart) {
       this.#rateBytesPerSec += RATE_GAIN * (rate - this.#rateBytesPerSec);
+      this.#depth = this.#boundedDepth();
+      return;
     }
-    this.#depth = this.#boundedDepth();
+    this.#rateBytesPerSec = rate;
+    const due = this.#boundedDepth();
+    // While the depth is what limits the rate, the formula asks for more than there is; else the rate has stopped growing.
+    this.#isSlowStart = due > this.#depth;
+    this.#depth = Math.min(due, 2 * this.#depth);
   }
 
   #boundedDepth(): number {

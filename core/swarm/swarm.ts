@@ -281,11 +281,11 @@ export class Swarm {
 
   /** One for each piece. */
   setPiecePriorities(priorities: ArrayLike<number>, nowMs: number): void {
-    let changed = false;
-    for (let piece = 0; piece < this.#commons.layout.pieceCount; piece++) {
-      if (this.#setPriority(piece, priorities[piece] as number)) changed = true;
+    for (const piece of this.#picker.openPieces()) {
+      if (priorities[piece] === 0) this.#downloads.cancelPiece(piece);
     }
-    if (changed) this.#recountNeeded(nowMs);
+    this.#picker.setPriorities((piece) => priorities[piece] as number);
+    this.#recountNeeded(nowMs);
   }
 
   /** true: a window at the first missing piece; or the window of a reader that moves it as it reads. */
