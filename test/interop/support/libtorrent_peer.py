@@ -1,7 +1,8 @@
 """A libtorrent session under remote control: one JSON object a line on stdin, answers and events as JSON lines on stdout.
 
 Requests carry "id" and "op"; answers repeat the id. Events carry "event" and "at_ns" (CLOCK_MONOTONIC, comparable between processes).
-Started with one argument: a JSON object of session options (host, port, encryption, profile, settings).
+Started with one argument: a JSON object of session options (host, port, encryption, profile, settings). With "requests" in it those are
+carried out at once; with "unattended" stdin is not read and the session runs until it is killed.
 """
 
 import base64
@@ -193,13 +194,16 @@ def main():
     emit({"event": "started", "at_ns": time.monotonic_ns(), "pid": os.getpid()})
     poller = select.poll()
     stdin = sys.stdin.fileno()
-    poller.register(stdin, select.POLLIN | select.POLLHUP)
+    if not options.get("unattended"):
+        poller.register(stdin, select.POLLIN | select.POLLHUP)
     # Alerts wake the loop through a pipe, so that an event's time is not rounded to the poll interval.
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
     peer.session.set_alert_fd(wake_write) if hasattr(peer.session, "set_alert_fd") else None
     poller.register(wake_read, select.POLLIN)
+    for request in options.get("requests", []):
+        getattr(peer, request["op"])(request)
     buffered = b""
     while True:
         ready = poller.poll(POLL_SECONDS * 1000)
