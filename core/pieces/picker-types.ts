@@ -49,7 +49,7 @@ export interface PickerLimits {
   readonly openBlocks: number;
   /** ... and above this many open pieces for each peer that has requests out. 1.5 (libtorrent's figure). */
   readonly openPiecesPerPeer: number;
-  /** Segments that slow and snubbed peers may keep open together: half a pool of 64, so that the fast always find room. */
+  /** Segments that slow and snubbed peers may keep open together while faster ones are about. 32 MiB: half the default pool. */
   readonly slowSegments: number;
   /** Peers asked for one block at the same time, at most. 4: three stalled ones cannot hold a download's end. */
   readonly requestersPerBlock: number;

@@ -24,12 +24,9 @@ import { Requests } from './requests.ts';
 import { SegmentSlots } from './segment-slots.ts';
 import { Sequential } from './sequential.ts';
 
-const DEFAULT_LIMITS: PickerLimits = {
-  openBlocks: 2048,
-  openPiecesPerPeer: 1.5,
-  slowSegments: 32,
-  requestersPerBlock: 4,
-};
+/** See PickerLimits. */
+const DEFAULT_LIMITS = { openBlocks: 2048, openPiecesPerPeer: 1.5, requestersPerBlock: 4 };
+const SLOW_BYTES = 32 * 1024 * 1024;
 
 export class PiecePicker {
   /** Verified pieces; read only. */
@@ -47,7 +44,8 @@ export class PiecePicker {
     const { layout, have, rng } = options;
     invariant(have.size === layout.pieceCount, 'the bitfield is not of this torrent');
     const policy = options.policy ?? rarestFirst;
-    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const slowSegments = Math.ceil(SLOW_BYTES / Math.min(layout.pieceLength, options.segmentBytes));
+    const limits: PickerLimits = { ...DEFAULT_LIMITS, slowSegments, ...options.limits };
     this.have = have;
     this.#layout = layout;
     this.#order = new AvailabilityOrder({
@@ -204,7 +202,11 @@ export class PiecePicker {
     return this.#ledger.abandonBlock(peerId, piece, block);
   }
 
-  /** Choke or snub: all its requests, save the block arriving right now, are free for others. @returns how many */
+  /**
+   * Choke or snub: all its requests, save the block arriving right now, are free for others. A peer that stalls within
+   * a payload keeps a slot, so it must be disconnected (`removePeer`) after some time.
+   * @returns how many
+   */
   abandonPeer(peerId: number): number {
     return this.#ledger.abandonPeer(peerId);
   }

@@ -14,6 +14,9 @@ import type { Sequential } from './sequential.ts';
 /** A half-full segment that nobody works on may be thrown away for a peer that has no buffer, after this long. */
 const EVICT_IDLE_MS = 5_000;
 
+/** Slots are kept for faster peers while one was here this recently. */
+const FASTER_PEER_MS = 10_000;
+
 /** How willingly a peer joins an open piece. */
 const OWN = 0;
 /** Its leader has gone or given up. */
@@ -44,6 +47,7 @@ export class Requests {
   readonly #limits: PickerLimits;
   #count = 0;
   #pickNumber = 0;
+  #fasterPeerMs = Number.NEGATIVE_INFINITY;
   lackedSlots = false;
   duplicateRequests = 0;
 
@@ -71,6 +75,8 @@ export class Requests {
     this.#order.refresh(nowMs);
     const book = this.#ledger.bookOf(peer.id);
     book.speed = peer.isSnubbed ? 'slow' : peer.speed;
+    if (book.speed !== 'slow') this.#fasterPeerMs = nowMs;
+    this.#ledger.slots.isRationed = nowMs - this.#fasterPeerMs < FASTER_PEER_MS;
     const pick: Pick = { peer, book, nowMs, limit, out };
     if (peer.isOnParole) this.#pickAlone(pick);
     else this.#pickAmongOthers(pick);

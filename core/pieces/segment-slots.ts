@@ -5,6 +5,8 @@ import { NONE, type OpenPiece } from './open-piece.ts';
 export class SegmentSlots {
   readonly #pool: SlotPool;
   readonly #maxSlow: number;
+  /** Whether there are faster peers, for whom the slow must leave some. */
+  isRationed = false;
   #held = 0;
   #slow = 0;
 
@@ -25,7 +27,7 @@ export class SegmentSlots {
   /** @returns whether the segment holds a slot now */
   ensure(open: OpenPiece, segment: number, isSlowPeer: boolean): boolean {
     if (open.slots[segment] !== NONE) return true;
-    if (isSlowPeer && this.#slow >= this.#maxSlow) return false;
+    if (isSlowPeer && this.isRationed && this.#slow >= this.#maxSlow) return false;
     const slot = this.#pool.acquire();
     if (slot < 0) return false;
     open.slots[segment] = slot;

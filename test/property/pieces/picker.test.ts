@@ -185,14 +185,27 @@ class Chaos {
     else this.world.picker.markPieceVerified(piece);
   }
 
-  /** Everybody unchokes, a seed comes, nobody lies; one peer stalls for ever. */
+  /** What a swarm does when priorities fall. */
+  cancelUnwanted(): void {
+    const { picker } = this.world;
+    for (const piece of picker.openPieces()) {
+      if (picker.isNeeded(piece)) continue;
+      const requests: [peer: number, block: number][] = [];
+      picker.visitRequests(piece, (peer, block) => requests.push([peer, block]));
+      for (const [peer, block] of requests) picker.abandonBlock(peer, piece, block);
+    }
+  }
+
+  /** Everybody unchokes, a seed comes, nobody lies, half payloads are completed; one peer stalls for ever. */
   finish(): void {
     const { world } = this;
     this.join(0);
-    for (const peer of this.peers) {
+    for (const peer of [...this.peers]) {
+      if (peer.claimed !== undefined) this.deliver(peer);
       peer.isChoked = false;
       peer.isSnubbed = false;
     }
+    this.cancelUnwanted();
     const stalled = this.peers[0] as Peer;
     for (let round = 0; round < ROUNDS_TO_END && !world.picker.isComplete; round++) {
       world.nowMs += 100;

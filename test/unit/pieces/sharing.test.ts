@@ -79,14 +79,34 @@ describe('slow peers', () => {
     expect(world.pick(world.peer({ speed: 'fast', snubbed: true }), 4)).toBe('22.');
   });
 
-  test('hold only so many buffers together', () => {
-    const world = new PickerWorld({ have: '....', availability: '1111', limits: { slowSegments: 2 } });
+  test('hold only so many buffers together while faster ones are about', () => {
+    const world = new PickerWorld({ have: '.....', availability: '11111', limits: { slowSegments: 2 } });
+    world.pick(world.peer({ id: 2, speed: 'fast' }), 4);
     expect(world.pick(world.peer({ speed: 'slow' }), 99).replaceAll('.', '')).toBe('44');
     expect(world.picker.lackedSlots).toBe(true);
-    expect(world.pick(world.peer({ id: 2, speed: 'fast' }), 99).replaceAll('.', '')).toBe('44');
-    for (const piece of [0, 1, 2, 3]) world.picker.markPieceVerified(piece);
-    world.picker.markPieceLost(3);
-    expect(world.pick(world.peer({ speed: 'slow' }), 99)).toBe('...4');
+    expect(world.pick(world.peer({ id: 2, speed: 'fast' }), 4).replaceAll('.', '')).toBe('4');
+    world.nowMs += 9999;
+    expect(world.pick(world.peer({ speed: 'slow' }), 99)).toBe('.....');
+    world.nowMs += 1;
+    expect(world.pick(world.peer({ speed: 'slow' }), 99).replaceAll('.', '')).toBe('4');
+  });
+
+  test('give up their share when their segment is full, or given up', () => {
+    const world = new PickerWorld({
+      have: '....',
+      availability: '1111',
+      blocks: 1,
+      limits: { slowSegments: 1 },
+    });
+    const fast = world.peer({ id: 2, speed: 'fast', has: '####' });
+    const slow = world.peer({ id: 3, speed: 'slow' });
+    world.pick(fast, 1);
+    const [[piece]] = world.pickBlocks(slow, 1) as [[number, number]];
+    expect(world.pick(slow, 1)).toBe('....');
+    world.send(3, piece, 0);
+    expect(world.pick(slow, 1)).not.toBe('....');
+    world.picker.abandonPeer(3);
+    expect(world.pick(slow, 1)).not.toBe('....');
   });
 
   test('are helped by faster ones once nothing else is left', () => {
