@@ -36,6 +36,10 @@ export class Downloads {
   #isAllowed = true;
   /** Blocks went back: peers that had nothing to ask for may have now. */
   #isRefillDue = false;
+  /** The last pick found no slot: until one comes back, only who has nothing at all under way asks. */
+  #isShortOfSlots = false;
+  /** Who is served first when slots come back: everybody in turn. */
+  #turn = 0;
   #nextSweepMs = Number.POSITIVE_INFINITY;
   duplicateBytes = 0;
   unrequestedBytes = 0;
@@ -79,13 +83,19 @@ export class Downloads {
     if (!this.#mayAsk(peer)) return;
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
-    if (waiting > 0 && waiting > depth * REFILL_FRACTION) return;
+    if (waiting > 0 && (this.#isShortOfSlots || waiting > depth * REFILL_FRACTION)) {
+      peer.isHungry = this.#isShortOfSlots;
+      return;
+    }
     const wanted = Math.min(depth - waiting, MAX_DEPTH);
     if (wanted <= 0) return;
     const { picker, layout } = this.#commons;
     const picked = this.#picked;
     const count = picker.pick(peer, wanted, picked, nowMs);
     peer.isHungry = count < wanted;
+    // Slow peers have a share of their own that may be used up while the pool is not.
+    if (!picker.lackedSlots) this.#isShortOfSlots = false;
+    else if (peer.speed !== 'slow' && !peer.isSnubbed) this.#isShortOfSlots = true;
     for (let i = 0; i < count * PICK_STRIDE; i += PICK_STRIDE) {
       const piece = picked[i] as number;
       const block = picked[i + 1] as number;
@@ -111,7 +121,18 @@ export class Downloads {
   /** For all who had too little to ask for. */
   refillHungry(nowMs: number): void {
     this.#isRefillDue = false;
-    for (const peer of this.#commons.peers) if (peer.isHungry) this.fill(peer, nowMs);
+    const hungry = [...this.#commons.peers].filter(({ isHungry }) => isHungry);
+    for (let i = 0; i < hungry.length; i++) {
+      this.fill(hungry[(this.#turn + i) % hungry.length] as SwarmPeer, nowMs);
+      if (!this.#isShortOfSlots) continue;
+      this.#turn += i;
+      return;
+    }
+  }
+
+  handleSlotsAvailable(): void {
+    this.#isShortOfSlots = false;
+    this.#isRefillDue = true;
   }
 
   // --- payload

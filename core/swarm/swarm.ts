@@ -224,7 +224,7 @@ export class Swarm {
 
   /** A slot is free again after the pool was empty. */
   handleSlotsAvailable(nowMs: number): void {
-    this.#downloads.noteBlocksFree();
+    this.#downloads.handleSlotsAvailable();
     this.#refill(nowMs);
   }
 
