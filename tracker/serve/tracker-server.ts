@@ -4,6 +4,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { type Endpoint, isIPv6, normalizeHost, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { ConnectionIds } from '../connection-ids.ts';
@@ -34,6 +35,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const TIMEOUT_CHECK_MS = 2_000;
 const KEEP_ALIVE_MS = 5_000;
 const MAX_REQUESTS_PER_CONNECTION = 100;
+/** Hosts of many containers have some hundred addresses; each takes a socket. */
+const MAX_UDP_SOCKETS = 1024;
 /** Tries to find one port number that TCP and UDP of both families have free. */
 const PORT_TRIES = 20;
 
@@ -41,8 +44,10 @@ export class TrackerServer {
   readonly #service: TrackerService;
   readonly #ids = new ConnectionIds(randomBytes(32));
   readonly #http: http.Server[] = [];
-  readonly #udp: dgram.Socket[] = [];
-  #expiry: NodeJS.Timeout | undefined;
+  /** By the address each is bound to. */
+  readonly #udp = new Map<string, dgram.Socket>();
+  #minutely: NodeJS.Timeout | undefined;
+  #isClosed = false;
   #listening: ListeningOn[] = [];
 
   private constructor(options: TrackerServerOptions) {
@@ -91,12 +96,13 @@ export class TrackerServer {
   urls(host: string): string[] {
     const name = isIPv6(host) ? `[${host}]` : host;
     const urls = [`http://${name}:${this.httpPort}/announce`];
-    if (this.#udp.length > 0) urls.push(`udp://${name}:${this.port}/announce`);
+    if (this.#udp.size > 0) urls.push(`udp://${name}:${this.port}/announce`);
     return urls;
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#expiry);
+    this.#isClosed = true;
+    clearInterval(this.#minutely);
     await Promise.all([
       ...this.#http.splice(0).map(async (server) => {
         if (!server.listening) return;
@@ -105,12 +111,13 @@ export class TrackerServer {
         server.closeAllConnections();
         await closed;
       }),
-      ...this.#udp.splice(0).map(async (socket) => {
+      ...[...this.#udp.values()].map(async (socket) => {
         const closed = once(socket, 'close');
         socket.close();
         await closed;
       }),
     ]);
+    this.#udp.clear();
   }
 
   async #open(options: TrackerServerOptions): Promise<void> {
@@ -121,15 +128,24 @@ export class TrackerServer {
       try {
         httpPort = await this.#listenHttp(host, httpPort);
         if (options.httpPort === undefined) udpPort = httpPort;
-        if (options.udp !== false) udpPort = await this.#listenUdp(host, udpPort);
+        if (options.udp !== false) {
+          udpPort = await this.#listenUdp(host, udpPort);
+          this.#listening.push({ protocol: 'udp', host, port: udpPort });
+        }
       } catch (error) {
         // A machine without IPv6 serves IPv4; a taken port is never skipped over.
         const code = (error as NodeJS.ErrnoException).code;
         if (!isOptional || i === 0 || (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT')) throw error;
       }
     }
-    this.#expiry = setInterval(() => this.#service.expire(), EXPIRE_EVERY_MS);
-    this.#expiry.unref();
+    this.#minutely = setInterval(() => {
+      this.#service.expire();
+      // Addresses come and go with cables and DHCP.
+      for (const item of this.#listening) {
+        if (item.protocol === 'udp') this.#listenUdp(item.host, item.port).catch(() => {});
+      }
+    }, EXPIRE_EVERY_MS);
+    this.#minutely.unref();
   }
 
   async #listenHttp(host: string, port: number): Promise<number> {
@@ -179,10 +195,27 @@ export class TrackerServer {
     response.end(request.method === 'HEAD' ? undefined : answer.body);
   }
 
+  /**
+   * "Every address" is one socket for each: from a socket bound to none the system picks the sender's address of a reply,
+   * and a client that asked another address of ours drops it.
+   */
   async #listenUdp(host: string, port: number): Promise<number> {
-    const isV6 = isIPv6(host);
+    let bound = port;
+    for (const address of isWildcard(host) ? localAddresses(isIPv6(host)) : [host]) {
+      if (this.#udp.has(address) || this.#udp.size >= MAX_UDP_SOCKETS || this.#isClosed) continue;
+      try {
+        bound = await this.#bindUdp(address, bound);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        if (!isWildcard(host) || code !== 'EADDRNOTAVAIL') throw error;
+      }
+    }
+    return bound;
+  }
+
+  async #bindUdp(address: string, port: number): Promise<number> {
+    const isV6 = isIPv6(address);
     const socket = dgram.createSocket({ type: isV6 ? 'udp6' : 'udp4', ipv6Only: isV6 });
-    this.#udp.push(socket);
     socket.on('message', (packet, from) => {
       const ip = ipOf(from.address);
       if (ip === undefined || from.port === 0) return;
@@ -190,14 +223,31 @@ export class TrackerServer {
       // Who cannot be answered asks again.
       if (reply !== undefined) socket.send(reply, from.port, from.address, () => {});
     });
-    socket.bind({ address: host, port, exclusive: true });
-    await once(socket, 'listening');
+    socket.bind({ address, port, exclusive: true });
+    try {
+      await once(socket, 'listening');
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
     // After this, errors are those of single datagrams.
     socket.on('error', () => {});
-    const bound = socket.address().port;
-    this.#listening.push({ protocol: 'udp', host, port: bound });
-    return bound;
+    if (this.#isClosed) socket.close();
+    else this.#udp.set(address, socket);
+    return this.#isClosed ? port : socket.address().port;
   }
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** Link-local IPv6 is left out: nobody can put such an address, which needs its zone, into a tracker URL. */
+function localAddresses(isV6: boolean): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses
+    .filter((item) => (item.family === 'IPv6') === isV6 && !item.address.startsWith('fe80:'))
+    .map((item) => item.address);
 }
 
 function hostsOf(host: string | undefined): { hosts: readonly string[]; isOptional: boolean } {
