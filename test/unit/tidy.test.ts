@@ -22,10 +22,12 @@ function read(path: string): string {
   return readFileSync(join(root, path), 'utf8');
 }
 
-/** Specifiers of static and dynamic imports, comments not taken out: a commented import is untidy as well. */
+/** Specifiers of static imports and exports (which begin a line, or close one that did), and of `import('...')`. */
 function importsOf(path: string): string[] {
-  const found = read(path).matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g);
-  return [...found].map((match) => match[1] as string);
+  const text = read(path);
+  const fixed = text.matchAll(/^(?:import|export|\})[^'"`;]*?from '([^']+)'|^import '([^']+)'/gm);
+  const late = text.matchAll(/\bimport\('([^']+)'\)/g);
+  return [...fixed, ...late].map((match) => (match[1] ?? match[2]) as string);
 }
 
 function targetOf(path: string, specifier: string): string {
