@@ -32,6 +32,11 @@ export { ReadMemory } from './read-cache.ts';
 /** What a crash of the machine may cost in re-hashing. */
 const SYNC_INTERVAL_MS = 30_000;
 
+/** Flushing thousands of small files can take many seconds: closing does not wait for all of them. */
+const CLOSE_SYNC_BUDGET_MS = 1_000;
+/** Of four threads that Node has for files, one stays free for reads. */
+const FLUSHES_AT_ONCE = 3;
+
 const flushFd = promisify(fdatasync);
 
 export interface StorageOptions extends PlaceOptions {
@@ -258,7 +263,10 @@ export class TorrentStorage {
     if (wanted && this.#progress.isComplete(file)) await this.#finishFiles([file]);
   }
 
-  /** Tries again after `onError`: what waited is written. @throws OperationError when the trouble is still there */
+  /**
+   * After `onError`: files are opened afresh and what waited is written. When that fails again, `onError` is called
+   * again. @throws OperationError when not even the journal can be written, or a file is still gone
+   */
   async retry(): Promise<void> {
     if (this.#error === undefined) return;
     this.#files.closeAll();
@@ -270,24 +278,13 @@ export class TorrentStorage {
 
   /** Everything reported so far is on the disk itself, and journaled so. @throws OperationError */
   async sync(): Promise<void> {
-    if (this.#port === undefined) return;
-    const port = this.#port;
-    this.#lastSyncMs = performance.now();
-    for (const file of await port.call({ op: 'mark' })) this.#unflushed.add(file);
-    for (const file of [...this.#unflushed]) {
-      try {
-        await this.#files.use(file, (fd) => flushFd(fd));
-      } catch (error) {
-        throw diskOperationError(error, 'flush', this.#place.config.directory);
-      }
-      this.#unflushed.delete(file);
-    }
-    await port.call({ op: 'synced' });
+    await this.#sync(Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Waits for what is committed, flushes, writes the closing record, frees slots and locks. Idempotent.
-   * @param options.sync false: leave flushing to the system; only a crash of the machine would cost a re-hash
+   * Waits for what is committed, flushes for about a second, writes the closing record, frees slots and locks.
+   * Idempotent. What was not flushed costs a re-hash after the next start of the machine, nothing else.
+   * @param options.sync false: do not flush at all
    */
   close(options: { readonly sync?: boolean } = {}): Promise<void> {
     this.#closing ??= this.#close(options.sync ?? true);
@@ -305,7 +302,7 @@ export class TorrentStorage {
     try {
       await this.#queue.idle();
       if (this.#port !== undefined) {
-        if (sync && this.#error === undefined) await this.sync();
+        if (sync && this.#error === undefined) await this.#sync(CLOSE_SYNC_BUDGET_MS);
         await this.#port.call({ op: 'close', sync });
       }
     } catch (error) {
@@ -318,6 +315,28 @@ export class TorrentStorage {
       this.#files.closeAll();
       await this.#place.releaseLocks();
     }
+  }
+
+  async #sync(budgetMs: number): Promise<void> {
+    const port = this.#port;
+    if (port === undefined) return;
+    const startMs = performance.now();
+    this.#lastSyncMs = startMs;
+    for (const file of await port.call({ op: 'mark' })) this.#unflushed.add(file);
+    const files = [...this.#unflushed].values();
+    const flushNext = async (): Promise<void> => {
+      for (const file of files) {
+        if (performance.now() - startMs > budgetMs) return;
+        await this.#files.use(file, (fd) => flushFd(fd));
+        this.#unflushed.delete(file);
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: FLUSHES_AT_ONCE }, flushNext));
+    } catch (error) {
+      throw diskOperationError(error, 'flush', this.#place.config.directory);
+    }
+    if (this.#unflushed.size === 0) await port.call({ op: 'synced' });
   }
 
   /** Selection may have changed since the last run; files without bytes need no download. */

@@ -9,6 +9,7 @@ import type { OperationError } from '../../../core/base/result.ts';
 import { type FileEntry, PieceLayout } from '../../../core/metainfo/layout.ts';
 import type { Metainfo } from '../../../core/metainfo/metainfo.ts';
 import { DiskWorkers } from '../../../core/storage/disk-workers.ts';
+import { targetLockPath } from '../../../core/storage/lock.ts';
 import { ReadMemory } from '../../../core/storage/read-cache.ts';
 import { SlotBuffers, SlotMemory, segmentBytesOf } from '../../../core/storage/slots.ts';
 import { type StorageOptions, TorrentStorage } from '../../../core/storage/torrent-storage.ts';
@@ -122,7 +123,7 @@ export class Harness {
   readonly slots: SlotBuffers;
   readonly results: PieceResult[];
   readonly errors: OperationError[];
-  readonly #workers: DiskWorkers;
+  readonly workers: DiskWorkers;
   readonly #state: { wake: () => void };
 
   private constructor(
@@ -139,7 +140,7 @@ export class Harness {
     this.slots = slots;
     this.results = results;
     this.errors = errors;
-    this.#workers = workers;
+    this.workers = workers;
     this.#state = state;
   }
 
@@ -225,8 +226,9 @@ export class Harness {
   /** Gives pieces and waits for all their results. */
   async download(pieces: readonly number[]): Promise<void> {
     const due = this.results.length + pieces.length;
+    const errors = this.errors.length;
     await this.give(pieces);
-    await this.until(() => this.results.length >= due || this.errors.length > 0);
+    await this.until(() => this.results.length >= due || this.errors.length > errors);
   }
 
   read(piece: number, begin: number, length: number): Promise<Uint8Array> {
@@ -241,16 +243,19 @@ export class Harness {
     });
   }
 
+  /** Without flushing: the disks of test machines are slow and shared. */
   async close(): Promise<void> {
-    await this.storage.close();
-    await this.#workers.close();
+    await this.storage.close({ sync: false });
+    await this.workers.close();
   }
 
   /** As after `kill -9`: nothing is flushed, no closing record; only the lock is given up. */
   async kill(folder: string): Promise<void> {
-    await this.#workers.close();
+    await this.workers.close();
     const hex = Buffer.from(this.torrent.metainfo.infoHash).toString('hex');
     await rm(join(folder, 'state', 'resume', `${hex}.lock`), { force: true });
+    const root = this.torrent.metainfo.files[0]?.path[0] ?? '';
+    await rm(targetLockPath(join(folder, 'target', root)), { force: true });
   }
 }
 
