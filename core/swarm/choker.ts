@@ -29,6 +29,8 @@ export interface Chokeable {
   unchokeReason: UnchokeReason | undefined;
   /** When it was unchoked or choked last, or joined. */
   chokeChangedAtMs: number;
+  /** When it last drew a slot, or took a free one. */
+  luckySinceMs: number;
   readonly joinedAtMs: number;
   /** Whether it ever held a slot. */
   wasUnchoked: boolean;
@@ -140,13 +142,17 @@ export class Choker<P extends Chokeable> {
     const tickets: P[] = [];
     for (const { peer } of ranked) {
       if (chosen.has(peer)) continue;
-      const isFresh = nowMs - peer.chokeChangedAtMs < LUCKY_MS - ROUND_SLACK_MS;
+      const isFresh = nowMs - peer.luckySinceMs < LUCKY_MS - ROUND_SLACK_MS;
       if (isFresh && (peer.unchokeReason === 'optimistic' || peer.unchokeReason === 'free-slot'))
         staying.push(peer);
       else tickets.push(peer);
     }
     const winners = staying.slice(0, slots);
-    while (winners.length < slots && tickets.length > 0) winners.push(this.#drawTicket(tickets, nowMs));
+    while (winners.length < slots && tickets.length > 0) {
+      const winner = this.#drawTicket(tickets, nowMs);
+      winner.luckySinceMs = nowMs;
+      winners.push(winner);
+    }
     for (const peer of winners) chosen.set(peer, optimistic-- > 0 ? 'optimistic' : 'free-slot');
   }
 
@@ -196,6 +202,7 @@ export class Choker<P extends Chokeable> {
   #unchoke(peer: P, reason: UnchokeReason, nowMs: number): void {
     peer.unchokeReason = reason;
     peer.chokeChangedAtMs = nowMs;
+    if (reason !== 'regular') peer.luckySinceMs = nowMs;
     this.#unchoked++;
     this.#options.onUnchoke(peer);
     peer.wasUnchoked = true;

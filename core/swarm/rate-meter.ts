@@ -62,7 +62,7 @@ export class RateMeter {
   #advance(bucket: number): void {
     const steps = this.#newest < 0 ? WINDOW_BUCKETS : Math.min(bucket - this.#newest, WINDOW_BUCKETS);
     for (let i = 0; i < steps; i++) {
-      const index = (bucket - i) % WINDOW_BUCKETS;
+      const index = (bucket + WINDOW_BUCKETS - i) % WINDOW_BUCKETS;
       this.#windowBytes -= this.#buckets[index] as number;
       this.#buckets[index] = 0;
     }

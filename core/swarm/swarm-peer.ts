@@ -67,6 +67,7 @@ export class SwarmPeer implements PickerPeer, Chokeable {
   unchokeReason: UnchokeReason | undefined = undefined;
   wasUnchoked = false;
   chokeChangedAtMs: number;
+  luckySinceMs = Number.NEGATIVE_INFINITY;
   sentSinceUnchokeBytes = 0;
   sentWhileChokedBytes = 0;
   /** Requests refused since it was served last. */
