@@ -12,11 +12,11 @@ import type { AnnounceEvent, AnnounceReply, TrackerFailure } from './messages.ts
 export const STALL_MS = 500;
 /** Torrents with a hundred dead trackers exist; sockets are not free. */
 export const MAX_IN_FLIGHT = 16;
-export const MAX_TRACKERS = 200;
+const MAX_TRACKERS = 200;
 /** With this many addresses from the first tiers a swarm is running; PEX and the DHT do the rest. */
 export const ENOUGH_PEERS = 30;
 /** What clients and trackers have settled on when a reply names no interval. */
-export const DEFAULT_INTERVAL_MS = 30 * 60_000;
+const DEFAULT_INTERVAL_MS = 30 * 60_000;
 /** Below this an interval is a flood, above it we would fall out of the tracker's memory. */
 export const MIN_INTERVAL_MS = 60_000;
 export const MAX_INTERVAL_MS = 2 * 3600_000;

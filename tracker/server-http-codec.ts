@@ -9,7 +9,7 @@ import { compactPeers } from './server-udp-codec.ts';
 import type { ListedPeer } from './swarm-store.ts';
 
 /** As many as a UDP scrape could ask for; the URL would end soon after anyway. */
-export const MAX_HTTP_SCRAPE_HASHES = 100;
+const MAX_HTTP_SCRAPE_HASHES = 100;
 const MAX_QUERY_CHARS = 8192;
 const MAX_QUERY_FIELDS = 256;
 
@@ -36,7 +36,7 @@ interface QueryField {
 }
 
 /** Decodes `a=%01b&...` to raw bytes: info hashes are not text. @returns undefined on a bad escape or too much */
-export function decodeQuery(query: string): QueryField[] | undefined {
+function decodeQuery(query: string): QueryField[] | undefined {
   if (query.length > MAX_QUERY_CHARS) return undefined;
   const fields: QueryField[] = [];
   for (const part of query.split('&')) {

@@ -14,7 +14,7 @@ export interface SwarmLimits {
 }
 
 /** Some 250 bytes an entry: a full store of a million entries stays near 250 MB; a LAN never comes close. */
-export const DEFAULT_SWARM_LIMITS: SwarmLimits = {
+const DEFAULT_SWARM_LIMITS: SwarmLimits = {
   maxTorrents: 20_000,
   maxPeersPerTorrent: 10_000,
   maxEntriesPerAddress: 5_000,

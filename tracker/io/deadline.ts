@@ -1,5 +1,6 @@
 // One bounded wait: a signal that fires when the caller gives up or the time is over, and says which of the two it was.
 import { OperationError } from '../../core/base/result.ts';
+import { oneLine } from '../messages.ts';
 
 export interface Deadline {
   readonly signal: AbortSignal;
@@ -53,7 +54,7 @@ export function failureText(error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   const known = code === undefined ? undefined : KNOWN_CODES[code];
   if (known !== undefined) return known;
-  return error instanceof Error && error.message !== '' ? error.message : String(code ?? error);
+  return oneLine(error instanceof Error && error.message !== '' ? error.message : String(code ?? error));
 }
 
 const KNOWN_CODES: Readonly<Record<string, string>> = {
@@ -67,6 +68,7 @@ const KNOWN_CODES: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: 'no local address of that family',
   ENOTFOUND: 'host name not found',
   EAI_AGAIN: 'host name look-up failed (no answer from DNS)',
+  EPROTO: 'TLS failed: the server may not speak it',
   HPE_HEADER_OVERFLOW: 'reply headers too large',
   ERR_BUFFER_TOO_LARGE: 'compressed reply too large',
 };

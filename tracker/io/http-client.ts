@@ -9,6 +9,7 @@ import zlib from 'node:zlib';
 import { concatBytes } from '../../core/base/bytes.ts';
 import { isIPv6, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
+import { isLocalAddress, isLoopbackAddress } from '../local-address.ts';
 import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
 
 /** 1000 dictionary peers are some 80 KB; a full scrape is not asked for. */
@@ -238,25 +239,4 @@ async function inflate(body: Uint8Array, encoding: string | undefined): Promise<
       : 'compressed reply is damaged';
     throw new OperationError('network', what, { cause: error });
   }
-}
-
-export function isLoopbackAddress(host: string): boolean {
-  return host === '::1' || host.startsWith('127.');
-}
-
-/** Loopback, private, link-local and unspecified addresses: what a public tracker has no business naming. */
-export function isLocalAddress(host: string): boolean {
-  const ip = parseIp(host);
-  if (ip === undefined) return false;
-  const [a = 0, b = 0] = ip;
-  if (ip.length === 16)
-    return host === '::1' || host === '::' || (a & 0xfe) === 0xfc || (a === 0xfe && (b & 0xc0) === 0x80);
-  return (
-    a === 127 ||
-    a === 10 ||
-    a === 0 ||
-    (a === 192 && b === 168) ||
-    (a === 172 && (b & 0xf0) === 16) ||
-    (a === 169 && b === 254)
-  );
 }

@@ -74,7 +74,7 @@ export interface ServiceAnnounce {
   readonly maxPeers: number;
 }
 
-export const DEFAULT_INTERVAL_SECONDS = 900;
+const DEFAULT_INTERVAL_SECONDS = 900;
 const DEFAULT_MIN_INTERVAL_SECONDS = 60;
 /** BEP 3: what a client gets that names no number. */
 const DEFAULT_NUMWANT = 50;

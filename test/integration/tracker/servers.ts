@@ -11,7 +11,7 @@ import type { PeerSourceEvents, SoughtTorrent } from '../../../core/base/peer-so
 export const realClock: Clock = { nowMs: () => performance.now() };
 export const clientOptions = { userAgent: 'tt-test/1', clock: realClock, rng: seededRng(20) };
 export const HASH = infoHashOf(new Uint8Array(20).fill(0x2b));
-export const PEER = peerIdOf(new Uint8Array(20).fill(0x2d));
+const PEER = peerIdOf(new Uint8Array(20).fill(0x2d));
 export const probe = { ...clientOptions, infoHash: HASH, peerId: PEER };
 
 export class ScriptedHttp {

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { isLocalAddress, isLoopbackAddress } from '../../../tracker/local-address.ts';
+
+describe('local addresses', () => {
+  it.each([
+    ['127.0.0.1', '127.9.9.9', '0.0.0.0', '10.1.2.3', '172.16.0.1', '172.31.255.255'],
+    ['192.168.1.1', '169.254.0.5', '100.64.0.1', '100.127.1.1', '::1', '::', 'fd00::1', 'fc00::1', 'fe80::1'],
+  ])('are known: %s and more', (...hosts) => {
+    expect(hosts.filter((host) => !isLocalAddress(host))).toEqual([]);
+  });
+
+  it('are not confused with public ones', () => {
+    const hosts = [
+      '128.0.0.1',
+      '172.32.0.1',
+      '172.15.0.1',
+      '192.169.0.1',
+      '100.128.0.1',
+      '169.253.0.1',
+      '2001:db8::1',
+      'fec0::1',
+    ];
+    expect(hosts.filter(isLocalAddress)).toEqual([]);
+    expect(isLocalAddress('tracker.example')).toBe(false);
+  });
+
+  it('include the loopback ones', () => {
+    expect(['127.0.0.1', '::1', '10.0.0.1', '::2'].map(isLoopbackAddress)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+});
