@@ -39,6 +39,9 @@ export class ReadFiles {
   /** Oldest use first. */
   readonly #handles = new Map<number, Handle>();
 
+  /** Of the two folders that files lie below. */
+  readonly #realPaths = new Map<string, string>();
+
   /** @param followLinks only where nothing is ever written */
   constructor(config: StoreConfig, map: FileMap, inPart: Bitfield, followLinks: boolean) {
     this.#config = config;
@@ -83,6 +86,7 @@ export class ReadFiles {
   }
 
   closeAll(): void {
+    this.#realPaths.clear();
     for (const file of [...this.#handles.keys()]) this.forget(file);
   }
 
@@ -141,7 +145,9 @@ export class ReadFiles {
     const isPart = file === this.#config.files.length;
     const base = isPart ? dirname(path) : this.#config.directory;
     const below = isPart ? basename(path) : (this.#config.files[file]?.path ?? '');
-    const expected = join(await askRealPath(base), below);
+    const real = this.#realPaths.get(base) ?? (await askRealPath(base));
+    this.#realPaths.set(base, real);
+    const expected = join(real, below);
     const actual = CAN_ASK_DESCRIPTOR
       ? await askLink(`/proc/self/fd/${fd}`).catch(() => expected)
       : join(await askRealPath(dirname(path)), basename(path));

@@ -29,8 +29,9 @@ export async function scanFiles(config: StoreConfig, followLinks: boolean): Prom
 
 function look(path: string, followLinks: boolean): FileLook {
   try {
-    const stat = (followLinks ? statSync : lstatSync)(path, { bigint: true });
-    if (!stat.isFile()) return undefined;
+    // Without an exception for what is not there: they cost more than the look.
+    const stat = (followLinks ? statSync : lstatSync)(path, { bigint: true, throwIfNoEntry: false });
+    if (stat?.isFile() !== true) return undefined;
     return { size: Number(stat.size), mtimeNs: stat.mtimeNs, inode: stat.ino };
   } catch (error) {
     if (ABSENT.has(errnoOf(error) ?? '')) return undefined;

@@ -31,6 +31,12 @@ test('no piece is lost or invented, however often the process is killed', { time
         expect(verdict).toBe('good');
         expect(said.has(Number(piece)), `piece ${piece} was fetched twice`).toBe(false);
         said.add(Number(piece));
+        if (said.size === 1) {
+          await expect(Harness.open(torrent, folder.path)).rejects.toMatchObject({
+            slug: 'refused',
+            message: `another tt (pid ${child.pid}) is already using the torrent killed`,
+          });
+        }
         if (left-- === 0) child.kill('SIGKILL');
       }
       await ended;
