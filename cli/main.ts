@@ -18,9 +18,14 @@ import { ttVersion } from './version.ts';
 /** Runs the real program and ends the process. */
 export async function main(): Promise<void> {
   const environment = processEnvironment();
+  // Node ends a process, with code 0, when nothing it counts is pending: waiting for a signal is nothing it counts.
+  const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
   const code = await runProgram(environment);
+  clearInterval(keepAlive);
   environment.exitNow(code);
 }
+
+const KEEP_ALIVE_MS = 60_000;
 
 /** @returns the exit code, after everything printed has left */
 export async function runProgram(environment: Environment): Promise<number> {

@@ -45,9 +45,9 @@ export class Console {
   /** Columns of stderr: what a live line may use. */
   get columns(): number {
     const fromEnv = Number(this.environment.env['COLUMNS']);
-    const fromTty = this.environment.stderr.columns;
-    const columns = Number.isInteger(fromEnv) && fromEnv > 0 ? fromEnv : (fromTty ?? DEFAULT_COLUMNS);
-    return Math.max(LEAST_COLUMNS, columns);
+    // A terminal that does not know its width says 0.
+    const fromTty = this.environment.stderr.columns || DEFAULT_COLUMNS;
+    return Math.max(LEAST_COLUMNS, Number.isInteger(fromEnv) && fromEnv > 0 ? fromEnv : fromTty);
   }
 
   /** One or several lines of the result. */

@@ -27,6 +27,8 @@ export function eventRecord(event: SessionEvent): Readonly<Record<string, unknow
     const { slug, message, hint, code } = event.error;
     return { ...head, reason: slug, message, hint, code };
   }
+  // Files are counted from 1 wherever people and scripts see them, as in `tt info`.
+  if (event.kind === 'file-complete') return { ...head, file: event.file + 1, path: event.path };
   return { ...head, ...rest };
 }
 

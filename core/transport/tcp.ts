@@ -147,6 +147,8 @@ function adopt(raw: net.Socket): ByteStream | undefined {
   const handle = holder._handle;
   if (handle == null) return streamOfSocket(raw, { host, port });
   holder._handle = null;
+  // An empty shell now; unless it is destroyed, its server counts it as open and never finishes closing.
+  raw.destroy();
   let stream: TcpStream | undefined;
   const options = {
     handle,
