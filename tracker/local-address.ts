@@ -22,3 +22,26 @@ export function isLocalAddress(host: string): boolean {
   if (a === 172) return (b & 0xf0) === 16;
   return a === 192 && b === 168;
 }
+
+/**
+ * Whether a request may go to `address`: torrents and trackers are strangers, and must not make us call the services of
+ * this machine or network for them.
+ * @returns why not, or undefined when it may
+ */
+export function destinationRefusal(request: {
+  readonly address: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Whether a tracker at a public address redirected here. */
+  readonly fromPublic: boolean;
+  /** Whether the URL came with a torrent rather than from the user. */
+  readonly guardLocal: boolean;
+}): string | undefined {
+  if (!isLocalAddress(request.address)) return undefined;
+  if (request.fromPublic) return 'redirected from a public tracker to a local address';
+  const path = request.target.split('?')[0] as string;
+  if (request.guardLocal && isLoopbackAddress(request.address) && !/\/(announce|scrape)[^/]*$/.test(path)) {
+    return 'a tracker on this machine must have a path ending in announce';
+  }
+  return undefined;
+}

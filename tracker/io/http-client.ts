@@ -9,7 +9,7 @@ import zlib from 'node:zlib';
 import { concatBytes } from '../../core/base/bytes.ts';
 import { isIPv6, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
-import { isLocalAddress, isLoopbackAddress } from '../local-address.ts';
+import { destinationRefusal, isLocalAddress } from '../local-address.ts';
 import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
 
 /** 1000 dictionary peers are some 80 KB; a full scrape is not asked for. */
@@ -90,7 +90,9 @@ async function fetchHop(options: HttpGetOptions, url: TrackerUrl, fromPublic: bo
   let failure: unknown = new OperationError('network', 'host name has no address of this family');
   for (const [i, address] of addresses.entries()) {
     options.signal.throwIfAborted();
-    checkDestination(options, url, address, fromPublic);
+    const { guardLocal } = options;
+    const refusal = destinationRefusal({ address, target: url.target, fromPublic, guardLocal });
+    if (refusal !== undefined) throw new OperationError('refused', refusal);
     try {
       const isLast = i === addresses.length - 1;
       const connectTimeoutMs = isLast ? undefined : CONNECT_TIMEOUT_MS;
@@ -106,20 +108,6 @@ async function fetchHop(options: HttpGetOptions, url: TrackerUrl, fromPublic: bo
     }
   }
   throw failure;
-}
-
-function checkDestination(
-  options: HttpGetOptions,
-  url: TrackerUrl,
-  address: string,
-  fromPublic: boolean,
-): void {
-  if (!isLocalAddress(address)) return;
-  if (fromPublic) throw new OperationError('refused', 'redirected from a public tracker to a local address');
-  const path = url.target.split('?')[0] as string;
-  if (options.guardLocal && isLoopbackAddress(address) && !/\/(announce|scrape)[^/]*$/.test(path)) {
-    throw new OperationError('refused', 'a tracker on this machine must have a path ending in announce');
-  }
 }
 
 class ConnectFailure extends Error {}

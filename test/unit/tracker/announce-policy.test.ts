@@ -145,6 +145,12 @@ describe('tiers (BEP 12)', () => {
     bench.answer('b', { count: ENOUGH_PEERS });
     expect(bench.due()).toEqual([]);
 
+    // Within a tier one is enough: the others are its mirrors.
+    const mirrored = new Bench(['ab', 'c']);
+    const [{ url }] = mirrored.orders() as [AnnounceOrder];
+    mirrored.answer(url, { count: 3 });
+    expect(mirrored.due()).toEqual(['c:started']);
+
     const seed = new Bench(['a', 'b']);
     seed.wanted = 0;
     seed.orders();

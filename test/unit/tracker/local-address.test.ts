@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLocalAddress, isLoopbackAddress } from '../../../tracker/local-address.ts';
+import { destinationRefusal, isLocalAddress, isLoopbackAddress } from '../../../tracker/local-address.ts';
 
 describe('local addresses', () => {
   it.each([
@@ -31,5 +31,33 @@ describe('local addresses', () => {
       false,
       false,
     ]);
+  });
+});
+
+describe('a request', () => {
+  const request = {
+    address: '127.0.0.1',
+    target: '/x/announce.php?a=/b',
+    fromPublic: false,
+    guardLocal: true,
+  };
+
+  it('may go to any public address, and to local trackers', () => {
+    expect(destinationRefusal(request)).toBeUndefined();
+    expect(destinationRefusal({ ...request, address: '192.168.0.1', target: '/x' })).toBeUndefined();
+    expect(
+      destinationRefusal({ ...request, address: '192.0.2.1', target: '/x', fromPublic: true }),
+    ).toBeUndefined();
+    expect(destinationRefusal({ ...request, target: '/x', guardLocal: false })).toBeUndefined();
+  });
+
+  it('may not be sent to our own network from outside, nor to other services of this machine', () => {
+    for (const address of ['127.0.0.1', '192.168.0.1', 'fd00::1']) {
+      const refusal = destinationRefusal({ ...request, address, fromPublic: true, guardLocal: false });
+      expect(refusal).toBe('redirected from a public tracker to a local address');
+    }
+    for (const target of ['/', '/admin', '/announce/', '/x?announce']) {
+      expect(destinationRefusal({ ...request, target })).toMatch(/must have a path ending in announce/);
+    }
   });
 });
