@@ -25,6 +25,11 @@ import {
 import { type ProtocolEvents, ProtocolWire } from './protocol-wire.ts';
 import type { OwnHandshake, WireHandler } from './wire-handler.ts';
 
+/** Half of the haves that aria2 replaces by one bitfield: room for others who do likewise. */
+const LEAST_HAVES_A_BITFIELD = 10;
+/** Assumed while the piece count is unknown: nobody gets many pieces in the time that metadata takes. */
+const MAX_EARLY_PIECES = 1000;
+
 /** Id of the extended handshake itself. */
 const HANDSHAKE_ID = 0;
 
@@ -44,7 +49,7 @@ export class ControlFrames implements ProtocolEvents {
   #pieceCount: number | undefined;
   #early: EarlyPieces | undefined;
   #own: OwnHandshake | undefined;
-  #hasSaidPieces = false;
+  #pieceStatements = 0;
   #extendedHandshakes = 0;
   /** Ids by which the peer takes our registry's extensions; later handshakes change single ones. */
   readonly #peerIds = new Map<string, number>();
@@ -79,8 +84,7 @@ export class ControlFrames implements ProtocolEvents {
     } else {
       return length > MAX_FRAME_BYTES ? `message ${id} of ${length} bytes` : false;
     }
-    if (this.#hasSaidPieces) return 'second bitfield';
-    this.#hasSaidPieces = true;
+    if (++this.#pieceStatements > this.#mostPieceStatements) return 'too many bitfields';
     return true;
   }
 
@@ -131,7 +135,6 @@ export class ControlFrames implements ProtocolEvents {
       return;
     }
     if (pieces.value !== undefined) {
-      this.#hasSaidPieces = true;
       if (pieces.value.isFull) this.#handler.onHaveAll();
       else if (pieces.value.count === 0) this.#handler.onHaveNone();
       else this.#handler.onBitfield(pieces.value);
@@ -246,6 +249,14 @@ export class ControlFrames implements ProtocolEvents {
     if (this.#pieceCount === undefined) this.#earlyPieces.dontHave(piece);
     else if (piece < this.#pieceCount) this.#handler.onDontHave(piece);
     else this.#violate(`dont-have of piece ${piece} of ${this.#pieceCount}`);
+  }
+
+  /**
+   * Deviation from BEP 3, which has one bitfield at most: aria2 sends a new one (or a have-all) in place of twenty haves or more,
+   * so there may be as many as its pieces account for, and a peer cannot make us read them for ever.
+   */
+  get #mostPieceStatements(): number {
+    return 2 + Math.ceil((this.#pieceCount ?? MAX_EARLY_PIECES) / LEAST_HAVES_A_BITFIELD);
   }
 
   get #earlyPieces(): EarlyPieces {

@@ -129,11 +129,19 @@ describe('receiving', () => {
     }
   });
 
-  it('takes one statement of pieces and no second', () => {
+  it('takes later bitfields in place of haves, as aria2 sends them, but not without end', () => {
     const peer = shakenPeer(10);
     peer.wire.receive(message('have none'));
     peer.wire.receive(message('bitfield'));
-    expect(peer.seen.calls).toEqual(['have none', 'violation second bitfield']);
+    peer.wire.receive(message('bitfield'));
+    peer.wire.receive(message('bitfield'));
+    expect(peer.seen.calls.map((call) => call.split(' ')[0])).toEqual([
+      'have',
+      'bitfield',
+      'bitfield',
+      'violation',
+    ]);
+    expect(peer.seen.calls.at(-1)).toBe('violation too many bitfields');
   });
 });
 
