@@ -5,6 +5,7 @@ import { listFiles, sha256OfTree } from '../support/hash.ts';
 import { writePayload, writeTree } from '../support/payload.ts';
 import { runOk } from '../support/process.ts';
 import { makeTempDir } from '../support/temp.ts';
+import { waitFor } from '../support/wait.ts';
 import { aria2 } from './support/aria2.ts';
 import type { ClientKind } from './support/client.ts';
 import { libtorrent } from './support/libtorrent.ts';
@@ -17,6 +18,8 @@ import { runTt, tt } from './support/tt.ts';
 
 const KIB = 1024;
 const TRANSFER_TIMEOUT_MS = 75_000;
+/** libtorrent says "complete" while its last writes are still on their way to the file. */
+const FLUSH_TIMEOUT_MS = 10_000;
 
 async function create(args: readonly string[], home: string): Promise<void> {
   const result = await runTt(['create', ...args], { home });
@@ -104,7 +107,11 @@ describe.skipIf(skipsFor('libtorrent', 'aria2', 'transmission', 'qbittorrent'))(
         const transfer = await leecher.leech({ torrentFile, infoHash, name, trackers: [room.urls.v4] }, out);
         await transfer.waitUntilComplete(TRANSFER_TIMEOUT_MS);
         const ignoring = { emptyFiles: 'ignored' } as const;
-        expect(sha256OfTree(join(out, name), ignoring)).toBe(sha256OfTree(content, ignoring));
+        const expected = sha256OfTree(content, ignoring);
+        await waitFor(() => sha256OfTree(join(out, name), ignoring) === expected, {
+          what: 'the right bytes',
+          timeoutMs: FLUSH_TIMEOUT_MS,
+        });
       } finally {
         await Promise.all([seeder.stop(), leecher.stop(), tracker.stop()]);
       }

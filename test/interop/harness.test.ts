@@ -1,12 +1,11 @@
 // Proves the harness itself: the clients nobody here wrote, against each other. When this fails, look here before blaming tt.
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { sha256OfTree } from '../support/hash.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeTempDir } from '../support/temp.ts';
 import { aria2 } from './support/aria2.ts';
 import type { Client, ClientKind, Encryption, Source } from './support/client.ts';
-import type { SharedTorrent } from './support/global-setup.ts';
 import { libtorrent } from './support/libtorrent.ts';
+import { expectContent, sharedTorrent } from './support/matrix.ts';
 import type { Family } from './support/network.ts';
 import { startOpentracker } from './support/opentracker.ts';
 import { qbittorrent } from './support/qbittorrent.ts';
@@ -66,11 +65,6 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
   const tracker = new StaticTracker();
   const scratch = makeTempDir('tt-harness-');
   const clients: Client[] = [];
-  const find = (name: string): SharedTorrent => {
-    const torrent = inject('torrents').find((candidate) => candidate.name === name);
-    if (torrent === undefined) throw new Error(`no test torrent ${name}`);
-    return torrent;
-  };
   const startClient = async (
     kind: ClientKind,
     label: string,
@@ -96,7 +90,7 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
   for (const pair of PAIRS) {
     const label = `${pair.seeder.name} to ${pair.leecher.name}`;
     test.concurrent(`${label}, ${pair.family}, ${pair.encryption}, ${pair.content}, ${pair.byMagnet ? 'magnet' : '.torrent'}`, async () => {
-      const torrent = find(pair.content);
+      const torrent = sharedTorrent(pair.content);
       const seeder = await startClient(pair.seeder, `${label}-seed`, pair.family, pair.encryption);
       await seeder.seed(
         { torrentFile: torrent.torrentFile, infoHash: torrent.infoHash, name: torrent.name },
@@ -113,13 +107,13 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
       const out = join(scratch.path, `${label}-out`);
       const transfer = await leecher.leech(source, out);
       await transfer.waitUntilComplete(TRANSFER_TIMEOUT_MS);
-      expect(sha256OfTree(join(out, torrent.name), { emptyFiles: 'ignored' })).toBe(torrent.sha256OfNonEmpty);
+      await expectContent(torrent, out, leecher.name);
       expect(room.announces.some(({ event }) => event === 'started')).toBe(true);
     });
   }
 
   test.concurrent('opentracker brings two of them together', async () => {
-    const torrent = find('single-a.bin');
+    const torrent = sharedTorrent('single-a.bin');
     const opentracker = await startOpentracker({
       stateDir: join(scratch.path, 'opentracker'),
       host: '10.99.0.1',
@@ -139,7 +133,7 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
       const out = join(scratch.path, 'opentracker-out');
       const transfer = await leecher.leech({ ...source, trackers: [opentracker.udpUrl] }, out);
       await transfer.waitUntilComplete(TRANSFER_TIMEOUT_MS);
-      expect(sha256OfTree(join(out, torrent.name))).toBe(torrent.sha256);
+      await expectContent(torrent, out, 'libtorrent');
     } finally {
       await opentracker.stop();
     }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { sha256OfTree } from '../../support/hash.ts';
 import { makeTempDir } from '../../support/temp.ts';
+import { waitFor } from '../../support/wait.ts';
 import type { Client, ClientKind, Encryption, Source } from './client.ts';
 import type { SharedTorrent } from './global-setup.ts';
 import type { Family } from './network.ts';
@@ -26,6 +27,25 @@ export function sharedTorrent(name: string): SharedTorrent {
   const torrent = inject('torrents').find((candidate) => candidate.name === name);
   if (torrent === undefined) throw new Error(`no test torrent ${name}`);
   return torrent;
+}
+
+/** libtorrent says "complete" while its last writes are still on their way to the file. */
+const FLUSH_TIMEOUT_MS = 10_000;
+
+/** Fails unless every byte below `dir` is right. Some foreign clients make no files of no bytes; tt must. */
+export async function expectContent(torrent: SharedTorrent, dir: string, client: string): Promise<void> {
+  const content = join(dir, torrent.name);
+  if (client === 'tt') {
+    expect(sha256OfTree(content)).toBe(torrent.sha256);
+    return;
+  }
+  const isThere = (): boolean =>
+    sha256OfTree(content, { emptyFiles: 'ignored' }) === torrent.sha256OfNonEmpty;
+  await waitFor(isThere, {
+    what: `the right bytes from ${client}`,
+    timeoutMs: FLUSH_TIMEOUT_MS,
+    everyMs: 200,
+  });
 }
 
 export function defineMatrix(kind: ClientKind & { readonly name: PeerName }): void {
@@ -81,12 +101,7 @@ export function defineMatrix(kind: ClientKind & { readonly name: PeerName }): vo
                 : { ...base, ...where };
             const out = join(scratch.path, `out-${leecher.name}-${slug}`);
             await (await leecher.leech(source, out)).waitUntilComplete(TRANSFER_TIMEOUT_MS);
-            // Some foreign clients do not make files of no bytes; tt must.
-            if (leecher.name === 'tt') expect(sha256OfTree(join(out, torrent.name))).toBe(torrent.sha256);
-            else
-              expect(sha256OfTree(join(out, torrent.name), { emptyFiles: 'ignored' })).toBe(
-                torrent.sha256OfNonEmpty,
-              );
+            await expectContent(torrent, out, leecher.name);
             if (usesTracker) expect(room.announces.some(({ event }) => event === 'started')).toBe(true);
           };
 
