@@ -3,16 +3,14 @@
 // that do not wait (verified, unwanted, open) are in the last bucket. A change moves one piece across bucket borders: O(ranks between).
 import { Bitfield } from '../base/bitfield.ts';
 import { type Rng, randomInt } from '../base/clock.ts';
-import { invariant } from '../base/result.ts';
+import { InvariantError, invariant } from '../base/result.ts';
 import { nextCommonBit, visitCommonBits } from './bit-scan.ts';
-import { MAX_PRIORITY, MAX_RANK, type PickPolicy } from './policy.ts';
+import { MAX_RANK, type PickPolicy } from './policy.ts';
+import { RankTable } from './rank-table.ts';
 
 /** Two per rank: even for pieces that only complete peers have, so that they are skipped while there is none; then "out". */
 const OUT = (MAX_RANK + 1) * 2;
 const BUCKETS = OUT + 1;
-
-/** Ranks are looked up, not computed, up to this availability: more peers than a torrent ever has. */
-const TABLE_AVAILABILITY = 1024;
 
 /** A bitfield with fewer than 1 in 8 bits is cheaper to move piece by piece than to sort again. */
 const SPARSE_FRACTION = 8;
@@ -22,6 +20,9 @@ const SORT_AT_ONCE_PIECES = 65_536;
 /** A sort of a million pieces takes about 20 ms: at most 4 % of the time. Until then a new peer's pieces have old ranks. */
 const SORT_INTERVAL_MS = 500;
 
+/** Peers counted before the histogram grows. */
+const HISTOGRAM_START = 64;
+
 export class AvailabilityOrder {
   readonly pieceCount: number;
   /** Set for pieces that are wanted, not verified and not open. Change only by `setWaiting`. */
@@ -29,8 +30,7 @@ export class AvailabilityOrder {
   /** How often a piece began to wait: a search that found nothing need not be repeated until this changes. */
   returns = 0;
   readonly #rng: Rng;
-  readonly #policy: PickPolicy;
-  readonly #rankTable: Uint16Array;
+  readonly #ranks: RankTable;
   /** Peers that have it, complete ones aside. */
   readonly #availability: Uint16Array;
   readonly #priority: Uint8Array;
@@ -39,8 +39,8 @@ export class AvailabilityOrder {
   readonly #bucket: Uint16Array;
   /** Bucket b is order[starts[b] .. starts[b + 1]). */
   readonly #starts = new Int32Array(BUCKETS + 1);
-  /** Pieces by availability. */
-  readonly #histogram: number[] = [];
+  /** Pieces by availability. Its last place is always 0: one change raises an availability by one. */
+  #histogram = new Int32Array(HISTOGRAM_START);
   #seeds = 0;
   /** Waiting pieces of availability 0. */
   #lonely = 0;
@@ -52,8 +52,7 @@ export class AvailabilityOrder {
     this.pieceCount = pieceCount;
     this.waiting = new Bitfield(pieceCount);
     this.#rng = rng;
-    this.#policy = options.policy;
-    this.#rankTable = rankTable(options.policy);
+    this.#ranks = new RankTable(options.policy);
     this.#availability = new Uint16Array(pieceCount);
     this.#priority = new Uint8Array(pieceCount).fill(options.priority);
     this.#position = new Int32Array(pieceCount);
@@ -81,6 +80,7 @@ export class AvailabilityOrder {
   }
 
   addPieces(pieces: Bitfield): void {
+    this.#growHistogram();
     this.#shiftAll(pieces, 1);
   }
 
@@ -89,6 +89,7 @@ export class AvailabilityOrder {
   }
 
   add(piece: number): void {
+    this.#growHistogram();
     this.#shift(piece, 1);
     this.#settle(piece);
   }
@@ -243,14 +244,20 @@ export class AvailabilityOrder {
 
   // --- Upkeep ---------------------------------------------------------------------------------------------------
 
+  #growHistogram(): void {
+    if (this.#histogram[this.#histogram.length - 1] === 0) return;
+    const wider = new Int32Array(this.#histogram.length * 2);
+    wider.set(this.#histogram);
+    this.#histogram = wider;
+  }
+
   #shiftAll(pieces: Bitfield, by: 1 | -1): void {
     const isSparse = pieces.count * SPARSE_FRACTION < this.pieceCount;
     const bytes = pieces.bytes;
     for (let at = 0; at < bytes.length; at++) {
-      let rest = bytes[at] as number;
-      while (rest !== 0) {
+      for (let rest = bytes[at] as number; rest !== 0; ) {
         const bit = Math.clz32(rest) - 24;
-        rest &= ~(0x80 >>> bit);
+        rest ^= 0x80 >>> bit;
         const piece = at * 8 + bit;
         this.#shift(piece, by);
         if (isSparse) this.#settle(piece);
@@ -262,21 +269,18 @@ export class AvailabilityOrder {
   #shift(piece: number, by: 1 | -1): void {
     const before = this.#availability[piece] as number;
     const after = before + by;
-    invariant(after >= 0, `availability of piece ${piece} below zero`);
+    if (after < 0) throw new InvariantError(`availability of piece ${piece} below zero`);
     this.#availability[piece] = after;
-    this.#histogram[before] = (this.#histogram[before] as number) - 1;
-    this.#histogram[after] = (this.#histogram[after] ?? 0) + 1;
+    const histogram = this.#histogram;
+    histogram[before] = (histogram[before] as number) - 1;
+    histogram[after] = (histogram[after] as number) + 1;
     if ((before === 0 || after === 0) && this.waiting.has(piece)) this.#lonely -= by;
   }
 
   #bucketOf(piece: number): number {
     if (!this.waiting.has(piece)) return OUT;
     const availability = this.#availability[piece] as number;
-    const priority = this.#priority[piece] as number;
-    const rank =
-      availability < TABLE_AVAILABILITY
-        ? (this.#rankTable[availability * (MAX_PRIORITY + 1) + priority] as number)
-        : checkedRank(this.#policy, availability, priority);
+    const rank = this.#ranks.rank(availability, this.#priority[piece] as number);
     return rank * 2 + (availability > 0 ? 1 : 0);
   }
 
@@ -373,23 +377,3 @@ export class AvailabilityOrder {
 const RANDOM_PROBES = 8;
 /** Up to here matches are sorted among themselves; more will soon be met in order. */
 const FEW_MATCHES = 4096;
-
-/** The policy may come from a user: out of range is cut off, no number at all is an error. */
-function checkedRank(policy: PickPolicy, availability: number, priority: number): number {
-  const rank = policy.rank(availability, priority);
-  invariant(
-    !Number.isNaN(rank),
-    `policy ${policy.name} gave no rank for ${availability} peers, priority ${priority}`,
-  );
-  return Math.trunc(Math.min(MAX_RANK, Math.max(0, rank)));
-}
-
-function rankTable(policy: PickPolicy): Uint16Array {
-  const table = new Uint16Array(TABLE_AVAILABILITY * (MAX_PRIORITY + 1));
-  for (let availability = 0; availability < TABLE_AVAILABILITY; availability++) {
-    for (let priority = 1; priority <= MAX_PRIORITY; priority++) {
-      table[availability * (MAX_PRIORITY + 1) + priority] = checkedRank(policy, availability, priority);
-    }
-  }
-  return table;
-}

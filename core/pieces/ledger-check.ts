@@ -12,7 +12,7 @@ export function checkLedger(ledger: Ledger): void {
   for (const open of ledger.openPieces()) {
     open.checkInvariants();
     blocks += open.blockCount;
-    for (const flag of open.isSlowSegment) slow += flag;
+    for (const flag of open.isSlowSegment) slow += flag ? 1 : 0;
     for (const slot of open.slots) held += slot === NONE ? 0 : 1;
     const isListed = open.freeListIndex !== NONE;
     invariant(isListed === (open.free > 0 && !open.isUnwanted), `piece ${open.piece}: listed wrongly`);

@@ -52,7 +52,7 @@ export class NewPieces {
     const order = this.#order;
     if (order.waiting.count === 0) return -1;
     if (peer.isChoked) return this.#chooseAllowed(peer);
-    const suggested = this.#chooseSuggested(peer);
+    const suggested = this.chooseSuggested(peer);
     if (suggested >= 0) return suggested;
     if (this.#policy.order === 'by-index') return order.next(peer.pieces, 0);
     if (this.isStarting) return order.random(peer.pieces);
@@ -80,7 +80,9 @@ export class NewPieces {
     return -1;
   }
 
-  #chooseSuggested(peer: PickerPeer): number {
+  /** @returns a waiting piece that the peer advised (BEP 6) and may send, or -1 */
+  chooseSuggested(peer: PickerPeer): number {
+    if (peer.isChoked) return -1;
     let left = SUGGESTIONS_LOOKED_AT;
     for (const piece of peer.suggested ?? []) {
       if (left-- === 0) break;

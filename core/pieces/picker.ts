@@ -122,7 +122,7 @@ export class PiecePicker {
     const wasWanted = this.priorityOf(piece) > 0;
     const isWanted = priority > 0;
     if (isWanted !== wasWanted) this.#needs.addWanted(isWanted ? 1 : -1, this.#layout.pieceSize(piece));
-    // The order never holds a waiting piece of priority 0, for which policies have no rank.
+    // Out of the order first: one move there instead of two.
     if (!isWanted) this.#order.setWaiting(piece, false);
     this.#order.setPriority(piece, priority);
     return this.#settle(piece, wasNeeded);

@@ -93,13 +93,18 @@ export class Requests {
     const { book, limit } = pick;
     if (this.#sequential.isOn) this.#pickWindow(pick);
     if (this.#count < limit) this.#takeCurrent(pick);
-    const isFast = book.speed === 'fast';
+    // Advice of a seed is how first copies leave it once: worth more than ending soon what others have as well.
+    if (this.#ledger.openBlocks <= this.#limits.openBlocks) this.#openSuggested(pick);
     const sharesFirst = this.#newPieces.isStarting || this.#isManyOpen();
-    this.#share(pick, sharesFirst ? HELPING : isFast ? ORPHAN : SAME_KIND);
+    this.#share(pick, sharesFirst ? HELPING : SAME_KIND);
     this.#openNew(pick);
     this.#share(pick, HINDERING);
     if (this.#count > 0 || book.outstanding > 0) return;
-    if (this.lackedSlots && this.#evictOne(pick)) this.#openNew(pick);
+    if (this.lackedSlots && this.#evictOne(pick)) {
+      this.#pickNumber++; // what found no slot may find one now
+      this.#openNew(pick);
+      this.#share(pick, HINDERING);
+    }
     if (this.#count === 0) this.#double(pick);
   }
 
@@ -205,6 +210,14 @@ export class Requests {
     }
   }
 
+  #openSuggested(pick: Pick): void {
+    while (this.#count < pick.limit) {
+      const piece = this.#newPieces.chooseSuggested(pick.peer);
+      if (piece < 0 || !this.#open(pick, piece)) return;
+      this.#newPieces.noteOpened(pick.book, piece);
+    }
+  }
+
   /** @returns whether there was a slot for it */
   #open(pick: Pick, piece: number): boolean {
     const { peer, book, nowMs } = pick;
@@ -253,9 +266,9 @@ export class Requests {
     if (this.#count === 0) this.#duplicates.askOne(pick, this.isAllRequested, ask);
   }
 
-  /** Frees the buffer that holds least, of those nobody is filling. Only for a peer that has something to open. */
+  /** Frees the buffer that holds least, of those nobody is filling; this peer cannot either, or it would do so. */
   #evictOne(pick: Pick): boolean {
-    if (this.#newPieces.choose(pick.peer, pick.book, pick.nowMs) < 0) return false;
+    if (pick.book.speed === 'slow' && this.#ledger.slots.isRationed) return false;
     let victim: OpenPiece | undefined;
     let victimSegment = NONE;
     let fewest = Number.POSITIVE_INFINITY;

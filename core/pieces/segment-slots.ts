@@ -31,7 +31,7 @@ export class SegmentSlots {
     const slot = this.#pool.acquire();
     if (slot < 0) return false;
     open.slots[segment] = slot;
-    open.isSlowSegment[segment] = isSlowPeer ? 1 : 0;
+    open.isSlowSegment[segment] = isSlowPeer;
     if (isSlowPeer) this.#slow++;
     this.#held++;
     return true;
@@ -41,8 +41,8 @@ export class SegmentSlots {
   handOver(open: OpenPiece, segment: number): number {
     const slot = open.slots[segment] as number;
     open.slots[segment] = NONE;
-    if (open.isSlowSegment[segment] === 1) this.#slow--;
-    open.isSlowSegment[segment] = 0;
+    if (open.isSlowSegment[segment]) this.#slow--;
+    open.isSlowSegment[segment] = false;
     this.#held--;
     return slot;
   }

@@ -109,6 +109,12 @@ describe('endgame', () => {
     expect(world.picks(peer, 1)).toEqual(['0:0']);
   });
 
+  test('... or what a slow peer owes, if it is fast itself', () => {
+    const world = new PickerWorld({ have: '..', availability: '11', partial: { 0: '????' }, helper: 'slow' });
+    expect(world.picks(world.peer({ id: 1, has: '#.', speed: 'medium' }), 9)).toEqual([]);
+    expect(world.picks(world.peer({ id: 2, has: '#.', speed: 'fast' }), 9)).toEqual(['0:0']);
+  });
+
   test('what a slow peer owes goes first, then what is oldest', () => {
     const world = new PickerWorld({ have: '.', availability: '1', blocks: 5 });
     world.picks(world.peer({ id: 1, speed: 'fast' }), 2);
@@ -192,6 +198,41 @@ describe('full buffers', () => {
     expect(world.pick(peer, 9)).toBe('..4');
     expect(world.open).toBe('0[##..] 2[????]');
     expect(world.picker.counters.evictedBlocks).toBe(1);
+  });
+
+  test('... also for the next segment of an open piece', () => {
+    const world = new PickerWorld({
+      have: '..',
+      availability: '11',
+      blocks: 4,
+      segment: 2,
+      slots: 1,
+      partial: { 1: '##..' },
+      helper: 'gone',
+    });
+    world.write();
+    world.picks(world.peer({ id: 3, has: '#.' }), 1);
+    world.send(3, 0, 0);
+    world.picker.abandonPeer(3);
+    world.nowMs += 5000;
+    expect(world.pick(world.peer({ id: 4, has: '.#' }), 9)).toBe('.2');
+    expect(world.open).toBe('1[##??]');
+  });
+
+  test('... but not for a slow peer whose kind has had its share', () => {
+    const world = new PickerWorld({
+      have: '...',
+      availability: '111',
+      blocks: 2,
+      limits: { slowSegments: 1 },
+      partial: { 0: '#.' },
+      helper: 'gone',
+    });
+    world.nowMs += 60_000;
+    world.pick(world.peer({ id: 1, speed: 'fast', has: '.#.' }), 1);
+    world.pick(world.peer({ id: 2, speed: 'slow', has: '.##' }), 3);
+    expect(world.pick(world.peer({ id: 3, speed: 'slow', has: '..#' }), 9)).toBe('...');
+    expect(world.open).toBe('0[#.] 1[??] 2[??]');
   });
 
   test('... but not for a peer that would have nothing to open', () => {
