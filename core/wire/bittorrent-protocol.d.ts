@@ -16,6 +16,8 @@ declare module 'bittorrent-protocol' {
     extendedMapping: Record<number, string>;
     /** Sent with `m` from extendedMapping, as soon as both handshakes are known. */
     extendedHandshake: Record<string, unknown>;
+    /** Name -> the peer's id, of every extended handshake so far. */
+    readonly peerExtendedMapping: Readonly<Record<string, number>>;
     peerPieces: unknown;
     on<Name extends keyof WireEvents>(name: Name, listener: WireEvents[Name]): this;
     handshake(

@@ -51,8 +51,6 @@ export class ControlFrames implements ProtocolEvents {
   #own: OwnHandshake | undefined;
   #pieceStatements = 0;
   #extendedHandshakes = 0;
-  /** Ids by which the peer takes our registry's extensions; later handshakes change single ones. */
-  readonly #peerIds = new Map<string, number>();
 
   constructor(options: ControlOptions) {
     this.#handler = options.handler;
@@ -178,14 +176,13 @@ export class ControlFrames implements ProtocolEvents {
   }
 
   sendExtended(name: string, payload: Uint8Array): boolean {
-    const id = this.#peerIds.get(name);
-    if (id === undefined) return false;
-    this.wire.extended(id, payload);
+    if (!this.peerTakes(name)) return false;
+    this.wire.extended(this.wire.peerIdOf(name), payload);
     return true;
   }
 
   peerTakes(name: string): boolean {
-    return this.#peerIds.has(name);
+    return extensionNamed(name) !== undefined && this.wire.peerIdOf(name) !== 0;
   }
 
   onBitfieldBytes(bytes: Uint8Array): void {
@@ -210,7 +207,7 @@ export class ControlFrames implements ProtocolEvents {
     else this.#handler.onExtended(name, payload);
   }
 
-  /** An extended frame goes on to Wire only when Wire can do no harm with it. */
+  /** @returns whether the frame itself may go on to Wire */
   #checkExtended(frame: Uint8Array): boolean {
     const id = frame[FRAME_HEAD_BYTES] as number;
     const payload = frame.subarray(FRAME_HEAD_BYTES + 1);
@@ -231,11 +228,7 @@ export class ControlFrames implements ProtocolEvents {
       this.#violate(decoded.reason.what);
       return false;
     }
-    for (const [name, peerId] of decoded.value.extensionIds) {
-      if (peerId === 0) this.#peerIds.delete(name);
-      else this.#peerIds.set(name, peerId);
-    }
-    this.wire.receive(frame);
+    this.wire.receiveExtendedHandshake(decoded.value.extensionIds);
     this.#handler.onExtendedHandshake(decoded.value);
     return false;
   }

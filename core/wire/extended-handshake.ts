@@ -37,16 +37,11 @@ const HANDSHAKE_OPTIONS: BencodeOptions = {
   // Some clients do not sort: nothing here is hashed, so order does not matter.
   allowUnsorted: true,
 };
-/** A key that would change the object that the wire package decodes into. No client sends it by accident. */
-const POISON_KEY = '__proto__';
-
 export function decodeExtendedHandshake(payload: Uint8Array): Result<ExtendedHandshake> {
   const decoded = decodeDict(payload, HANDSHAKE_OPTIONS);
   if (!decoded.ok) return reject(`extended handshake: ${decoded.reason.what}`);
   const dict = decoded.value;
   const names = dict.dict('m');
-  if (dict.has(POISON_KEY) || names?.has(POISON_KEY) === true)
-    return reject('extended handshake with a forbidden key');
   const extensionIds = new Map<string, number>();
   for (const { key, value } of names?.entries() ?? []) {
     const name = textOf(key);

@@ -13,17 +13,15 @@ export class MetadataCopy<Peer> {
   readonly #from: (Peer | undefined)[];
   readonly #askedAt: Uint8Array;
   #missing: number;
-  /** Clock ms of the last piece, or of the start. */
-  lastProgressMs: number;
+  storedBytes = 0;
 
-  constructor(size: number, only: Peer | undefined, nowMs: number) {
+  constructor(size: number, only: Peer | undefined) {
     this.size = size;
     this.only = only;
     this.#missing = metadataPieceCount(size);
     this.pieces = new Array<Uint8Array | undefined>(this.#missing).fill(undefined);
     this.#from = new Array<Peer | undefined>(this.#missing).fill(undefined);
     this.#askedAt = new Uint8Array(this.#missing);
-    this.lastProgressMs = nowMs;
   }
 
   get isComplete(): boolean {
@@ -38,13 +36,13 @@ export class MetadataCopy<Peer> {
     return Math.max(0, Math.min(METADATA_PIECE_BYTES, this.size - piece * METADATA_PIECE_BYTES));
   }
 
-  /** @returns false when the piece was there already */
-  store(piece: number, bytes: Uint8Array, from: Peer): boolean {
-    if (this.pieces[piece] !== undefined) return false;
+  /** Bytes for a piece that is there already are let go: they came twice because two were asked. */
+  store(piece: number, bytes: Uint8Array, from: Peer): void {
+    if (this.pieces[piece] !== undefined) return;
+    this.storedBytes += bytes.length;
     this.pieces[piece] = bytes;
     this.#from[piece] = from;
     this.#missing--;
-    return true;
   }
 
   /** The missing piece that the fewest are asked for; -1 when there is none. @param isAsked of the asking peer itself */

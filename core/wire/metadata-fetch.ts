@@ -1,16 +1,18 @@
 // Fetches the info dictionary from many peers at once (BEP 9) and finds out who lied. Invariants: a size that somebody
-// claims is trusted for that peer's own bytes only; memory is bounded by MAX_COPIES sizes and grows only with bytes that
-// came; nothing leaves here that does not match the info hash.
+// claims is trusted for that peer's own bytes only; memory grows only with bytes that came, up to MAX_HELD_BYTES; nothing
+// leaves here that does not match the info hash; no peer can hold up another's bytes.
 import { createHash } from 'node:crypto';
 import { bytesEqual, concatBytes } from '../base/bytes.ts';
 import type { InfoHash } from '../base/ids.ts';
 import { MetadataCopy } from './metadata-copy.ts';
 import { MAX_METADATA_BYTES, type MetadataMessage } from './ut-metadata.ts';
 
-/** Copies built at the same time: different claimed sizes, or one peer's copy each after a failure. */
-const MAX_COPIES = 4;
-/** Failed copies whose bytes are kept, to spare honest peers the repeat and to find the liar later. */
-const MAX_FAILED_KEPT = 2;
+/** For all copies together: four of the longest. Beyond it the copy of the largest claimed size goes. */
+const MAX_HELD_BYTES = 4 * MAX_METADATA_BYTES;
+/** After a mixed copy failed each peer makes one of its own: so many at once, and one more with every wait. */
+const OWN_COPIES = 3;
+/** So that slow liars cannot keep the honest from their turn. */
+const MORE_COPIES_AFTER_MS = 5_000;
 /** Covers a round trip of half a second at 4 Mbit/s; Transmission queues 64 before it rejects. */
 const REQUESTS_PER_PEER = 8;
 /** A silent peer is asked no more for a while after this; with several peers its pieces are asked elsewhere at once. */
@@ -18,8 +20,6 @@ const REQUEST_TIMEOUT_MS = 8_000;
 /** Doubles with each failure in a row. A peer that rejects may get the metadata itself in the meantime. */
 const BACKOFF_MS = 5_000;
 const MAX_BACKOFF_MS = 60_000;
-/** A copy that got nothing for this long makes room when others wait. */
-const STALLED_MS = 20_000;
 /** Data nobody asked for: some may cross a time-out, more is a flood. */
 const MAX_UNASKED = 16;
 
@@ -36,6 +36,12 @@ interface FetchPeer<Peer> {
   notBeforeMs: number;
 }
 
+interface FailedCopy<Peer> {
+  /** Spares honest peers the repeat, and tells the liar later; undefined when memory was short. */
+  copy: MetadataCopy<Peer> | undefined;
+  readonly atMs: number;
+}
+
 export interface MetadataRequest<Peer> {
   readonly peer: Peer;
   readonly piece: number;
@@ -46,8 +52,8 @@ export class MetadataFetch<Peer> {
   readonly #infoHash: InfoHash;
   readonly #peers = new Map<Peer, FetchPeer<Peer>>();
   #copies: MetadataCopy<Peer>[] = [];
-  /** Sizes of which a mixed copy failed: from then on each peer of that size makes a copy of its own. */
-  readonly #failed = new Map<number, MetadataCopy<Peer> | undefined>();
+  /** By size: from then on each peer of that size makes a copy of its own. */
+  readonly #failed = new Map<number, FailedCopy<Peer>>();
   readonly #liars: Peer[] = [];
   #result: Uint8Array | undefined;
 
@@ -120,8 +126,9 @@ export class MetadataFetch<Peer> {
     if (message.bytes.length !== copy.lengthOf(message.piece))
       return `metadata piece of ${message.bytes.length} bytes`;
     state.failures = 0;
-    if (copy.store(message.piece, message.bytes, peer)) copy.lastProgressMs = nowMs;
-    if (copy.isComplete) this.#check(copy);
+    copy.store(message.piece, message.bytes, peer);
+    if (copy.isComplete) this.#check(copy, nowMs);
+    else this.#boundMemory(nowMs);
     return undefined;
   }
 
@@ -131,7 +138,6 @@ export class MetadataFetch<Peer> {
     if (this.#result !== undefined) return requests;
     this.#expire(nowMs);
     this.#assign(nowMs);
-    if (this.#result !== undefined) return requests;
     const idle = new Set([...this.#peers.values()].filter((state) => state.notBeforeMs <= nowMs));
     // Round by round, so that the pieces spread over the peers before anyone gets a long queue.
     for (let depth = 1; depth <= REQUESTS_PER_PEER; depth++) {
@@ -167,8 +173,7 @@ export class MetadataFetch<Peer> {
     for (const state of this.#peers.values()) {
       for (const sentMs of state.inFlight.values()) consider(sentMs + REQUEST_TIMEOUT_MS);
       consider(state.notBeforeMs);
-      if (state.copy === undefined)
-        for (const copy of this.#copies) consider(copy.lastProgressMs + STALLED_MS);
+      if (state.copy === undefined) consider(nowMs + MORE_COPIES_AFTER_MS);
     }
     return next;
   }
@@ -185,50 +190,59 @@ export class MetadataFetch<Peer> {
     }
   }
 
-  /** Gives every peer a copy to work on: the shared one of its size, or after that failed, its own. */
+  /** Gives every peer a copy to work on: the shared one of its size, or after that failed, its own when it is its turn. */
   #assign(nowMs: number): void {
-    const waiting = [...this.#peers.values()].filter((state) => state.copy === undefined);
-    if (waiting.length === 0) return;
-    const supporters = new Map<number, number>();
-    for (const { size } of this.#peers.values()) supporters.set(size, (supporters.get(size) ?? 0) + 1);
-    // The size that most peers name is the likeliest to be true.
-    waiting.sort((a, b) => (supporters.get(b.size) as number) - (supporters.get(a.size) as number));
-    for (const state of waiting) {
-      const only = this.#failed.has(state.size) ? state.key : undefined;
-      let copy = this.#copies.find((other) => other.size === state.size && other.only === only);
-      if (copy === undefined && this.#makeRoom(nowMs)) {
-        copy = new MetadataCopy<Peer>(state.size, only, nowMs);
-        const failed = this.#failed.get(state.size);
-        if (failed !== undefined) copy.adopt(failed, state.key);
-        this.#copies.push(copy);
+    for (const state of this.#peers.values()) {
+      if (state.copy !== undefined) continue;
+      const failed = this.#failed.get(state.size);
+      if (failed === undefined) {
+        state.copy = this.#copies.find((copy) => copy.size === state.size && copy.only === undefined);
+        if (state.copy !== undefined) continue;
+      } else {
+        const turns = Math.floor((nowMs - failed.atMs) / MORE_COPIES_AFTER_MS);
+        if (this.#busyOwnCopies(state.size, nowMs) >= OWN_COPIES + turns) continue;
       }
-      if (copy === undefined) continue;
-      state.copy = copy;
+      state.copy = new MetadataCopy<Peer>(state.size, failed === undefined ? undefined : state.key);
+      if (failed?.copy !== undefined) state.copy.adopt(failed.copy, state.key);
+      this.#copies.push(state.copy);
     }
-    const complete = this.#copies.filter((copy) => copy.isComplete);
-    for (const copy of complete) if (this.#result === undefined) this.#check(copy);
-    if (complete.length > 0 && this.#result === undefined) this.#assign(nowMs);
   }
 
-  #makeRoom(nowMs: number): boolean {
-    if (this.#copies.length < MAX_COPIES) return true;
-    const stalled = this.#copies.find((copy) => nowMs - copy.lastProgressMs >= STALLED_MS);
-    if (stalled === undefined) return false;
+  #busyOwnCopies(size: number, nowMs: number): number {
+    let count = 0;
     for (const state of this.#peers.values()) {
-      if (state.copy !== stalled) continue;
-      this.#release(state);
+      if (state.size === size && state.copy?.only !== undefined && state.notBeforeMs <= nowMs) count++;
+    }
+    return count;
+  }
+
+  /** True sizes are small ones as a rule, and false small ones are complete, and disproved, soon. */
+  #boundMemory(nowMs: number): void {
+    let held = 0;
+    let largest: MetadataCopy<Peer> | undefined;
+    for (const copy of this.#copies) {
+      held += copy.storedBytes;
+      if (largest === undefined || copy.size > largest.size) largest = copy;
+    }
+    for (const failed of this.#failed.values()) {
+      held += failed.copy?.storedBytes ?? 0;
+      if (held > MAX_HELD_BYTES) failed.copy = undefined;
+    }
+    if (held <= MAX_HELD_BYTES || largest === undefined) return;
+    for (const state of this.#peers.values()) {
+      if (state.copy !== largest) continue;
+      this.#backOff(state, nowMs);
       state.copy = undefined;
     }
-    this.#drop(stalled);
-    return true;
+    this.#drop(largest);
   }
 
-  #check(copy: MetadataCopy<Peer>): void {
+  #check(copy: MetadataCopy<Peer>, nowMs: number): void {
     const info = concatBytes(copy.pieces as Uint8Array[]);
     this.#drop(copy);
     if (bytesEqual(createHash('sha1').update(info).digest(), this.#infoHash)) {
       this.#result = info;
-      for (const other of [this.#failed.get(copy.size), ...this.#copies]) {
+      for (const other of [this.#failed.get(copy.size)?.copy, ...this.#copies]) {
         if (other?.size === copy.size)
           for (const liar of other.sendersThatDifferFrom(copy)) this.#accuse(liar);
       }
@@ -238,18 +252,12 @@ export class MetadataFetch<Peer> {
     }
     const senders = copy.senders();
     if (senders.size === 1) for (const liar of senders) this.#accuse(liar);
-    else this.#keepFailed(copy);
+    else this.#failed.set(copy.size, { copy, atMs: nowMs });
     for (const state of this.#peers.values()) {
       if (state.copy !== copy) continue;
       this.#release(state);
       state.copy = undefined;
     }
-  }
-
-  #keepFailed(copy: MetadataCopy<Peer>): void {
-    const kept = [...this.#failed.keys()].filter((size) => this.#failed.get(size) !== undefined);
-    if (kept.length >= MAX_FAILED_KEPT) this.#failed.set(kept[0] as number, undefined);
-    this.#failed.set(copy.size, copy);
   }
 
   #accuse(liar: Peer): void {

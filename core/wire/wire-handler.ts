@@ -47,8 +47,6 @@ export interface WireHandler {
    * return true; the payload is copied there as it comes. False: the payload is skipped and counted.
    */
   onBlockStart(piece: number, begin: number, length: number): boolean;
-  /** `bytes` of the payload of the current block just arrived: for rates, and for timeouts of slow lines. */
-  onBlockBytes?(bytes: number): void;
   onBlockEnd(piece: number, begin: number, length: number): void;
   /** The connection ended within a block that was taken: its target holds only part of it. */
   onBlockAborted(piece: number, begin: number, length: number): void;
