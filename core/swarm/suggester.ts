@@ -42,7 +42,7 @@ export class Suggester {
 
   /** It was choked or is gone: what it was to take is open again. */
   release(peer: SwarmPeer): void {
-    peer.suggestedOut.length = 0;
+    for (const piece of peer.suggestedOut.splice(0)) this.#takers.delete(piece);
     this.#isExhausted = false;
   }
 
@@ -73,8 +73,8 @@ export class Suggester {
         continue;
       }
       const taker = this.#takers.get(piece);
-      const isTaken = taker !== undefined && taker !== peer && !taker.isEnding && !taker.amChoking;
-      if (!isTaken && !peer.suggestedOut.includes(piece)) return piece;
+      const isTaken = taker !== undefined && !taker.isEnding && (taker === peer || !taker.amChoking);
+      if (!isTaken) return piece;
     }
     this.#isExhausted = true;
     return -1;

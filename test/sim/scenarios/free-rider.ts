@@ -35,6 +35,8 @@ export const FREE_RIDER: FreeRiderOptions = {
 };
 
 const UP = 256 << 10;
+/** Fast enough not to be what everybody waits for: the trade between leechers decides. */
+const SEED_UP = 4 * UP;
 const DOWN = 2 << 20;
 const MAX_SECONDS = 3600;
 
@@ -42,7 +44,7 @@ export function runFreeRider(options: FreeRiderOptions): FreeRiderResult {
   const world = new SimWorld(options);
   const policy = options.chokePolicy ?? titForTat();
   const line = { upBytesPerSec: UP, downBytesPerSec: DOWN, delayMs: 20, chokePolicy: policy };
-  const seed = world.addNode({ ...line, isSeed: true });
+  const seed = world.addNode({ ...line, upBytesPerSec: SEED_UP, isSeed: true });
   const contributors = Array.from({ length: options.contributors }, () => world.addNode(line));
   const freeRiders = Array.from({ length: options.freeRiders }, () =>
     world.addNode({ ...line, uploadSlots: 0 }),
