@@ -24,7 +24,10 @@ export interface ComposeOptions {
 /** Flags of engine parts that this version does not have: an "off" is true already, anything else would be a lie. */
 function refuseMissingFeatures(flags: Flags): void {
   if (flags.list('bootstrap').length > 0) {
-    throw new UsageError('--bootstrap: this version of tt has no DHT', 'Leave it out; use --peer or --tracker.');
+    throw new UsageError(
+      '--bootstrap: this version of tt has no DHT',
+      'Leave it out; use --peer or --tracker.',
+    );
   }
   if (flags.choice('tcp') === false) {
     throw new UsageError('--no-tcp: this version of tt speaks TCP only, nothing would be left');

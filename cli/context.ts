@@ -4,7 +4,7 @@ import type { Environment } from './environment.ts';
 import type { Output } from './output/output.ts';
 import type { ResolvedSettings, Settings } from './settings/settings.ts';
 import type { Interrupts } from './signals.ts';
-import type { CommandSpec, Flags } from './spec.ts';
+import type { CommandSpec, FlagGroup, Flags } from './spec.ts';
 
 export interface CommandContext {
   readonly args: readonly string[];
@@ -15,6 +15,7 @@ export interface CommandContext {
   readonly output: Output;
   readonly log: Log;
   readonly interrupts: Interrupts;
-  /** The whole tree, for `completion` and `help`. */
+  /** The whole tree, for `completion`. */
   readonly program: CommandSpec;
+  readonly commonFlags: FlagGroup;
 }

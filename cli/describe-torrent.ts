@@ -58,7 +58,10 @@ export function torrentText(metainfo: Metainfo): string {
   const count = metainfo.files.filter((file) => !file.isPadding).length;
   const bytes = contentBytes(metainfo);
   fields.push(
-    ['version', metainfo.version === 'v2' ? 'v2 only: this version of tt cannot download it' : metainfo.version],
+    [
+      'version',
+      metainfo.version === 'v2' ? 'v2 only: this version of tt cannot download it' : metainfo.version,
+    ],
     ['size', `${formatBytes(bytes)} (${bytes} bytes) in ${formatCount(count, 'file')}`],
     ['pieces', `${metainfo.layout.pieceCount} of ${formatBytes(metainfo.layout.pieceLength)}`],
   );

@@ -1,5 +1,5 @@
 // Sources as the commands take them: loaded with the environment's stdin, and a hint where a magnet looks cut short.
-import { loadSource, type LoadedSource } from '../core/metainfo/io/load-source.ts';
+import { type LoadedSource, loadSource } from '../core/metainfo/io/load-source.ts';
 import type { CommandContext } from './context.ts';
 
 export type { LoadedSource };

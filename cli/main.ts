@@ -94,6 +94,7 @@ async function runCommand(
         log: sink.log,
         interrupts,
         program: PROGRAM,
+        commonFlags: COMMON_FLAGS,
       };
       // Every leaf of the tree has one.
       const command = await (spec.load as NonNullable<typeof spec.load>)();

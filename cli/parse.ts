@@ -13,7 +13,11 @@ export function flagValue<T>(flag: string, text: string, parse: Parser<T>): T {
 }
 
 /** The same for a flag that may be absent. */
-export function optionalFlagValue<T>(flag: string, text: string | undefined, parse: Parser<T>): T | undefined {
+export function optionalFlagValue<T>(
+  flag: string,
+  text: string | undefined,
+  parse: Parser<T>,
+): T | undefined {
   return text === undefined ? undefined : flagValue(flag, text, parse);
 }
 

@@ -230,7 +230,10 @@ const tracker: CommandSpec = {
         {
           title: 'Announce',
           flags: [
-            { flags: '-p, --port <port>', summary: 'port to announce (default: 0, that is: nothing listens)' },
+            {
+              flags: '-p, --port <port>',
+              summary: 'port to announce (default: 0, that is: nothing listens)',
+            },
             { flags: '--left <size>', summary: 'bytes still to get; 0 asks as a seed does (default: 1)' },
             { flags: '--numwant <count>', summary: 'how many peers to ask for (default: 50)' },
             TIMEOUT_FLAG,
@@ -262,7 +265,11 @@ const tracker: CommandSpec = {
             { flags: '--http-port <port>', summary: 'another port for HTTP' },
             { flags: '--host <address>', summary: 'listen on this address only (default: all)' },
             { flags: '--interval <time>', summary: 'how often clients shall announce (default: 15m)' },
-            { flags: '--allow <hash>', summary: 'serve only this torrent: source or info hash (repeatable)', repeat: true },
+            {
+              flags: '--allow <hash>',
+              summary: 'serve only this torrent: source or info hash (repeatable)',
+              repeat: true,
+            },
             { flags: '--no-udp', summary: 'HTTP only' },
             { ...TIMEOUT_FLAG, summary: 'stop after this long, exit code 0' },
           ],
@@ -309,7 +316,7 @@ const completion: CommandSpec = {
   args: [{ name: 'shell', summary: 'bash, zsh or fish', choices: ['bash', 'zsh', 'fish'] }],
   examples: [
     ['source <(tt completion bash)', 'bash: now; put it into ~/.bashrc to keep it'],
-    ['tt completion zsh > "${fpath[1]}/_tt"', 'zsh'],
+    ['tt completion zsh > ~/.zfunc/_tt', 'zsh, with ~/.zfunc in fpath'],
     ['tt completion fish > ~/.config/fish/completions/tt.fish', 'fish'],
   ],
   load: () => import('./commands/completion.ts'),

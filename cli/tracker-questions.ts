@@ -1,6 +1,7 @@
 // The words of `tt tracker announce|scrape`: which trackers to ask about which torrents, in whatever order they were typed.
-import { toHex } from '../core/base/ids.ts';
+
 import type { InfoHash } from '../core/base/ids.ts';
+import { toHex } from '../core/base/ids.ts';
 import { OperationError, UsageError } from '../core/base/result.ts';
 import { parseTrackerUrl } from '../tracker/tracker-url.ts';
 import type { CommandContext } from './context.ts';
@@ -8,7 +9,11 @@ import { loadOne } from './load-sources.ts';
 
 export interface Question {
   readonly urls: readonly string[];
-  readonly torrents: readonly { readonly source: string; readonly infoHash: InfoHash; readonly name: string }[];
+  readonly torrents: readonly {
+    readonly source: string;
+    readonly infoHash: InfoHash;
+    readonly name: string;
+  }[];
 }
 
 /** @throws UsageError when there is no tracker or no torrent to ask about; OperationError as loadSource */
@@ -31,7 +36,10 @@ export async function questionOf(context: CommandContext): Promise<Question> {
   const tiers = first === undefined ? [] : ('metainfo' in first ? first.metainfo : first.magnet).trackerTiers;
   const urls = [...new Set(tiers.flat())];
   if (urls.length === 0) {
-    throw new UsageError(`${rest[0]} names no tracker`, 'Give the address of one, like udp://tracker.example:6969.');
+    throw new UsageError(
+      `${rest[0]} names no tracker`,
+      'Give the address of one, like udp://tracker.example:6969.',
+    );
   }
   return { urls, torrents };
 }
@@ -39,6 +47,8 @@ export async function questionOf(context: CommandContext): Promise<Question> {
 /** When nobody answered: the first reason there is. */
 export function noAnswer(errors: readonly (string | undefined)[], urls: readonly string[]): OperationError {
   const first = errors.find((error) => error !== undefined) ?? 'no answer';
-  const isLate = errors.length > 0 && errors.every((error) => error !== undefined && /no (answer|reply)|timed? ?out/i.test(error));
+  const isLate =
+    errors.length > 0 &&
+    errors.every((error) => error !== undefined && /no (answer|reply)|timed? ?out/i.test(error));
   return new OperationError(isLate ? 'timeout' : 'network', `${urls.join(', ')}: ${first}`);
 }

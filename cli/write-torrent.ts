@@ -12,7 +12,10 @@ export interface WriteOptions {
 }
 
 /** @returns the absolute path; undefined for stdout. @throws OperationError `disk` when the file exists */
-export async function writeTorrent(context: CommandContext, options: WriteOptions): Promise<string | undefined> {
+export async function writeTorrent(
+  context: CommandContext,
+  options: WriteOptions,
+): Promise<string | undefined> {
   if (options.out === '-') {
     await context.output.console.outBytes(options.bytes);
     return undefined;

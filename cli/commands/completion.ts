@@ -6,7 +6,6 @@ import { completionEntries } from '../completion/tree.ts';
 import { zshScript } from '../completion/zsh.ts';
 import type { CommandContext } from '../context.ts';
 import { done, type Outcome } from '../outcome.ts';
-import { COMMON_FLAGS } from '../program.ts';
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
@@ -15,6 +14,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
   if (!Object.hasOwn(SCRIPTS, shell)) {
     throw new UsageError(`unknown shell "${shell}"`, 'Give one of bash, zsh, fish.');
   }
-  const script = SCRIPTS[shell as keyof typeof SCRIPTS](completionEntries(context.program, COMMON_FLAGS));
+  const script = SCRIPTS[shell as keyof typeof SCRIPTS](
+    completionEntries(context.program, context.commonFlags),
+  );
   return done(script.trimEnd(), { shell, script });
 }

@@ -64,7 +64,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
       ...(flags.choice('date') === false ? {} : { creationDate: Math.floor(Date.now() / 1000) }),
       exclude: out === '-' ? [] : [written],
     },
-    { signal: interrupts.signal, onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes) },
+    {
+      signal: interrupts.signal,
+      onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes),
+    },
   ).finally(() => meter.close());
   if (created.warning !== undefined) output.warn(created.warning);
   const skipped = created.skipped.filter((entry) => entry.why !== 'excluded');

@@ -46,7 +46,12 @@ export async function run(context: CommandContext): Promise<Outcome> {
     const expected = await makeContent(original, size, context.interrupts.signal);
     say('content', `made up ${formatBytes(size)} of random data`, { bytes: size });
 
-    const tracker = await TrackerServer.listen({ clock: systemClock, rng: systemRng, host: LOOPBACK, port: 0 });
+    const tracker = await TrackerServer.listen({
+      clock: systemClock,
+      rng: systemRng,
+      host: LOOPBACK,
+      port: 0,
+    });
     closers.push(() => tracker.close());
     const announceUrl = tracker.urls(LOOPBACK)[0] as string;
     say('tracker', `a tracker of our own listens at ${announceUrl}`, { announceUrl });
@@ -68,7 +73,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
     const result = await download(context, root, metainfo);
     const actual = await sha256Of(path.join(root, 'download', CONTENT_NAME, DATA_NAME));
     if (actual !== expected) {
-      throw new OperationError('verification-failed', `the download differs: sha256 ${actual}, not ${expected}`);
+      throw new OperationError(
+        'verification-failed',
+        `the download differs: sha256 ${actual}, not ${expected}`,
+      );
     }
     const rate = (size / Math.max(1, result.elapsedMs)) * 1000;
     return done(
@@ -143,12 +151,16 @@ function demoSession(context: CommandContext, stateDir: string, limits: Partial<
   return composeSession({ settings, flags: context.flags, log: context.log, overrides: { ipv6: false } });
 }
 
-async function startSeed(context: CommandContext, { root, number, metainfo, original }: SeedPlan): Promise<SessionApi> {
+async function startSeed(
+  context: CommandContext,
+  { root, number, metainfo, original }: SeedPlan,
+): Promise<SessionApi> {
   const home = path.join(root, `seed-${number + 1}`);
   const folder = path.join(home, CONTENT_NAME);
   await mkdir(folder, { recursive: true });
   // Seeds only read: they may share the bytes on disk.
-  for (const name of ['README.txt', DATA_NAME]) await link(path.join(original, name), path.join(folder, name));
+  for (const name of ['README.txt', DATA_NAME])
+    await link(path.join(original, name), path.join(folder, name));
   const session = demoSession(context, path.join(home, 'state'), { downLimit: 0, upLimit: 0 });
   const job = new Job(`seed ${number + 1}`, { isWanted: false, ratio: undefined, timeMs: undefined }, 0);
   const unwatch = watchJobs(session, [job], () => context.environment.nowMs());

@@ -6,7 +6,7 @@ import { composeSession } from '../compose.ts';
 import type { CommandContext } from '../context.ts';
 import { magnetName } from '../describe-torrent.ts';
 import { type ExitReason, worstReason } from '../exit-codes.ts';
-import { loadOne, type LoadedSource } from '../load-sources.ts';
+import { type LoadedSource, loadOne } from '../load-sources.ts';
 import type { Failure, Outcome } from '../outcome.ts';
 import { formatDuration } from '../output/units.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
@@ -136,7 +136,8 @@ function outcomeOf(
   const failures: Failure[] = [];
   for (const [i, job] of jobs.entries()) {
     if (job.failure !== undefined) failures.push(job.failure);
-    else if (!job.isComplete && !isStopped) failures.push(incomplete(job, reasons[i] as ExitReason, timeoutMs));
+    else if (!job.isComplete && !isStopped)
+      failures.push(incomplete(job, reasons[i] as ExitReason, timeoutMs));
   }
   // The caller tells the last one, as it does for every command.
   const last = failures.pop();

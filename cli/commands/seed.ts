@@ -14,14 +14,17 @@ import { loadOne } from '../load-sources.ts';
 import type { Failure, Outcome } from '../outcome.ts';
 import { safeText } from '../output/text.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+import { sourceOptions } from '../transfer/add-options.ts';
 import { Job, watchJobs } from '../transfer/job.ts';
 import { magnetPeers } from '../transfer/magnet-peers.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
-import { sourceOptions } from '../transfer/add-options.ts';
 import { refuseV2Only } from '../v2-only.ts';
 import { writeTorrent } from '../write-torrent.ts';
 import { createOptions } from './create.ts';
+
+/** Apart from the downloads: the same torrent can be seeded and downloaded on one machine, as everybody tries first. */
+const SEED_STATE_NAME = 'seeding';
 
 interface Content {
   readonly job: Job;
@@ -45,7 +48,10 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
   const created = await createTorrent(
     // A --tracker is the torrent's own tracker here, and part of the magnet link.
     createOptions(context, given),
-    { signal: interrupts.signal, onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes) },
+    {
+      signal: interrupts.signal,
+      onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes),
+    },
   ).finally(() => meter.close());
   const out = flags.text('torrentOut');
   if (out !== undefined) {
@@ -65,10 +71,16 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
 function checkFlags(context: CommandContext): void {
   const { args, flags, output } = context;
   if (args.length > 1 && flags.text('torrent') !== undefined) {
-    throw new UsageError('--torrent describes one PATH, but several are given', 'Seed them with one command each.');
+    throw new UsageError(
+      '--torrent describes one PATH, but several are given',
+      'Seed them with one command each.',
+    );
   }
   if (args.length > 1 && flags.text('torrentOut') !== undefined) {
-    throw new UsageError('--torrent-out is one file, but several PATHs are given', 'Make them with "tt create".');
+    throw new UsageError(
+      '--torrent-out is one file, but several PATHs are given',
+      'Make them with "tt create".',
+    );
   }
   if (flags.text('torrentOut') === '-' && output.isForPrograms) {
     throw new UsageError('--torrent-out - and --json or --events both want stdout');
@@ -85,7 +97,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const timeoutMs = optionalFlagValue('--timeout', flags.text('timeout'), parseDurationMs);
   const nowMs = (): number => environment.nowMs();
   const jobs = context.args.map((each) => new Job(each, until, nowMs()));
-  const session = composeSession({ settings, flags, log });
+  const stateDir = path.join(settings.stateDir, SEED_STATE_NAME);
+  const session = composeSession({ settings: { ...settings, stateDir }, flags, log });
   const contents: Content[] = [];
   for (const job of jobs) {
     try {
@@ -166,7 +179,13 @@ function outcomeOf(
   const failures: Failure[] = jobs.map((job) => job.failure).filter((failure) => failure !== undefined);
   if (isTimeout && failures.length === 0) {
     const error = new OperationError('timeout', 'seeding stopped: --timeout ran out');
-    failures.push({ reason: 'timeout', message: error.message, hint: undefined, code: undefined, stack: undefined });
+    failures.push({
+      reason: 'timeout',
+      message: error.message,
+      hint: undefined,
+      code: undefined,
+      stack: undefined,
+    });
   }
   const last = failures.pop();
   for (const failure of failures) context.output.failure(failure);

@@ -1,7 +1,7 @@
 // `tt tracker announce`: one announce to each tracker over every address family, with what came back.
 import { randomBytes } from 'node:crypto';
 import { peerIdOf } from '../../core/base/ids.ts';
-import { announceOnce, type AnnounceOnceResult } from '../../tracker/io/once.ts';
+import { type AnnounceOnceResult, announceOnce } from '../../tracker/io/once.ts';
 import { trackerClientOptions } from '../compose.ts';
 import type { CommandContext } from '../context.ts';
 import { failureOf } from '../failure.ts';
@@ -22,7 +22,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, interrupts, settings } = context;
   const timeoutMs = optionalFlagValue('--timeout', flags.text('timeout'), parseDurationMs);
   const portText = flags.text('port');
-  const port = portText === undefined || portText === '0' ? 0 : optionalFlagValue('--port', portText, parsePort);
+  const port =
+    portText === undefined || portText === '0' ? 0 : optionalFlagValue('--port', portText, parsePort);
   const left = optionalFlagValue('--left', flags.text('left'), parseBytes);
   const numwant = optionalFlagValue('--numwant', flags.text('numwant'), parseCount);
   const { urls, torrents } = await questionOf(context);
@@ -47,7 +48,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const data = { answers };
   const text = answers.map(answerText).join('\n');
   if (answers.some((answer) => answer.ok)) return { reason: 'done', text, data };
-  const error = noAnswer(answers.flatMap((answer) => answer.families.map((family) => family.error)), urls);
+  const error = noAnswer(
+    answers.flatMap((answer) => answer.families.map((family) => family.error)),
+    urls,
+  );
   return { reason: error.slug, text: '', data, failure: failureOf(error) };
 }
 

@@ -35,7 +35,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
       if (family.error !== undefined) return [['-', '-', '-', safeText(family.error), where]];
       return family.torrents.map((torrent, i) =>
         torrent.known
-          ? [torrent.seeds, torrent.leechers, torrent.downloads, safeText(torrents[i]?.name ?? ''), where].map(String)
+          ? [
+              torrent.seeds,
+              torrent.leechers,
+              torrent.downloads,
+              safeText(torrents[i]?.name ?? ''),
+              where,
+            ].map(String)
           : ['-', '-', '-', `${safeText(torrents[i]?.name ?? '')} (not known)`, where],
       );
     }),

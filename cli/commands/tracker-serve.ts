@@ -8,7 +8,7 @@ import { TrackerServer } from '../../tracker/serve/tracker-server.ts';
 import type { CommandContext } from '../context.ts';
 import { loadOne } from '../load-sources.ts';
 import type { Outcome } from '../outcome.ts';
-import { optionalFlagValue, parseDurationMs, parsePort, type Parser } from '../parse.ts';
+import { optionalFlagValue, type Parser, parseDurationMs, parsePort } from '../parse.ts';
 import { waitFor } from '../transfer/session-runner.ts';
 
 /** What trackers have always used. */
@@ -26,7 +26,10 @@ async function allowedHashes(context: CommandContext): Promise<readonly InfoHash
 function hostFlag(context: CommandContext): string | undefined {
   const host = context.flags.text('host');
   if (host !== undefined && host !== 'localhost' && parseIp(host) === undefined) {
-    throw new UsageError(`--host: "${host}" is not an IP address`, 'Leave it out to listen on every address.');
+    throw new UsageError(
+      `--host: "${host}" is not an IP address`,
+      'Leave it out to listen on every address.',
+    );
   }
   return host;
 }
@@ -65,7 +68,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
   });
   try {
     const urls = reachableHosts(host).flatMap((each) => server.urls(each));
-    output.notice('listening', 'tt: the tracker is listening; Ctrl-C stops it', { urls, listening: server.listening });
+    output.notice('listening', 'tt: the tracker is listening; Ctrl-C stops it', {
+      urls,
+      listening: server.listening,
+    });
     if (!output.isForPrograms) output.console.out(urls.join('\n'));
     await waitFor(context, new Promise<never>(() => {}), timeoutMs);
     const { schema: _same, ...stats } = server.stats();

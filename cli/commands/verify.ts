@@ -17,7 +17,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const [sourceText = '', place] = context.args;
   const source = await loadOne(context, sourceText);
   if (!('metainfo' in source)) {
-    throw new UsageError('verify needs a .torrent: a magnet link has no piece hashes', 'Save one with "tt metadata".');
+    throw new UsageError(
+      'verify needs a .torrent: a magnet link has no piece hashes',
+      'Save one with "tt metadata".',
+    );
   }
   const { metainfo } = source;
   refuseV2Only(metainfo, sourceText);

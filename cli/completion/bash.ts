@@ -10,7 +10,8 @@ function valueCase(flag: CompletionFlag): string {
   if (flag.choices.length > 0) {
     return `      ${pattern}) COMPREPLY=($(compgen -W '${words(flag.choices)}' -- "$cur")); return ;;`;
   }
-  if (flag.completes === 'directory') return `      ${pattern}) COMPREPLY=($(compgen -d -- "$cur")); return ;;`;
+  if (flag.completes === 'directory')
+    return `      ${pattern}) COMPREPLY=($(compgen -d -- "$cur")); return ;;`;
   if (flag.completes !== undefined) return `      ${pattern}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`;
   return `      ${pattern}) return ;;`;
 }

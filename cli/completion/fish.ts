@@ -15,7 +15,9 @@ function condition(entry: CompletionEntry): string {
 }
 
 function flagLine(entry: CompletionEntry, flag: CompletionFlag): string {
-  const names = flag.names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
+  const names = flag.names.map((name) =>
+    name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
+  );
   const value = !flag.takesValue
     ? ''
     : flag.choices.length > 0

@@ -3,7 +3,10 @@ import type { CompletionEntry, CompletionFlag } from './tree.ts';
 
 /** Inside single quotes, and inside the brackets or colons of _arguments. */
 function quoted(text: string): string {
-  return text.replaceAll('\\', '\\\\').replace(/[[\]:]/g, '\\$&').replaceAll("'", "'\\''");
+  return text
+    .replaceAll('\\', '\\\\')
+    .replace(/[[\]:]/g, '\\$&')
+    .replaceAll("'", "'\\''");
 }
 
 function action(choices: readonly string[], completes: string | undefined): string {

@@ -35,7 +35,6 @@ export function eventRecord(event: SessionEvent): Readonly<Record<string, unknow
 /** The numbers of one torrent, for --json and for progress records. */
 export function torrentNumbers(torrent: TorrentSnapshot): Readonly<Record<string, unknown>> {
   return {
-    torrent: torrent.infoHash,
     name: torrent.name,
     state: torrent.state,
     totalBytes: torrent.totalBytes,
@@ -53,6 +52,7 @@ export function torrentNumbers(torrent: TorrentSnapshot): Readonly<Record<string
 export class EventsRenderer implements Renderer {
   readonly intervalMs = PROGRESS_INTERVAL_MS;
   private readonly console: Console;
+  private readonly lastNumbers = new Map<string, string>();
 
   constructor(console: Console) {
     this.console = console;
@@ -60,8 +60,12 @@ export class EventsRenderer implements Renderer {
 
   render(snapshot: SessionSnapshot): void {
     for (const torrent of snapshot.torrents) {
+      const numbers = safeJson(torrentNumbers(torrent));
+      // Nothing new is no event.
+      if (this.lastNumbers.get(torrent.infoHash) === numbers) continue;
+      this.lastNumbers.set(torrent.infoHash, numbers);
       const record = { schema: SCHEMA, event: 'progress', atMs: Math.round(snapshot.atMs) };
-      this.console.out(safeJson({ ...record, ...torrentNumbers(torrent) }));
+      this.console.out(safeJson({ ...record, torrent: torrent.infoHash, ...torrentNumbers(torrent) }));
     }
   }
 

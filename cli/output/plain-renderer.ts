@@ -18,6 +18,7 @@ export class PlainRenderer implements Renderer {
   readonly intervalMs: number;
   private readonly console: Console;
   private readonly told = new Set<string>();
+  private lastText = '';
 
   constructor(console: Console) {
     this.console = console;
@@ -26,8 +27,14 @@ export class PlainRenderer implements Renderer {
 
   render(snapshot: SessionSnapshot): void {
     const lines = progressLines(snapshot, MOST_LIVE_LINES);
-    if (this.console.isLive) this.console.live(lines);
-    else for (const line of lines) this.console.err(line.trimStart());
+    if (this.console.isLive) {
+      this.console.live(lines);
+      return;
+    }
+    const text = lines.map((line) => line.trimStart()).join('\n');
+    // A seed may wait for hours: a log says so once.
+    if (text !== '' && text !== this.lastText) this.console.err(text);
+    this.lastText = text;
   }
 
   handleEvent(event: SessionEvent): void {

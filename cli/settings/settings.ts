@@ -125,7 +125,8 @@ export async function resolveSettings(inputs: SettingInputs): Promise<ResolvedSe
     const origin = originOf(name, inputs, file, paths.configFile);
     const spec = SETTINGS[name];
     const parsed = spec.parse(origin.text);
-    if (!parsed.ok) throw new UsageError(`${origin.from}: "${origin.text}" is refused: ${parsed.reason.what}`);
+    if (!parsed.ok)
+      throw new UsageError(`${origin.from}: "${origin.text}" is refused: ${parsed.reason.what}`);
     const base = origin.source === 'file' ? path.dirname(paths.configFile) : inputs.cwd;
     const fallback = name === 'stateDir' && parsed.value === '' ? paths.state : parsed.value;
     const isRelative = spec.isPath === true && typeof fallback === 'string' && fallback !== '';

@@ -1,4 +1,5 @@
 // One torrent of a command from its source to its end: when it was complete, why it failed, when it has seeded enough.
+import path from 'node:path';
 import type { SessionApi, SessionEvent } from '../../core/session/session-api.ts';
 import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
 import { type ExitReason, exitCodeOf } from '../exit-codes.ts';
@@ -13,6 +14,11 @@ export interface SeedUntil {
   readonly ratio: number | undefined;
   readonly timeMs: number | undefined;
   readonly isWanted: boolean;
+}
+
+/** Bytes of the files that were asked for; `wantedBytes` counts the whole pieces they touch. */
+export function wantedFileBytes(torrent: TorrentSnapshot): number {
+  return torrent.files.reduce((sum, file) => sum + (file.priority > 0 ? file.length : 0), 0);
 }
 
 export class Job {
@@ -94,7 +100,13 @@ export class Job {
       exitCode: exitCodeOf(reason),
       infoHash: this.infoHash,
       ...(last === undefined ? {} : torrentNumbers(last)),
-      ...(last === undefined ? {} : { directory: last.directory, wastedBytes: last.wastedBytes }),
+      ...(last === undefined
+        ? {}
+        : {
+            directory: last.directory,
+            path: path.join(last.directory, last.name),
+            wastedBytes: last.wastedBytes,
+          }),
       elapsedMs: Math.round((this.completedAtMs ?? nowMs) - this.startedAtMs),
       averageRateBytesPerSec: Math.round(this.averageRate(nowMs)),
       ...(failure === undefined
@@ -118,10 +130,10 @@ export class Job {
         : `${name}: ${formatShare(last.verifiedBytes, last.wantedBytes)} (${part}) after ${elapsed}${sent}, ${where}`;
     }
     if (last.downloadedBytes === 0) {
-      return `${name}: ${formatBytes(last.wantedBytes)}, all there already${sent}, ${where}`;
+      return `${name}: ${formatBytes(wantedFileBytes(last))}, all there already${sent}, ${where}`;
     }
     const speed = formatRate(this.averageRate(nowMs));
-    return `${name}: ${formatBytes(last.wantedBytes)} in ${elapsed} (${speed})${sent}, ${where}`;
+    return `${name}: ${formatBytes(wantedFileBytes(last))} in ${elapsed} (${speed})${sent}, ${where}`;
   }
 
   private averageRate(nowMs: number): number {

@@ -9,7 +9,10 @@ type HostPort = { readonly host: string; readonly port: number };
 const MOST_ADDRESSES = 3;
 
 /** @param bound the addresses of --interface, if given */
-export function magnetPeers(snapshot: SessionSnapshot, bound: readonly string[] | undefined): readonly HostPort[] {
+export function magnetPeers(
+  snapshot: SessionSnapshot,
+  bound: readonly string[] | undefined,
+): readonly HostPort[] {
   const port = snapshot.listen.find((each) => each.transport === 'tcp')?.port;
   if (port === undefined) return [];
   const hosts = bound ?? localAddresses();

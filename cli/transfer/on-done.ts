@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
 import type { CommandContext } from '../context.ts';
+import { wantedFileBytes } from './job.ts';
 
 /** Runs to its end; a program that fails is a warning, the download is as good as it was. */
 export async function runOnDone(
@@ -20,7 +21,7 @@ export async function runOnDone(
         TT_NAME: torrent.name,
         TT_DIRECTORY: torrent.directory,
         TT_PATH: path.join(torrent.directory, torrent.name),
-        TT_SIZE: String(torrent.wantedBytes),
+        TT_SIZE: String(wantedFileBytes(torrent)),
       },
       // Its output is not our result: all of it goes to stderr.
       stdio: ['ignore', 2, 2],

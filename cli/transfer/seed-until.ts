@@ -1,11 +1,16 @@
 // --seed, --seed-ratio, --seed-time: how long to go on after everything is there.
-import type { Flags } from '../spec.ts';
+
 import { optionalFlagValue, parseDurationMs, parseRatio } from '../parse.ts';
+import type { Flags } from '../spec.ts';
 import type { SeedUntil } from './job.ts';
 
 /** @param always whether seeding is the job itself (`tt seed`) */
 export function seedUntil(flags: Flags, always: boolean): SeedUntil {
   const ratio = optionalFlagValue('--seed-ratio', flags.text('seedRatio'), parseRatio);
   const timeMs = optionalFlagValue('--seed-time', flags.text('seedTime'), parseDurationMs);
-  return { ratio, timeMs, isWanted: always || flags.isOn('seed') || ratio !== undefined || timeMs !== undefined };
+  return {
+    ratio,
+    timeMs,
+    isWanted: always || flags.isOn('seed') || ratio !== undefined || timeMs !== undefined,
+  };
 }
