@@ -55,6 +55,7 @@ export type ToThread =
       readonly chunks: readonly Chunk[];
       readonly numbers: readonly number[];
     }
+  | { readonly kind: 'forget'; readonly chunks: readonly number[] }
   | { readonly kind: 'call'; readonly store: number; readonly id: number; readonly operation: Operation };
 
 export interface OutcomesMessage {

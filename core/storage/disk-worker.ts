@@ -40,6 +40,10 @@ port.on('message', (message: ToThread) => {
     commit(message.store, message.numbers);
     return;
   }
+  if (message.kind === 'forget') {
+    for (const id of message.chunks) chunks.delete(id);
+    return;
+  }
   let files: readonly number[] = [];
   let fault: DiskFault | undefined;
   try {

@@ -75,6 +75,11 @@ export class DiskWorkers {
     return new StorePort(best, store);
   }
 
+  /** The threads let go of chunks that `SlotMemory.trim` dropped. */
+  forget(chunks: readonly number[]): void {
+    for (const thread of this.#threads) if (thread?.isAlive === true) thread.forget(chunks);
+  }
+
   /** After every storage is closed. */
   async close(): Promise<void> {
     const threads = this.#threads.splice(0);
@@ -145,6 +150,13 @@ class DiskThread {
       this.#calls.set(id, { store, resolve, reject });
       this.#post({ kind: 'call', store, id, operation });
     });
+  }
+
+  forget(chunks: readonly number[]): void {
+    const known = chunks.filter((chunk) => this.#sentChunks.delete(chunk));
+    if (known.length === 0) return;
+    const message: ToThread = { kind: 'forget', chunks: known };
+    this.#worker.postMessage(message);
   }
 
   async terminate(): Promise<void> {

@@ -19,6 +19,8 @@ export interface OpenIntent {
 
 export class JournalState {
   bootId = '';
+  /** Where the content was. */
+  root = '';
   readonly have: Bitfield;
   readonly stamps = new Map<number, FileStamp>();
   /** The part of `have` and `stamps` that was flushed to the disk itself. */
@@ -48,6 +50,7 @@ export class JournalState {
     switch (record.kind) {
       case 'open':
         this.bootId = record.bootId;
+        this.root = record.root;
         return;
       case 'pieces':
         for (const piece of record.pieces) {

@@ -22,9 +22,6 @@ const HEADER_BYTES = 40;
 const RECORD_HEAD_BYTES = 13;
 const CRC_BYTES = 4;
 const STAMP_BYTES = 28;
-/** Of a boot id; Linux uses 36. */
-const MAX_BOOT_ID_BYTES = 64;
-
 const KIND = {
   open: 1,
   pieces: 2,
@@ -40,8 +37,8 @@ const KIND = {
 } as const;
 
 export type JournalRecord =
-  /** A process opened the journal, under this boot of the machine. */
-  | { readonly kind: 'open'; readonly bootId: string }
+  /** A process opened the journal, under this boot of the machine, for content at this path. */
+  | { readonly kind: 'open'; readonly bootId: string; readonly root: string }
   /** Verified and written (to the page cache at least). */
   | { readonly kind: 'pieces'; readonly pieces: readonly number[] }
   /** The same for many: a bitfield. */
@@ -114,7 +111,7 @@ export function encodeSnapshot(
     parts.push(encoded.bytes);
     crc = encoded.crc;
   };
-  add({ kind: 'open', bootId: state.bootId });
+  add({ kind: 'open', bootId: state.bootId, root: state.root });
   if (state.inPart.count > 0) add({ kind: 'inPart', bits: state.inPart.bytes });
   if (state.durable.count > 0 || state.durableStamps.size > 0) {
     add({ kind: 'have', bits: state.durable.bytes });
@@ -158,7 +155,7 @@ export function loadJournal(
 function payloadOf(record: JournalRecord): Uint8Array {
   switch (record.kind) {
     case 'open':
-      return utf8(record.bootId).subarray(0, MAX_BOOT_ID_BYTES);
+      return utf8(`${record.bootId}\n${record.root}`);
     case 'pieces':
     case 'intent':
     case 'revoke':
@@ -179,7 +176,7 @@ function recordOf(kind: number, payload: Uint8Array, identity: JournalIdentity):
   const { pieceCount, fileCount } = identity;
   switch (kind) {
     case KIND.open:
-      return { kind: 'open', bootId: textOf(payload) };
+      return openRecordOf(textOf(payload));
     case KIND.pieces:
     case KIND.intent:
     case KIND.revoke: {
@@ -206,6 +203,11 @@ function recordOf(kind: number, payload: Uint8Array, identity: JournalIdentity):
     default:
       return undefined;
   }
+}
+
+function openRecordOf(text: string): JournalRecord | undefined {
+  const end = text.indexOf('\n');
+  return end < 0 ? undefined : { kind: 'open', bootId: text.slice(0, end), root: text.slice(end + 1) };
 }
 
 function encodeNumbers(numbers: readonly number[]): Uint8Array {

@@ -1,6 +1,6 @@
 // Opening a torrent on disk: locks, the last journal judged against the files as they are, the entry for `tt list`.
 import { readFile, realpath } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { composeDict, encodeBencode } from '../base/bencode-encode.ts';
 import { Bitfield } from '../base/bitfield.ts';
 import { toHex, utf8 } from '../base/bytes.ts';
@@ -115,8 +115,9 @@ export async function examine(
       inPart.set(index);
     }
   });
+  const now = { bootId: bootId(), root: rootOf(config) };
   const state = options.recheck === true ? undefined : loaded;
-  const trust = judge(config, map, inPart, state, looks, bootId());
+  const trust = judge(config, map, inPart, state, looks, now);
   for (const file of trust.changedFiles) {
     options.log?.(
       'info',
@@ -124,7 +125,7 @@ export async function examine(
     );
   }
   const next = new JournalState(identity.pieceCount, identity.fileCount);
-  next.apply({ kind: 'open', bootId: bootId() }, Date.now());
+  next.apply({ kind: 'open', ...now }, Date.now());
   next.apply({ kind: 'have', bits: trust.have.bytes }, Date.now());
   next.durable = trust.durable;
   next.unchecked = trust.unknown.clone();
@@ -134,7 +135,7 @@ export async function examine(
     const stamp = { file, ...look };
     next.stamps.set(file, stamp);
     const flushed = loaded?.durableStamps.get(file);
-    if (loaded?.bootId !== bootId()) next.durableStamps.set(file, stamp);
+    if (loaded?.bootId !== now.bootId) next.durableStamps.set(file, stamp);
     else if (flushed !== undefined) next.durableStamps.set(file, flushed);
   }
   return {
@@ -174,6 +175,11 @@ function filesOf(map: FileMap, pieces: Bitfield, inPart: Bitfield, fileCount: nu
   return files;
 }
 
+/** The one file or folder that everything of the torrent lies in. */
+function rootOf(config: StoreConfig): string {
+  return join(config.directory, config.files[0]?.path.split(sep)[0] ?? '');
+}
+
 async function loadState(place: Place): Promise<JournalState | undefined> {
   let bytes: Uint8Array;
   try {
@@ -197,7 +203,7 @@ async function realDirectory(directory: string): Promise<string> {
 
 /** Two torrents, or two state directories, must not write the same files. Where no lock can be kept, go on without. */
 async function takeTargetLock(config: StoreConfig, log: Log): Promise<Lock | undefined> {
-  const target = join(config.directory, config.files[0]?.path.split(/[\\/]/)[0] ?? '');
+  const target = rootOf(config);
   try {
     return await takeLock(targetLockPath(target), target);
   } catch (error) {

@@ -30,6 +30,9 @@ const { O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR } = realFs.con
 /** Linux tells the real path behind a descriptor: closes the gap between checking a folder and opening a file in it. */
 const CAN_ASK_DESCRIPTOR = process.platform === 'linux';
 
+/** What a disk says that has no links, modes or the like. */
+export const UNABLE: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 export interface SafeFilesOptions {
   readonly fs?: DiskFs;
   /** For reading what the user points at (verify, seed): links may lead anywhere. Never with writing. */
@@ -81,7 +84,7 @@ export class SafeFiles {
     });
   }
 
-  /** Makes a link if nothing lies there. `text` was checked to stay inside. */
+  /** Makes a link if nothing lies there and the disk knows links. `text` was checked to stay inside. */
   makeLink(path: string, text: string): void {
     this.#guard('create', path, () => {
       const root = this.#root(true);
@@ -89,7 +92,8 @@ export class SafeFiles {
       try {
         this.#fs.symlinkSync(text, join(root, path));
       } catch (error) {
-        if (errnoOf(error) !== 'EEXIST') throw error;
+        const code = errnoOf(error) ?? '';
+        if (code !== 'EEXIST' && !UNABLE.has(code)) throw error;
       }
     });
   }

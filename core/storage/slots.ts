@@ -60,6 +60,13 @@ export class SlotMemory {
     for (const wake of waiting) wake();
   }
 
+  /** Lets go of what nobody uses, after a burst. @returns ids for `DiskWorkers.forget` */
+  trim(): readonly number[] {
+    const dropped = this.#free.splice(0);
+    this.#made -= dropped.length;
+    return dropped.map((chunk) => chunk.id);
+  }
+
   /** `wake` is called once, when a chunk comes back. */
   waitForChunk(wake: () => void): void {
     this.#waiting.add(wake);

@@ -8,7 +8,7 @@ import { DiskFaultError, errnoOf, faultOf } from './disk-error.ts';
 import { type FdCache, fileKey } from './fd-cache.ts';
 import { type FileMap, PADDING } from './file-map.ts';
 import type { FileStamp } from './journal-state.ts';
-import { type DiskFs, SafeFiles } from './safe-files.ts';
+import { type DiskFs, SafeFiles, UNABLE } from './safe-files.ts';
 import type { StoreConfig } from './store-config.ts';
 
 /** Larger writes cost up to ten times more on ext4 (large folios); smaller ones cost more system calls. */
@@ -137,7 +137,7 @@ export class StoreFiles {
     const fd = this.#fdToWrite(file);
     this.#guard('finish', file, () => {
       if (stat.size > entry.length) this.#fs.ftruncateSync(fd, entry.length);
-      this.#fs.fchmodSync(fd, mode);
+      changeMode(this.#fs, fd, mode);
     });
     this.#touched.add(file);
   }
@@ -317,4 +317,13 @@ function reserveBySystem(fd: number, length: number): boolean {
     stdio: ['ignore', 'ignore', 'ignore', fd],
   });
   return status === 0;
+}
+
+/** Disks without modes (exFAT, some network shares) must not fail a download for one. */
+function changeMode(fs: DiskFs, fd: number, mode: number): void {
+  try {
+    fs.fchmodSync(fd, mode);
+  } catch (error) {
+    if (!UNABLE.has(errnoOf(error) ?? '')) throw error;
+  }
 }

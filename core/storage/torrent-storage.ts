@@ -242,10 +242,13 @@ export class TorrentStorage {
 
   /**
    * For uploads; the piece must be in `have`, the range inside the piece. `done` comes synchronously on a cache hit.
-   * An error means the disk lost what it had: the caller should stop the torrent.
+   * An error means the disk lost what it had: `onError` has been called when `done` hears of it.
    */
   read(piece: number, begin: number, length: number, done: ReadDone): void {
-    this.#cache.read(piece, begin, length, done);
+    this.#cache.read(piece, begin, length, (error, view, release) => {
+      if (error !== undefined) this.#fail(error);
+      done(error, view, release);
+    });
   }
 
   /** Resolves when the file's bytes lie where they belong. @throws OperationError */
@@ -270,8 +273,8 @@ export class TorrentStorage {
   async retry(): Promise<void> {
     if (this.#error === undefined) return;
     this.#files.closeAll();
-    if (this.#port === undefined) await this.#restart();
-    await this.#attach().call({ op: 'retry' });
+    if (this.#error.code === 'ETHREAD') await this.#restart();
+    if (this.#port !== undefined) await this.#port.call({ op: 'retry' });
     this.#error = undefined;
     this.#queue.resume();
   }
@@ -385,6 +388,7 @@ export class TorrentStorage {
   async #restart(): Promise<void> {
     const found = await examine(this.#place, { ...this.#options, recheck: false }, this.#wanted);
     this.#snapshot = found.snapshot;
+    this.#attach();
     for (const [piece, segments] of this.#queue.recall()) this.#call({ op: 'adopt', piece, segments });
   }
 

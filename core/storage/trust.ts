@@ -1,6 +1,7 @@
 // Decides which pieces a journal may vouch for, given how the files look now. Pure.
 //
-// A file is trusted when it looks exactly as the journal last saw it. There are two exceptions, both bounded:
+// A file is trusted when it looks exactly as the journal last saw it (the same inode too, should the torrent lie in
+// another place now: a copy may keep its time but not its content). There are two exceptions, both bounded:
 // - the process was killed between announcing a batch of writes and stamping it: files of that batch may be newer than
 //   their stamp by at most GRACE_MS after the announcement, and must be the same inode;
 // - the machine went down (another boot id): only pieces that were flushed count, and a file may look like anything
@@ -26,6 +27,13 @@ export interface Trust {
   readonly changedFiles: readonly number[];
 }
 
+/** Where and when the journal is read. */
+export interface Circumstances {
+  readonly bootId: string;
+  /** What the torrent's files lie in: the path of its file or folder. */
+  readonly root: string;
+}
+
 /**
  * @param looks by file index; the part file comes last. Padding and links have no look.
  * @param state undefined without a journal, or when it must be ignored
@@ -36,17 +44,19 @@ export function judge(
   inPart: Bitfield,
   state: JournalState | undefined,
   looks: readonly FileLook[],
-  bootId: string,
+  now: Circumstances,
 ): Trust {
   const fileCount = config.files.length;
   const have = new Bitfield(config.pieceCount);
   const durable = new Bitfield(config.pieceCount);
   const unknown = new Bitfield(config.pieceCount);
-  const isSameBoot = state?.bootId === bootId;
+  const isSameBoot = state?.bootId === now.bootId;
+  const isSamePlace = state?.root === now.root;
+  const inFlight = new Set(state?.openIntent?.pieces);
   const vouched = state === undefined ? undefined : isSameBoot ? state.have : state.durable;
 
   const touched = new Set<number>();
-  for (const piece of state?.openIntent?.pieces ?? []) {
+  for (const piece of inFlight) {
     for (const file of map.filesOfPiece(piece)) touched.add(inPart.has(file) ? fileCount : file);
   }
   const trusted: boolean[] = [];
@@ -54,7 +64,9 @@ export function judge(
   for (let file = 0; file <= fileCount; file++) {
     const look = looks[file];
     const isTrusted =
-      look !== undefined && state !== undefined && isTrustedFile(file, look, state, isSameBoot, touched);
+      look !== undefined &&
+      state !== undefined &&
+      isTrustedFile(file, look, state, { isSameBoot, isSamePlace, touched });
     trusted.push(isTrusted);
     if (!isTrusted && state?.stamps.has(file) === true) changedFiles.push(file);
   }
@@ -76,7 +88,11 @@ export function judge(
       if (!isSameBoot || state?.durable.has(piece) === true) durable.set(piece);
     } else if (
       isWhole &&
-      !(state !== undefined && isKnownAbsent(piece, state, isSameBoot, map, inPart, trusted))
+      !(
+        state !== undefined &&
+        !inFlight.has(piece) &&
+        isKnownAbsent(piece, state, isSameBoot, map, inPart, trusted)
+      )
     ) {
       unknown.set(piece);
     }
@@ -88,16 +104,20 @@ function isTrustedFile(
   file: number,
   look: Exclude<FileLook, undefined>,
   state: JournalState,
-  isSameBoot: boolean,
-  touched: ReadonlySet<number>,
+  facts: {
+    readonly isSameBoot: boolean;
+    readonly isSamePlace: boolean;
+    readonly touched: ReadonlySet<number>;
+  },
 ): boolean {
   const last = state.stamps.get(file);
   if (last === undefined) return false;
+  if (look.inode !== last.inode && !facts.isSamePlace) return false;
   if (look.size === last.size && look.mtimeNs === last.mtimeNs) return true;
   if (look.inode !== last.inode) return false;
-  if (isSameBoot) {
+  if (facts.isSameBoot) {
     const intent = state.openIntent;
-    if (intent === undefined || !touched.has(file) || look.size < last.size) return false;
+    if (intent === undefined || !facts.touched.has(file) || look.size < last.size) return false;
     return isBetween(look.mtimeNs, last.mtimeNs, intent.timeMs + GRACE_MS);
   }
   const flushed = state.durableStamps.get(file);
@@ -123,7 +143,6 @@ function isKnownAbsent(
 ): boolean {
   if (!isSameBoot && state.have.has(piece)) return false;
   if (state.unchecked.has(piece)) return false;
-  if (state.openIntent?.pieces.includes(piece) === true) return false;
   const fileCount = trusted.length - 1;
   return map.filesOfPiece(piece).every((file) => trusted[inPart.has(file) ? fileCount : file] === true);
 }

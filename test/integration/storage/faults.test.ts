@@ -88,7 +88,7 @@ function rig(torrent: MadeTorrent, root: string, fs: DiskFs): Rig {
   });
   const identity = { infoHash: torrent.metainfo.infoHash, pieceCount: config.pieceCount, fileCount: count };
   const state = new JournalState(config.pieceCount, count);
-  state.apply({ kind: 'open', bootId: 'test' }, 1);
+  state.apply({ kind: 'open', bootId: 'test', root: '/' }, 1);
   state.inPart = inPart;
   const start = {
     path: join(root, 'state', 'journal'),
@@ -140,7 +140,10 @@ async function believed(root: string): Promise<number[]> {
   }
   const state = loadJournal(bytes, identity)?.state;
   if (state === undefined) return [];
-  const trust = judge(config, map, state.inPart, state, await scanFiles(config, false), 'test');
+  const trust = judge(config, map, state.inPart, state, await scanFiles(config, false), {
+    bootId: 'test',
+    root: '/',
+  });
   const pieces = [0, 1].filter((piece) => trust.have.has(piece));
   for (const piece of pieces) {
     const size = torrent.metainfo.layout.pieceSize(piece);

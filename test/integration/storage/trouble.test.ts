@@ -174,6 +174,10 @@ describe('disk trouble', () => {
     await writeFile(target('content', 'a'), 'short');
     await expect(harness.read(1, 0, 16_384)).rejects.toMatchObject({ slug: 'disk', code: 'ENOENT' });
     await expect(harness.read(1, 0, 16_384)).rejects.toThrow(target('content', 'a'));
+    expect(harness.errors.length).toBe(1);
+    await writeFile(target('content', 'a'), torrent.payload);
+    await harness.storage.retry();
+    expect((await harness.read(1, 0, 16_384))[5]).toBe(torrent.payload[65_541]);
   });
 });
 

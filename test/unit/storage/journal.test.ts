@@ -29,7 +29,11 @@ const stamp: fc.Arbitrary<FileStamp> = fc.record({
   inode: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 });
 const record: fc.Arbitrary<JournalRecord> = fc.oneof(
-  fc.record({ kind: fc.constant('open' as const), bootId: fc.constantFrom('boot-a', 'boot-b') }),
+  fc.record({
+    kind: fc.constant('open' as const),
+    bootId: fc.constantFrom('boot-a', 'boot-b'),
+    root: fc.constantFrom('/x', '/a\nb'),
+  }),
   fc.record({ kind: fc.constantFrom('pieces' as const, 'intent' as const, 'revoke' as const), pieces }),
   fc.record({ kind: fc.constantFrom('have' as const, 'unchecked' as const), bits: bitfield(PIECES) }),
   fc.record({ kind: fc.constant('inPart' as const), bits: bitfield(FILES) }),
@@ -57,7 +61,7 @@ function picture(bytes: Uint8Array): unknown {
   const state = loadJournal(bytes, identity)?.state;
   return (
     state && {
-      boot: state.bootId,
+      boot: [state.bootId, state.root],
       have: [...state.have.bytes],
       durable: [...state.durable.bytes],
       unchecked: [...state.unchecked.bytes],

@@ -52,5 +52,8 @@ describe('slots', () => {
     expect(second.acquire()).toBe(2);
     first.dispose();
     expect(memory.allocatedBytes).toBe(6 << 20);
+    expect(memory.trim().length).toBe(3);
+    expect(memory.allocatedBytes).toBe(3 << 20);
+    expect(second.acquire()).toBe(3);
   });
 });

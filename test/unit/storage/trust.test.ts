@@ -37,13 +37,13 @@ const stamp = (file: number, mtimeMs: number, size = file === 0 ? 25 : 15): File
 
 function stateOf(...list: readonly (readonly [JournalRecord, number])[]): JournalState {
   const state = new JournalState(4, 2);
-  state.apply({ kind: 'open', bootId: 'now' }, 0);
+  state.apply({ kind: 'open', bootId: 'now', root: '/t/x' }, 0);
   for (const [record, timeMs] of list) state.apply(record, timeMs);
   return state;
 }
 
-function verdict(state: JournalState | undefined, looks: readonly FileLook[], boot = 'now') {
-  const trust = judge(config, map, new Bitfield(2), state, looks, boot);
+function verdict(state: JournalState | undefined, looks: readonly FileLook[], boot = 'now', root = '/t/x') {
+  const trust = judge(config, map, new Bitfield(2), state, looks, { bootId: boot, root });
   const list = (field: Bitfield): number[] => [0, 1, 2, 3].filter((piece) => field.has(piece));
   return { have: list(trust.have), unknown: list(trust.unknown), changed: trust.changedFiles };
 }
@@ -61,6 +61,14 @@ describe('trust in a journal', () => {
       unknown: [],
       changed: [],
     });
+  });
+
+  test('in another place a file must be the very same one', () => {
+    const state = stateOf(...written);
+    const copied = [stamp(0, 1000), { ...stamp(1, 1000), inode: 7n }];
+    expect(verdict(state, copied).have).toEqual([0, 1, 2]);
+    expect(verdict(state, copied, 'now', '/elsewhere').have).toEqual([0, 1]);
+    expect(verdict(state, [stamp(0, 1000), stamp(1, 1000)], 'now', '/elsewhere').have).toEqual([0, 1, 2]);
   });
 
   test('a changed file costs exactly its own pieces', () => {
