@@ -68,7 +68,9 @@ export class Downloads {
 
   setAllowed(allowed: boolean): void {
     this.#isAllowed = allowed;
-    if (allowed) this.#isRefillDue = true;
+    if (!allowed) return;
+    for (const peer of this.#commons.peers) peer.isHungry = true;
+    this.#isRefillDue = true;
   }
 
   /** Something that others may take came free, or became wanted. */
