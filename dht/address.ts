@@ -1,0 +1,189 @@
+// A node's address as 32-bit words, so that tables, limits and transactions compare integers; the text form is made only
+// when somebody wants it. Owns scopes (what may be gossiped to whom) and compact forms (BEP 5: 6 bytes, BEP 32: 18 bytes).
+import { type Endpoint, formatIp, parseIp } from '../core/base/endpoint.ts';
+
+/** The two DHTs of BEP 32: they share nothing but the process. */
+export type Family = 4 | 6;
+
+/** Where an address means something: gossip across scopes is refused. */
+export type Scope = 'global' | 'private' | 'loopback' | 'unusable';
+
+/** A map key for one IP address; IPv6 by /64, because a host has all of one. */
+export type HostKey = number | string;
+
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  );
+}
+
+/** An IP address and UDP port; immutable. IPv4 uses `w0` only. Words are signed 32-bit, big-endian. */
+export class DhtAddress implements Endpoint {
+  readonly family: Family;
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+  readonly port: number;
+  #host: string | undefined;
+
+  private constructor(
+    family: Family,
+    words: readonly [number, number, number, number],
+    port: number,
+    host?: string,
+  ) {
+    this.family = family;
+    this.w0 = words[0];
+    this.w1 = words[1];
+    this.w2 = words[2];
+    this.w3 = words[3];
+    this.port = port;
+    this.#host = host;
+  }
+
+  /** @param w0 the four octets as one signed 32-bit word */
+  static v4(w0: number, port: number): DhtAddress {
+    return new DhtAddress(4, [w0 | 0, 0, 0, 0], port);
+  }
+
+  static v6(w0: number, w1: number, w2: number, w3: number, port: number): DhtAddress {
+    return new DhtAddress(6, [w0 | 0, w1 | 0, w2 | 0, w3 | 0], port);
+  }
+
+  /** @returns undefined when `host` is not an IP address or the port is not 1 to 65535 */
+  static of(endpoint: Endpoint): DhtAddress | undefined {
+    if (endpoint instanceof DhtAddress) return endpoint;
+    const { host, port } = endpoint;
+    if (!Number.isInteger(port) || port < 1 || port > 65535) return undefined;
+    const zone = host.indexOf('%');
+    const bytes = parseIp(zone < 0 ? host : host.slice(0, zone));
+    if (bytes === undefined) return undefined;
+    if (bytes.length === 4) return new DhtAddress(4, [word(bytes, 0), 0, 0, 0], port, host);
+    const words = [word(bytes, 0), word(bytes, 4), word(bytes, 8), word(bytes, 12)] as const;
+    // A dual-stack socket shows IPv4 senders as ::ffff:a.b.c.d.
+    if (words[0] === 0 && words[1] === 0 && words[2] === 0xffff) return DhtAddress.v4(words[3], port);
+    return new DhtAddress(6, [...words], port);
+  }
+
+  /** Reads 6 or 18 bytes at `at`; the caller has checked that they are there. Port 0 comes out as it is. */
+  static fromCompact(family: Family, bytes: Uint8Array, at: number): DhtAddress {
+    if (family === 4) {
+      const port = ((bytes[at + 4] as number) << 8) | (bytes[at + 5] as number);
+      return DhtAddress.v4(word(bytes, at), port);
+    }
+    const port = ((bytes[at + 16] as number) << 8) | (bytes[at + 17] as number);
+    return DhtAddress.v6(
+      word(bytes, at),
+      word(bytes, at + 4),
+      word(bytes, at + 8),
+      word(bytes, at + 12),
+      port,
+    );
+  }
+
+  /** Textual IP address in RFC 5952 form. */
+  get host(): string {
+    this.#host ??= formatIp(this.ip());
+    return this.#host;
+  }
+
+  /** 4 or 16 bytes. */
+  ip(): Uint8Array {
+    const bytes = new Uint8Array(this.family === 4 ? 4 : 16);
+    this.writeIp(bytes, 0);
+    return bytes;
+  }
+
+  /** @returns how many bytes were written: 4 or 16 */
+  writeIp(bytes: Uint8Array, at: number): number {
+    putWord(bytes, at, this.w0);
+    if (this.family === 4) return 4;
+    putWord(bytes, at + 4, this.w1);
+    putWord(bytes, at + 8, this.w2);
+    putWord(bytes, at + 12, this.w3);
+    return 16;
+  }
+
+  /** @returns how many bytes were written: 6 or 18 */
+  writeCompact(bytes: Uint8Array, at: number): number {
+    const length = this.writeIp(bytes, at);
+    bytes[at + length] = this.port >>> 8;
+    bytes[at + length + 1] = this.port;
+    return length + 2;
+  }
+
+  equals(other: DhtAddress): boolean {
+    return this.port === other.port && this.sameHost(other);
+  }
+
+  sameHost(other: DhtAddress): boolean {
+    return (
+      this.w0 === other.w0 &&
+      this.w1 === other.w1 &&
+      this.w2 === other.w2 &&
+      this.w3 === other.w3 &&
+      this.family === other.family
+    );
+  }
+
+  get scope(): Scope {
+    return this.family === 4 ? scopeOfV4(this.w0) : scopeOfV6(this);
+  }
+
+  /**
+   * One key for one host: what limits and "one node per IP" count by. On a loopback or private network many nodes share a
+   * machine, so that there the port belongs to the key.
+   */
+  get hostKey(): HostKey {
+    if (this.family === 4) {
+      return scopeOfV4(this.w0) === 'global' ? this.w0 : `${this.w0}:${this.port}`;
+    }
+    return scopeOfV6(this) === 'global'
+      ? `${this.w0},${this.w1}`
+      : `${this.w0},${this.w1},${this.w2},${this.w3}:${this.port}`;
+  }
+}
+
+/** Bytes of an address with port: BEP 5, BEP 32. */
+export function compactBytes(family: Family): 6 | 18 {
+  return family === 4 ? 6 : 18;
+}
+
+export function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Signed 32-bit big-endian. */
+export { word as getWord };
+
+function scopeOfV4(ip: number): Scope {
+  const first = ip >>> 24;
+  const second = (ip >>> 16) & 0xff;
+  if (first === 127) return 'loopback';
+  // 0/8 is "this network", 224/4 multicast, 240/4 reserved and broadcast.
+  if (first === 0 || first >= 224) return 'unusable';
+  if (first === 10 || (first === 172 && second >= 16 && second < 32)) return 'private';
+  if ((first === 192 && second === 168) || (first === 169 && second === 254)) return 'private';
+  // RFC 6598, carrier-grade NAT: nobody outside reaches it.
+  if (first === 100 && second >= 64 && second < 128) return 'private';
+  return 'global';
+}
+
+function scopeOfV6(address: DhtAddress): Scope {
+  const { w0, w1, w2, w3 } = address;
+  if (w0 === 0 && w1 === 0 && w2 === 0) return w3 === 1 ? 'loopback' : 'unusable';
+  const first = w0 >>> 24;
+  if (first === 0xff) return 'unusable';
+  // fe80::/10 link-local, fc00::/7 unique local.
+  if (w0 >>> 22 === 0x3fa || first >>> 1 === 0x7e) return 'private';
+  // An IPv4 address in IPv6 clothes belongs to the other DHT.
+  if (w0 === 0 && w1 === 0 && w2 === 0xffff) return 'unusable';
+  return 'global';
+}
