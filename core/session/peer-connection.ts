@@ -85,6 +85,7 @@ export class PeerConnection implements WireSink, UploadLine {
   #pump: UploadPump | undefined;
   /** Our handshake, caught to ride along with the negotiation of the encryption. */
   #initialPayload: Uint8Array | undefined;
+  #isClosing = false;
   #isClosed = false;
 
   private constructor(options: ConnectionOptions, parties: Parties) {
@@ -141,6 +142,10 @@ export class PeerConnection implements WireSink, UploadLine {
     return connection;
   }
 
+  /** The end is decided; `PeerOwner.onClosed` has come or is about to. */
+  get isClosing(): boolean {
+    return this.#isClosing || this.#isClosed;
+  }
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -172,6 +177,7 @@ export class PeerConnection implements WireSink, UploadLine {
     this.stream.uncork();
   }
   close(text: string): void {
+    this.#isClosing = true;
     this.#secure.close(text);
   }
 
@@ -199,7 +205,7 @@ export class PeerConnection implements WireSink, UploadLine {
   /** The swarm is ready, or was when the handshake came: from now on its messages flow. */
   join(swarm: Swarm): void {
     const { owner } = this;
-    if (owner === undefined || !this.isAdmitted || this.#isClosed || this.swarmPeer !== undefined) return;
+    if (owner === undefined || !this.isAdmitted || this.isClosing || this.swarmPeer !== undefined) return;
     const nowMs = this.nowMs();
     const facts = { host: this.banKey, isIncoming: this.isIncoming, hasFast: this.wire.hasFast };
     const peer = swarm.addPeer(this.#port, facts, nowMs);
@@ -242,7 +248,7 @@ export class PeerConnection implements WireSink, UploadLine {
   // --- stream
 
   #onBytes(bytes: Uint8Array): void {
-    if (this.#isClosed) return;
+    if (this.isClosing) return;
     this.lastReceivedAtMs = this.nowMs();
     if (this.#events.isInLostBlock) {
       // The block came from elsewhere while we were inside it: its buffer may hold other data by now.

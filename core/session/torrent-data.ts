@@ -153,8 +153,9 @@ export class TorrentData {
     const nowMs = this.#shared.clock.nowMs();
     if (this.swarm === undefined) return;
     if (ok) {
-      this.swarm.handlePieceVerified(piece, digests, nowMs);
+      // Told first: the swarm may find that this was the last one.
       this.#events.onPieceVerified(piece);
+      this.swarm.handlePieceVerified(piece, digests, nowMs);
     } else {
       this.swarm.handlePieceFailed(piece, digests ?? EMPTY_BYTES, nowMs);
       this.#events.onPieceFailed(piece);

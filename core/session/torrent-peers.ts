@@ -133,7 +133,7 @@ export class TorrentPeers implements Dialable {
 
   #twinOf(connection: PeerConnection, peerId: Uint8Array): PeerConnection | undefined {
     for (const other of this.connections) {
-      if (other === connection || !other.isAdmitted || other.isClosed) continue;
+      if (other === connection || !other.isAdmitted || other.isClosing) continue;
       const theirs = other.handshake?.peerId;
       if (theirs !== undefined && compareBytes(theirs, peerId) === 0) return other;
     }

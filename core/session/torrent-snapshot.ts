@@ -45,7 +45,7 @@ export function snapshotTorrent(torrent: Torrent, nowMs: number): TorrentSnapsho
     startedAtMs: torrent.startedAtMs,
     completedAtMs: torrent.completedAtMs,
     peers: [...torrent.peers.connections]
-      .filter((connection) => connection.isAdmitted)
+      .filter((connection) => connection.isAdmitted && !connection.isClosing)
       .map((connection) => snapshotPeer(connection, nowMs)),
     candidateCount: torrent.peers.pool.idleCount,
     sources: torrent.sources.status(),

@@ -7,6 +7,7 @@ import type { Metainfo } from '../metainfo/metainfo.ts';
 import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
+import { clientName } from '../wire/client-name.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
@@ -239,7 +240,12 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     return this.extensions.ownHandshake(connection);
   }
   admit(connection: PeerConnection): string | undefined {
-    return this.peers.admit(connection);
+    const refusal = this.peers.admit(connection);
+    if (refusal === undefined) {
+      const client = clientName(connection.handshake?.peerId);
+      this.#emit({ kind: 'peer-connected', address: connection.address, client });
+    }
+    return refusal;
   }
   makePump(connection: PeerConnection, peer: SwarmPeer): UploadPump {
     const { data } = this;
@@ -254,8 +260,6 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     if (handshake.yourIp !== undefined) {
       this.#shared.voteExternalAddress(handshake.yourIp, connection.stream.remote.host);
     }
-    const { client } = handshake;
-    this.#emit({ kind: 'peer-connected', address: connection.address, client: client ?? '' });
     this.extensions.onHandshake(connection, handshake);
   }
   onExtended(connection: PeerConnection, name: string, payload: Uint8Array): void {
