@@ -18,7 +18,8 @@ import {
 } from './client.ts';
 import { nextHosts } from './network.ts';
 
-export const TT = fileURLToPath(new URL('../../../bin/tt.cjs', import.meta.url));
+/** The program under test; `TT_BIN` names another one, such as an installed package's. */
+export const TT = process.env['TT_BIN'] ?? fileURLToPath(new URL('../../../bin/tt.cjs', import.meta.url));
 
 const ENCRYPTION: Readonly<Record<Encryption, string>> = {
   plain: 'off',
