@@ -1,13 +1,13 @@
 // In which order pieces that nobody opened yet are taken. A policy is a small value: the simulator compares them and a
 // user may load one. Ties within a rank are always broken by the picker's seeded shuffle, never by index.
 
-/** Ranks run from 0 (first) to this; more would only split hairs between pieces that many peers hold. */
-export const MAX_RANK = 511;
+/** Ranks run from 0 (first) to this. More would split hairs, and make every move in the order longer. */
+export const MAX_RANK = 255;
 
 /** Scores below this keep a rank of their own: at normal priority every availability up to 31 is told apart. */
 const EXACT_SCORES = 128;
-/** Above, so many ranks for each doubling of the score: pieces within about 3 % count as equally rare. */
-const RANKS_PER_DOUBLING = 32;
+/** Above, so many ranks for each doubling of the score: pieces within about 12 % count as equally rare. */
+const RANKS_PER_DOUBLING = 8;
 
 /** Priorities run from 0 (never) over 4 (normal) to 7 (first). */
 export const MAX_PRIORITY = 7;
@@ -56,6 +56,6 @@ export const inOrder: PickPolicy = {
 export function rankOfScore(score: number): number {
   if (score < EXACT_SCORES) return score;
   const doublings = 24 - Math.clz32(score);
-  const step = (score >>> (doublings + 2)) & (RANKS_PER_DOUBLING - 1);
+  const step = (score >>> (doublings + 4)) & (RANKS_PER_DOUBLING - 1);
   return Math.min(MAX_RANK, EXACT_SCORES + doublings * RANKS_PER_DOUBLING + step);
 }

@@ -101,7 +101,7 @@ const HAVES = 1_000_000;
 perSecond('haves', HAVES, () => {
   for (let i = 0; i < HAVES; i++) picker.addAvailability(randomInt(rng, pieceCount));
 });
-download(100_000, (step) => peers[step % peerCount] as BenchPeer); // warm
+download(Math.min(100_000, pieceCount), (step) => peers[step % peerCount] as BenchPeer); // warm
 const BLOCKS = Math.min(1_000_000, pieceCount * 4);
 perSecond('blocks', BLOCKS, () => download(BLOCKS, (step) => peers[step % peerCount] as BenchPeer));
 
