@@ -1,13 +1,5 @@
 // Between a check and its hash threads.
 import type { DiskFault } from './disk-error.ts';
-import type { StoreConfig } from './store-config.ts';
-
-export interface HashThreadData {
-  readonly config: StoreConfig;
-  /** Bitfield over the files. */
-  readonly inPart: Uint8Array;
-  readonly followLinks: boolean;
-}
 
 /** Pieces to hash. */
 export interface HashTask {

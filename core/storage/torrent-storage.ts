@@ -1,15 +1,16 @@
 // One torrent on disk, as the session sees it: commits of received segments, reads for uploads, checks, selection,
 // and what happens when the disk fails. Invariant: a piece in `have` is written, hashed and journaled.
-import { fdatasync } from 'node:fs';
-import { promisify } from 'node:util';
 import type { Bitfield } from '../base/bitfield.ts';
+import { silentLog } from '../base/log.ts';
 import { invariant, OperationError } from '../base/result.ts';
+import { newStamps, type PieceRange, planCheck } from './check-plan.ts';
 import { hashPieces } from './checker.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { diskOperationError, operationErrorOf } from './disk-error.ts';
 import type { OutcomesMessage } from './disk-messages.ts';
 import type { DiskWorkers, StorePort } from './disk-workers.ts';
 import { FileProgress } from './file-progress.ts';
+import { Flusher } from './flusher.ts';
 import {
   examine,
   type Found,
@@ -23,21 +24,14 @@ import { ReadFiles } from './read-files.ts';
 import { removeResumeFiles } from './resume-state.ts';
 import { scanFiles } from './scan.ts';
 import type { SlotBuffers } from './slots.ts';
-import { pieceSizeOf, segmentCountOf } from './store-config.ts';
+import { segmentCountOf } from './store-config.ts';
 import type { FileLook } from './trust.ts';
 
 export type { ReadDone } from './read-cache.ts';
 export { ReadMemory } from './read-cache.ts';
 
-/** What a crash of the machine may cost in re-hashing. */
-const SYNC_INTERVAL_MS = 30_000;
-
 /** Flushing thousands of small files can take many seconds: closing does not wait for all of them. */
 const CLOSE_SYNC_BUDGET_MS = 1_000;
-/** Of four threads that Node has for files, one stays free for reads. */
-const FLUSHES_AT_ONCE = 3;
-
-const flushFd = promisify(fdatasync);
 
 export interface StorageOptions extends PlaceOptions {
   /** `new SlotBuffers(memory, segmentBytesOf(layout))`: this torrent's own. */
@@ -56,12 +50,6 @@ export interface StorageOptions extends PlaceOptions {
   onPieceResult(piece: number, ok: boolean, blockDigests: Uint8Array | undefined): void;
   /** The disk failed; nothing is lost: committed segments wait in their slots for `retry`. Called once until then. */
   onError(error: OperationError): void;
-}
-
-/** Pieces first <= piece < end. */
-export interface PieceRange {
-  readonly first: number;
-  readonly end: number;
 }
 
 export interface CheckOptions {
@@ -88,10 +76,7 @@ export class TorrentStorage {
   #port: StorePort | undefined;
   #snapshot: Uint8Array;
   #error: OperationError | undefined;
-  /** Written since the last sync that worked. */
-  readonly #unflushed = new Set<number>();
-  #lastSyncMs = performance.now();
-  #isSyncing = false;
+  readonly #flusher: Flusher;
   #closing: Promise<void> | undefined;
 
   private constructor(options: StorageOptions, place: Place, found: Found, wanted: boolean[]) {
@@ -107,6 +92,7 @@ export class TorrentStorage {
     this.segmentBytes = config.segmentBytes;
     this.#progress = new FileProgress(config, map, this.have);
     this.#files = new ReadFiles(config, map, this.#inPart, options.readOnly === true);
+    this.#flusher = new Flusher(this.#files, config.directory, options.log ?? silentLog);
     this.#cache = new ReadCache({
       memory: options.reads,
       pieceLength: config.pieceLength,
@@ -177,18 +163,9 @@ export class TorrentStorage {
     this.#assertOpen();
     const { config } = this.#place;
     const looks = await scanFiles(config, this.#options.readOnly === true);
-    const pieces: number[] = [];
-    const absent: number[] = [];
-    let done = 0;
-    for (const { first, end } of options.ranges ?? [{ first: 0, end: config.pieceCount }]) {
-      for (let piece = first; piece < end; piece++) {
-        if (this.#isWhole(piece, looks)) pieces.push(piece);
-        else {
-          absent.push(piece);
-          done += pieceSizeOf(config, piece);
-        }
-      }
-    }
+    const ranges = options.ranges ?? [{ first: 0, end: config.pieceCount }];
+    const { whole, absent, absentBytes } = planCheck(this.#place, this.#inPart, looks, ranges);
+    let done = absentBytes;
     const records: Promise<unknown>[] = [];
     const stamped = new Set<number>();
     const record = (good: readonly number[], bad: readonly number[]): void => {
@@ -203,7 +180,7 @@ export class TorrentStorage {
         config,
         inPart: this.#inPart.bytes.slice(),
         followLinks: this.#options.readOnly === true,
-        pieces,
+        pieces: whole,
         ...(this.#options.hashThreads === undefined ? {} : { threads: this.#options.hashThreads }),
         ...(options.signal === undefined ? {} : { signal: options.signal }),
         onRun: (good, bad, bytes) => {
@@ -281,7 +258,7 @@ export class TorrentStorage {
 
   /** Everything reported so far is on the disk itself, and journaled so. @throws OperationError */
   async sync(): Promise<void> {
-    await this.#sync(Number.POSITIVE_INFINITY);
+    if (this.#port !== undefined) await this.#flusher.flush(this.#port);
   }
 
   /**
@@ -305,7 +282,7 @@ export class TorrentStorage {
     try {
       await this.#queue.idle();
       if (this.#port !== undefined) {
-        if (sync && this.#error === undefined) await this.#sync(CLOSE_SYNC_BUDGET_MS);
+        if (sync && this.#error === undefined) await this.#flusher.flush(this.#port, CLOSE_SYNC_BUDGET_MS);
         await this.#port.call({ op: 'close', sync });
       }
     } catch (error) {
@@ -318,28 +295,6 @@ export class TorrentStorage {
       this.#files.closeAll();
       await this.#place.releaseLocks();
     }
-  }
-
-  async #sync(budgetMs: number): Promise<void> {
-    const port = this.#port;
-    if (port === undefined) return;
-    const startMs = performance.now();
-    this.#lastSyncMs = startMs;
-    for (const file of await port.call({ op: 'mark' })) this.#unflushed.add(file);
-    const files = [...this.#unflushed].values();
-    const flushNext = async (): Promise<void> => {
-      for (const file of files) {
-        if (performance.now() - startMs > budgetMs) return;
-        await this.#files.use(file, (fd) => flushFd(fd));
-        this.#unflushed.delete(file);
-      }
-    };
-    try {
-      await Promise.all(Array.from({ length: FLUSHES_AT_ONCE }, flushNext));
-    } catch (error) {
-      throw diskOperationError(error, 'flush', this.#place.config.directory);
-    }
-    if (this.#unflushed.size === 0) await port.call({ op: 'synced' });
   }
 
   /** Selection may have changed since the last run; files without bytes need no download. */
@@ -408,7 +363,7 @@ export class TorrentStorage {
         this.#fail(diskOperationError(error, 'finish', this.#place.config.directory));
       });
     }
-    if (performance.now() - this.#lastSyncMs > SYNC_INTERVAL_MS) this.#syncInBackground();
+    if (this.#port !== undefined && this.#error === undefined) this.#flusher.flushWhenDue(this.#port);
   }
 
   #handlePiece(piece: number, ok: boolean, digests: Uint8Array | undefined): void {
@@ -424,16 +379,6 @@ export class TorrentStorage {
     this.#error = error;
     this.#queue.hold();
     this.#options.onError(error);
-  }
-
-  #syncInBackground(): void {
-    if (this.#isSyncing || this.#error !== undefined) return;
-    this.#isSyncing = true;
-    this.sync()
-      .catch((error: unknown) => this.#options.log?.('warn', `flushing: ${String(error)}`))
-      .finally(() => {
-        this.#isSyncing = false;
-      });
   }
 
   /** Modes and lengths that only a complete file gets. */
@@ -455,19 +400,11 @@ export class TorrentStorage {
     looks: readonly FileLook[],
     stamped: Set<number>,
   ): Promise<unknown> {
-    const { map, config } = this.#place;
-    const stamps = [];
     for (const piece of good) {
       this.#unknown.clear(piece);
       if (this.have.set(piece)) this.#progress.add(piece);
-      for (const file of map.filesOfPiece(piece)) {
-        const home = this.#inPart.has(file) ? config.files.length : file;
-        const look = looks[home];
-        if (stamped.has(home) || look === undefined) continue;
-        stamped.add(home);
-        stamps.push({ file: home, ...look });
-      }
     }
+    const stamps = newStamps(this.#place, this.#inPart, looks, good, stamped);
     const revoked: number[] = [];
     for (const piece of bad) {
       const wasUnknown = this.#unknown.clear(piece);
@@ -479,17 +416,6 @@ export class TorrentStorage {
     }
     if (good.length === 0 && revoked.length === 0) return Promise.resolve();
     return this.#attach().call({ op: 'record', good, bad: revoked, stamps });
-  }
-
-  #isWhole(piece: number, looks: readonly FileLook[]): boolean {
-    const { config, map } = this.#place;
-    const start = piece * config.pieceLength;
-    return map.spans(start, pieceSizeOf(config, piece)).every((span) => {
-      if (span.file < 0) return true;
-      const isPart = this.#inPart.has(span.file);
-      const end = (isPart ? start + span.at : span.fileOffset) + span.length;
-      return (looks[isPart ? config.files.length : span.file]?.size ?? -1) >= end;
-    });
   }
 
   #assertOpen(): void {

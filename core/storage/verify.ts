@@ -4,11 +4,12 @@ import { resolve, sep } from 'node:path';
 import { Bitfield } from '../base/bitfield.ts';
 import { OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
+import { planCheck } from './check-plan.ts';
 import { hashPieces } from './checker.ts';
 import { errnoOf } from './disk-error.ts';
-import { FileMap, PADDING } from './file-map.ts';
+import { FileMap } from './file-map.ts';
 import { scanFiles } from './scan.ts';
-import { pieceSizeOf, storeConfigOf } from './store-config.ts';
+import { storeConfigOf } from './store-config.ts';
 
 export interface VerifyOptions {
   /** For a file or folder on disk whose name differs from the torrent's. */
@@ -58,22 +59,14 @@ export async function verifyTorrent(
   const map = new FileMap(config);
   const looks = await scanFiles(config, true);
   const good = new Bitfield(config.pieceCount);
-  const whole: number[] = [];
-  let done = 0;
-  for (let piece = 0; piece < config.pieceCount; piece++) {
-    const size = pieceSizeOf(config, piece);
-    const isWhole = map
-      .spans(piece * config.pieceLength, size)
-      .every(
-        (span) => span.file === PADDING || (looks[span.file]?.size ?? -1) >= span.fileOffset + span.length,
-      );
-    if (isWhole) whole.push(piece);
-    else done += size;
-  }
+  const inPart = new Bitfield(config.files.length);
+  const everything = [{ first: 0, end: config.pieceCount }];
+  const { whole, absentBytes } = planCheck({ config, map }, inPart, looks, everything);
+  let done = absentBytes;
   options.onProgress?.(done);
   await hashPieces({
     config,
-    inPart: new Bitfield(config.files.length).bytes,
+    inPart: inPart.bytes,
     followLinks: true,
     pieces: whole,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
