@@ -201,6 +201,14 @@ describe('late blocks', () => {
     expect(world.open).toBe('');
   });
 
+  test('of a piece that a suspect fetches alone: a duplicate', () => {
+    const world = new PickerWorld({ have: '.', availability: '1', partial: { 0: '????' } });
+    world.picker.abandonPeer(900);
+    expect(world.picks(world.peer({ id: 5, parole: true }), 1)).toEqual(['0:0']);
+    expect(world.claim(900, 0, 2).outcome).toBe('duplicate');
+    expect(world.open).toBe('0[?...]');
+  });
+
   test('only so many are remembered', () => {
     const world = new PickerWorld({ have: '...', availability: '111', blocks: 256 });
     world.pickBlocks(world.peer(), 768);

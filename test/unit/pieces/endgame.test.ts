@@ -221,17 +221,18 @@ describe('full buffers', () => {
 
   test('... but not for a slow peer whose kind has had its share', () => {
     const world = new PickerWorld({
-      have: '...',
-      availability: '111',
+      have: '....',
+      availability: '1111',
       blocks: 2,
       limits: { slowSegments: 1 },
       partial: { 0: '#.' },
       helper: 'gone',
     });
     world.nowMs += 60_000;
-    world.pick(world.peer({ id: 1, speed: 'fast', has: '.#.' }), 1);
-    world.pick(world.peer({ id: 2, speed: 'slow', has: '.##' }), 3);
-    expect(world.pick(world.peer({ id: 3, speed: 'slow', has: '..#' }), 9)).toBe('...');
+    world.pick(world.peer({ id: 1, speed: 'fast', has: '.#..' }), 2);
+    world.pick(world.peer({ id: 2, speed: 'slow', has: '..#.' }), 2);
+    expect(world.pick(world.peer({ id: 3, speed: 'slow', has: '...#' }), 9)).toBe('....');
+    expect(world.picker.lackedSlots).toBe(true);
     expect(world.open).toBe('0[#.] 1[??] 2[??]');
   });
 
