@@ -243,6 +243,42 @@ describe('MetadataFetch', () => {
     expect(toHex(fetch.result as Uint8Array)).toBe(toHex(info));
   });
 
+  it('keeps what honest peers sent when a mixed copy fails', () => {
+    const info = infoOf(10 * 16384);
+    const fetch = new MetadataFetch<string>(hashOf(info));
+    const { asked } = run(
+      fetch,
+      new Map([
+        ['good', honest(info)],
+        ['liar', honest(infoOf(10 * 16384, 2))],
+      ]),
+    );
+    expect(fetch.result).toBeDefined();
+    // 8 of the mixed copy, and the 5 of 10 that came from the liar.
+    expect(asked.get('good')).toBe(13);
+  });
+
+  it('lets the largest claims go when liars fill the memory', () => {
+    const fetch = new MetadataFetch<number>(hashOf(infoOf(10)));
+    const block = new Uint8Array(16384);
+    const pieces = MAX_METADATA_BYTES / 16384;
+    const sizeOf = (peer: number): number => MAX_METADATA_BYTES - peer * 16384;
+    for (let peer = 0; peer < 5; peer++) fetch.addPeer(peer, sizeOf(peer));
+    // All of them send all but one piece.
+    for (let round = 0; round < pieces; round++) {
+      for (const { peer, piece } of fetch.poll(0)) {
+        if (piece === 0) continue;
+        const message = { kind: 'data', piece, totalSize: sizeOf(peer), bytes: block } as const;
+        expect(fetch.handleMessage(peer, message, 0)).toBeUndefined();
+      }
+    }
+    const later = new Map<number, number>();
+    for (const { peer } of fetch.poll(100_000)) later.set(peer, (later.get(peer) ?? 0) + 1);
+    for (const { peer } of fetch.poll(200_000)) later.set(peer, (later.get(peer) ?? 0) + 1);
+    expect(later.get(0)).toBeGreaterThan(1);
+    expect([1, 2, 3, 4].map((peer) => later.get(peer))).toEqual([1, 1, 1, 1]);
+  });
+
   it('asks nobody for sizes that no torrent has', () => {
     const fetch = new MetadataFetch<string>(hashOf(infoOf(10)));
     fetch.addPeer('a', 0);
