@@ -3,9 +3,10 @@
 // with bytes that came; nothing is called after close. Frames of a few numbers, which a peer may send any number of, are
 // parsed here without allocation; handshakes, piece sets and extended messages are handled by ControlFrames.
 import type { Bitfield } from '../base/bitfield.ts';
-import { copyBytes, EMPTY_BYTES, readU16, readU32 } from '../base/bytes.ts';
+import { copyBytes, EMPTY_BYTES, readU16, readU32, writeU32 } from '../base/bytes.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { ExtendedFacts } from './extended-handshake.ts';
+import { FrameCollector } from './frame-collector.ts';
 import { FrameComposer } from './frame-composer.ts';
 import {
   FRAME_HEAD_BYTES,
@@ -38,8 +39,6 @@ const IN_SKIPPED = 4;
 const HEAD_BYTES = REQUEST_BYTES;
 /** Requests before we have the metadata are a mistake; so many, the queue that we allow, are forgiven. */
 const MAX_EARLY_REQUESTS = 2000;
-/** What a peer gets for merely announcing a long frame. */
-const FIRST_FRAME_BYTES = 4096;
 
 export class PeerWire {
   /** Set by the handler in onBlockStart: where the payload goes. */
@@ -59,9 +58,7 @@ export class PeerWire {
   #headFill = 0;
   #headNeed = 4;
 
-  #frame = EMPTY_BYTES;
-  #frameFill = 0;
-  #frameSize = 0;
+  readonly #frame = new FrameCollector();
   #skipLeft = 0;
 
   #blockPiece = 0;
@@ -83,8 +80,7 @@ export class PeerWire {
       isClosed: () => this.#isClosed,
       pieceCount: options.pieceCount,
     });
-    this.#frame = new Uint8Array(HANDSHAKE_BYTES);
-    this.#frameSize = HANDSHAKE_BYTES;
+    this.#frame.begin(HANDSHAKE_BYTES);
   }
 
   get isClosed(): boolean {
@@ -154,7 +150,7 @@ export class PeerWire {
           break;
         }
         default: {
-          const taken = Math.min(this.#frameSize - this.#frameFill, length - at);
+          const taken = Math.min(this.#frame.missing, length - at);
           this.#takeFrameBytes(chunk.subarray(at, at + taken));
           at += taken;
         }
@@ -172,7 +168,7 @@ export class PeerWire {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const wasInBlock = this.#state === IN_BLOCK;
-    this.#frame = EMPTY_BYTES;
+    this.#frame.take();
     this.blockTarget = EMPTY_BYTES;
     this.#composer.discard();
     if (wasInBlock) this.#handler.onBlockAborted(this.#blockPiece, this.#blockBegin, this.#blockLength);
@@ -405,44 +401,29 @@ export class PeerWire {
     } else if (!verdict) {
       this.#skip(length - 1);
     } else {
-      this.#frameSize = 4 + length;
-      this.#frame = new Uint8Array(Math.min(this.#frameSize, FIRST_FRAME_BYTES));
-      this.#frame[0] = length >>> 24;
-      this.#frame[1] = length >>> 16;
-      this.#frame[2] = length >>> 8;
-      this.#frame[3] = length;
-      this.#frame[4] = id;
-      this.#frameFill = FRAME_HEAD_BYTES;
+      const head = new Uint8Array(FRAME_HEAD_BYTES);
+      writeU32(head, 0, length);
+      head[4] = id;
+      this.#frame.begin(4 + length);
       this.#state = IN_FRAME;
-      if (this.#frameFill === this.#frameSize) this.#endFrame();
+      this.#takeFrameBytes(head);
     }
   }
 
   #takeFrameBytes(bytes: Uint8Array): void {
-    const fill = this.#frameFill + bytes.length;
-    if (fill > this.#frame.length) {
-      const grown = new Uint8Array(Math.min(this.#frameSize, Math.max(fill, this.#frame.length * 2)));
-      grown.set(this.#frame.subarray(0, this.#frameFill));
-      this.#frame = grown;
-    }
-    this.#frame.set(bytes, this.#frameFill);
-    const start = this.#frameFill;
-    this.#frameFill = fill;
+    const start = this.#frame.fill;
+    this.#frame.add(bytes);
     if (this.#state === IN_HANDSHAKE) {
-      for (let i = start; i < fill && i < PROTOCOL_HEADER.length; i++) {
-        if (this.#frame[i] !== PROTOCOL_HEADER[i]) {
-          this.#violate('not a BitTorrent handshake');
-          return;
-        }
+      const come = this.#frame.view();
+      for (let i = start; i < come.length && i < PROTOCOL_HEADER.length; i++) {
+        if (come[i] === PROTOCOL_HEADER[i]) continue;
+        this.#violate('not a BitTorrent handshake');
+        return;
       }
     }
-    if (fill === this.#frameSize) this.#endFrame();
-  }
-
-  #endFrame(): void {
-    const frame = this.#frame;
+    if (this.#frame.missing > 0) return;
     const isHandshake = this.#state === IN_HANDSHAKE;
-    this.#frame = EMPTY_BYTES;
+    const frame = this.#frame.take();
     this.#state = IN_HEAD;
     if (isHandshake) this.#control.receiveHandshake(frame);
     else this.#control.receive(frame);
