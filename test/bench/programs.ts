@@ -182,7 +182,7 @@ const transmission: Racer = {
   metadataMarker: undefined,
 };
 
-function ttProgram(task: Task, args: readonly string[], isNetworked = true): Program {
+function ttProgram(task: Task, args: readonly string[]): Program {
   const network = [
     '--port',
     String(task.at.port),
@@ -193,12 +193,18 @@ function ttProgram(task: Task, args: readonly string[], isNetworked = true): Pro
     '--no-lsd',
     '--no-dht',
     '--no-port-map',
-    '--state-dir',
-    join(task.stateDir, 'tt-state'),
   ];
+  const state = ['--state-dir', join(task.stateDir, 'tt-state')];
+  const command = args[0] as string;
   return {
     name: 'tt',
-    argv: [process.execPath, TT, ...args, ...(isNetworked ? network : [])],
+    argv: [
+      process.execPath,
+      TT,
+      ...args,
+      ...(command === 'verify' ? [] : network),
+      ...(command === 'download' || command === 'seed' ? state : []),
+    ],
     env: { TT_HOME: task.homeDir },
   };
 }
@@ -223,10 +229,10 @@ const tt: Racer = {
       '--events',
       ...(staysOn ? ['--seed'] : []),
     ]),
-  check: (task) => ttProgram(task, ['verify', task.payload.torrentFile, task.dir], false),
+  check: (task) => ttProgram(task, ['verify', task.payload.torrentFile, task.dir]),
   checkMarker: undefined,
   metadata: (task) =>
-    ttProgram(task, ['metadata', magnetWithTracker(task), '-o', join(task.dir, 'fetched.torrent')]),
+    ttProgram(task, ['metadata', magnetWithTracker(task), '-o', join(task.stateDir, 'fetched.torrent')]),
   metadataMarker: undefined,
 };
 
