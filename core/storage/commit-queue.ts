@@ -18,15 +18,8 @@ interface Pending {
   readonly wantBlockDigests: boolean;
 }
 
-/** What is known of a piece of several segments until its result comes. */
-interface OpenPiece {
-  readonly committed: Set<number>;
-  readonly written: Set<number>;
-}
-
 export interface CommitQueueOptions {
   readonly slots: SlotBuffers;
-  readonly segmentCount: (piece: number) => number;
   readonly port: () => StorePort;
   onPiece(piece: number, ok: boolean, blockDigests: Uint8Array | undefined): void;
 }
@@ -36,7 +29,8 @@ export class CommitQueue {
   #waiting: Pending[] = [];
   /** Given to the thread, by slot. */
   readonly #out = new Map<number, Pending>();
-  readonly #open = new Map<number, OpenPiece>();
+  /** Segments that are written, of pieces whose result is still to come. */
+  readonly #open = new Map<number, Set<number>>();
   #messagesOut = 0;
   #isHeld = false;
   #isFlushDue = false;
@@ -53,14 +47,6 @@ export class CommitQueue {
 
   add(piece: number, segment: number, slot: number, length: number, wantBlockDigests: boolean): void {
     this.#waiting.push({ piece, segment, slot, length, wantBlockDigests });
-    if (this.#options.segmentCount(piece) > 1) {
-      let open = this.#open.get(piece);
-      if (open === undefined) {
-        open = { committed: new Set(), written: new Set() };
-        this.#open.set(piece, open);
-      }
-      open.committed.add(segment);
-    }
     // The commits of one turn leave together.
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
@@ -68,17 +54,6 @@ export class CommitQueue {
       this.#isFlushDue = false;
       this.flush();
     });
-  }
-
-  /** @returns whether the piece was still open and is forgotten now */
-  abandon(piece: number): boolean {
-    const open = this.#open.get(piece);
-    if (open === undefined || open.committed.size === this.#options.segmentCount(piece)) return false;
-    this.#open.delete(piece);
-    const dropped = this.#waiting.filter((pending) => pending.piece === piece);
-    this.#waiting = this.#waiting.filter((pending) => pending.piece !== piece);
-    for (const pending of dropped) this.#options.slots.release(pending.slot);
-    return true;
   }
 
   flush(): void {
@@ -91,11 +66,7 @@ export class CommitQueue {
     const parked: Pending[] = [];
     for (const slot of message.undone) {
       const pending = this.#take(slot);
-      if (pending === undefined) continue;
-      // Given up meanwhile: old segments must not come back into a new attempt.
-      const isGivenUp = this.#options.segmentCount(pending.piece) > 1 && !this.#open.has(pending.piece);
-      if (isGivenUp) this.#options.slots.release(slot);
-      else parked.push(pending);
+      if (pending !== undefined) parked.push(pending);
     }
     this.#waiting.unshift(...parked);
     const { numbers } = message;
@@ -126,7 +97,7 @@ export class CommitQueue {
     this.#out.clear();
     this.#messagesOut = 0;
     const written = new Map<number, readonly number[]>();
-    for (const [piece, open] of this.#open) if (open.written.size > 0) written.set(piece, [...open.written]);
+    for (const [piece, segments] of this.#open) written.set(piece, [...segments]);
     return written;
   }
 
@@ -186,7 +157,8 @@ export class CommitQueue {
   #settle(pending: Pending, status: number, digests: Uint8Array | undefined): void {
     const { piece, segment, slot } = pending;
     if (status === STATUS.written) {
-      this.#open.get(piece)?.written.add(segment);
+      const written = this.#open.get(piece) ?? new Set();
+      this.#open.set(piece, written.add(segment));
       this.#options.slots.release(slot);
       return;
     }

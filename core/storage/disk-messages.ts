@@ -34,7 +34,6 @@ export type Operation =
     }
   /** Segments that a dead thread wrote. */
   | { readonly op: 'adopt'; readonly piece: number; readonly segments: readonly number[] }
-  | { readonly op: 'abandon'; readonly piece: number }
   | { readonly op: 'prepare' }
   | { readonly op: 'finish'; readonly files: readonly number[] }
   | { readonly op: 'preallocate'; readonly file: number }

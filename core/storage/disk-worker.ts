@@ -118,9 +118,6 @@ function perform(storeId: number, operation: Operation): readonly number[] {
     case 'adopt':
       store.pieces.adopt(operation.piece, operation.segments);
       return [];
-    case 'abandon':
-      store.pieces.abandon(operation.piece);
-      return [];
     case 'prepare':
       store.files.prepare();
       settle(store);

@@ -96,10 +96,6 @@ export class PieceStore {
     for (const segment of segments) open.written.add(segment);
   }
 
-  abandon(piece: number): void {
-    this.#open.delete(piece);
-  }
-
   /** Ranges of a file, as offsets in the torrent, that hold bytes worth keeping: verified pieces and open segments. */
   storedRanges(file: number): [offset: number, length: number][] {
     const entry = this.#config.files[file];

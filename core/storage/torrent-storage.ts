@@ -24,7 +24,6 @@ import { ReadFiles } from './read-files.ts';
 import { removeResumeFiles } from './resume-state.ts';
 import { scanFiles } from './scan.ts';
 import type { SlotBuffers } from './slots.ts';
-import { segmentCountOf } from './store-config.ts';
 import type { FileLook } from './trust.ts';
 
 export type { ReadDone } from './read-cache.ts';
@@ -103,7 +102,6 @@ export class TorrentStorage {
     });
     this.#queue = new CommitQueue({
       slots: options.slots,
-      segmentCount: (piece) => segmentCountOf(config, piece),
       port: () => this.#attach(),
       onPiece: (piece, ok, digests) => this.#handlePiece(piece, ok, digests),
     });
@@ -210,11 +208,6 @@ export class TorrentStorage {
     this.#assertOpen();
     invariant(this.#options.readOnly !== true, 'a read-only torrent was given a segment');
     this.#queue.add(piece, segment, slot, length, wantBlockDigests);
-  }
-
-  /** The swarm gave up a piece of which segments were committed, but not the last: they are forgotten. */
-  abandonPiece(piece: number): void {
-    if (this.#queue.abandon(piece)) this.#call({ op: 'abandon', piece });
   }
 
   /**

@@ -127,17 +127,3 @@ test.each([
   expect(await wrongFiles(torrent, target())).toEqual([]);
   expect(harness.slots.inUse).toBe(0);
 });
-
-test('an abandoned large piece starts afresh', async () => {
-  const torrent = makeTorrent([{ path: ['a'], length: 6 << 20 }], 3 << 20);
-  const harness = await start(torrent, folder.path);
-  await harness.give([0], { order: (segments) => segments.slice(0, 2), corrupt: () => true });
-  await harness.storage.sync();
-  expect(harness.slots.inUse).toBe(0);
-  harness.storage.abandonPiece(0);
-  await harness.download([0, 1]);
-  expect(harness.results.map((result) => [result.piece, result.ok])).toEqual([
-    [0, true],
-    [1, true],
-  ]);
-});
