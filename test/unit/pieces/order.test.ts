@@ -261,6 +261,14 @@ describe('BEP 6', () => {
     expect(world.pick(world.peer({ suggested: [5] }), 4)).toBe('.....4');
   });
 
+  test('suggested pieces go before open ones too, unless much is open already', () => {
+    const drawing = { have: '....', availability: '1111', partial: { 0: '##..' }, helper: 'gone' } as const;
+    const world = new PickerWorld(drawing);
+    expect(world.pick(world.peer({ suggested: [3] }), 5)).toBe('1..4');
+    const full = new PickerWorld({ ...drawing, limits: { openBlocks: 3 } });
+    expect(full.pick(full.peer({ suggested: [3] }), 5)).toBe('2..3');
+  });
+
   test('suggestions of pieces we have, or it has not, or that do not exist count for nothing', () => {
     const world = new PickerWorld({ have: '#.....', availability: '111112' });
     const peer = world.peer({ suggested: [0, 1, 99, -1], has: '#.###.' });
