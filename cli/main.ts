@@ -84,6 +84,10 @@ async function runCommand(
   try {
     const sink = await openLogSink(console, mode, settled.values.logFile);
     try {
+      sink.log('debug', `tt ${ttVersion()} ${name}`, {
+        node: process.versions.node,
+        platform: process.platform,
+      });
       const context: CommandContext = {
         args: parsed.args,
         flags,

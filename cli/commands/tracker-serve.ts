@@ -58,7 +58,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
     port,
     udp: flags.choice('udp') !== false,
     onAnnounce: (announce) => {
-      if (output.mode.isEvents) output.notice('announce', '', { ...announce });
+      const { event: announceEvent, ...rest } = announce;
+      if (output.mode.isEvents) output.notice('announce', '', { announceEvent, ...rest });
       else log('info', `announce from ${announce.host}:${announce.port}`, { ...announce });
     },
     ...(host === undefined ? {} : { host }),

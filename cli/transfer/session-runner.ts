@@ -1,6 +1,7 @@
 // Runs a session for a command: starts it, shows it through the renderer the flags ask for, and closes it whatever happens.
 import type { SessionApi } from '../../core/session/session-api.ts';
 import type { CommandContext } from '../context.ts';
+import { logEvent } from './event-log.ts';
 
 /** Trackers get this long to hear our goodbye; less than the hard stop after a signal. */
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -11,7 +12,10 @@ export async function runSession<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const renderer = context.output.renderer();
-  const unsubscribe = session.subscribe((event) => renderer.handleEvent(event));
+  const unsubscribe = session.subscribe((event) => {
+    renderer.handleEvent(event);
+    logEvent(context.log, event);
+  });
   let timer: ReturnType<typeof setInterval> | undefined;
   try {
     await session.start();

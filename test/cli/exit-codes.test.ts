@@ -1,0 +1,214 @@
+// Every exit code, one by one, from the real program, with the slug that JSON gives for it.
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { start } from '../support/process.ts';
+import { json, LOCAL, launcher, makePlace, payload, TIMEOUT_MS } from './support.ts';
+
+const place = makePlace();
+const { tt } = place;
+const HASH = 'aa'.repeat(20);
+
+beforeAll(async () => {
+  mkdirSync(`${place.path}/data`);
+  writeFileSync(`${place.path}/data/a.bin`, payload(100_000));
+  writeFileSync(`${place.path}/garbage.torrent`, 'd4:infoi1ee');
+  expect((await tt('create', 'data', '-q')).code).toBe(0);
+  expect((await tt('create', 'data', '-q', '--private', '-o', 'private.torrent')).code).toBe(0);
+}, TIMEOUT_MS);
+
+describe('each code with its slug', () => {
+  it('0 done', async () => {
+    const result = await tt('verify', 'data.torrent', '--json');
+    expect(result.code).toBe(0);
+    expect(json(result)).toMatchObject({
+      schema: 'tt/1',
+      command: 'verify',
+      ok: true,
+      reason: 'done',
+      exitCode: 0,
+    });
+  });
+
+  it('2 usage: unknown command, unknown flag, missing argument, bad value, none at all', async () => {
+    for (const args of [
+      ['downlod'],
+      ['info', '--nope', 'x'],
+      ['info'],
+      ['download', 'data.torrent', '--port', 'x'],
+      [],
+    ]) {
+      const result = await tt(...args);
+      expect(result.code).toBe(2);
+      expect(result.stdout).toBe('');
+      expect(result.stderr).not.toBe('');
+    }
+    expect(json(await tt('info', '--json'))).toMatchObject({
+      ok: false,
+      reason: 'usage',
+      exitCode: 2,
+      command: 'info',
+    });
+  });
+
+  it('2 usage: what this version cannot do is said, not ignored', async () => {
+    for (const flags of [['--bootstrap', '127.0.0.1:1'], ['--no-tcp']]) {
+      const result = await tt('download', 'data.torrent', ...flags);
+      expect(result.code).toBe(2);
+      expect(result.stderr).toContain(flags[0]);
+    }
+    for (const version of ['--v2', '--hybrid']) {
+      const result = await tt('create', 'data', version, '-o', 'x.torrent');
+      expect(result.code).toBe(2);
+    }
+  });
+
+  it('3 timeout: no metadata, no peers', async () => {
+    const info = await tt('info', HASH, '--timeout', '500ms', '--json', ...LOCAL);
+    expect(info.code).toBe(3);
+    expect(json(info)).toMatchObject({ ok: false, reason: 'timeout', exitCode: 3 });
+    const download = await tt(
+      'download',
+      'data.torrent',
+      '-o',
+      'empty',
+      '--timeout',
+      '500ms',
+      '--json',
+      ...LOCAL,
+    );
+    expect(download.code).toBe(3);
+    expect(json(download)).toMatchObject({
+      reason: 'timeout',
+      torrents: [{ reason: 'timeout', exitCode: 3 }],
+    });
+  });
+
+  it('4 unfinished: nobody reads the events any more', async () => {
+    const child = start(
+      process.execPath,
+      [launcher, 'download', 'data.torrent', '-o', 'gone', '--events', ...LOCAL],
+      {
+        cwd: place.path,
+        env: place.env,
+      },
+    );
+    await child.waitForLine(/"event":"added"/, TIMEOUT_MS);
+    child.child.stdout?.destroy();
+    child.child.stderr?.destroy();
+    expect((await child.exited).code).toBe(4);
+  });
+
+  it('5 verification failed', async () => {
+    mkdirSync(`${place.path}/bad/data`, { recursive: true });
+    const damaged = payload(100_000);
+    damaged[20_000] = (damaged[20_000] as number) ^ 1;
+    writeFileSync(`${place.path}/bad/data/a.bin`, damaged);
+    const result = await tt('verify', 'data.torrent', 'bad', '--json');
+    expect(result.code).toBe(5);
+    expect(json(result)).toMatchObject({
+      reason: 'verification-failed',
+      badPieces: [1],
+      goodPieces: 6,
+      badFiles: [{ index: 1, path: 'data/a.bin', state: 'bad', badPieces: 1 }],
+    });
+    const text = await tt('verify', 'data.torrent', 'bad');
+    expect(text.stdout).toContain('bad pieces: 1');
+    expect(text.stdout).toContain('data/a.bin');
+  });
+
+  it('6 network: the port is taken', async () => {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const flags = ['--no-lsd', '--interface', '127.0.0.1', '--port', String(port)];
+    const result = await tt('download', 'data.torrent', '-o', 'x', '--json', ...flags);
+    server.close();
+    expect(result.code).toBe(6);
+    expect(json(result)).toMatchObject({ reason: 'network', error: { code: 'EADDRINUSE' } });
+    expect(result.stderr).toContain(String(port));
+  });
+
+  it('7 bad torrent or magnet', async () => {
+    for (const source of ['garbage.torrent', 'magnet:?xt=urn:btih:zz', 'magnet:?dn=x']) {
+      const result = await tt('info', source, '--json');
+      expect(result.code).toBe(7);
+      expect(json(result)).toMatchObject({ reason: 'bad-torrent', exitCode: 7 });
+    }
+  });
+
+  it('7 also for a magnet cut short by the shell, with what to do', async () => {
+    const result = await tt('info', 'magnet:?dn=name');
+    expect(result.code).toBe(7);
+    expect(result.stderr).toMatch(/quot/i);
+  });
+
+  it('8 disk: no such file, no permission, file exists', async () => {
+    expect((await tt('info', 'missing.torrent')).code).toBe(8);
+    expect(json(await tt('create', 'missing', '--json'))).toMatchObject({ reason: 'disk', exitCode: 8 });
+    const exists = await tt('create', 'data', '--json');
+    expect(exists.code).toBe(8);
+    expect(json(exists)).toMatchObject({ error: { code: 'EEXIST' } });
+    expect(exists.stderr).toContain('--force');
+  });
+
+  it.skipIf(process.getuid?.() === 0)('8 disk: a folder that may not be written', async () => {
+    mkdirSync(`${place.path}/locked`);
+    chmodSync(`${place.path}/locked`, 0o500);
+    expect((await tt('create', 'data', '-o', 'locked/x.torrent')).code).toBe(8);
+  });
+
+  it('9 refused: another tracker for a private torrent', async () => {
+    const result = await tt(
+      'download',
+      'private.torrent',
+      '--tracker',
+      'http://127.0.0.1:1/',
+      '--json',
+      ...LOCAL,
+    );
+    expect(result.code).toBe(9);
+    expect(json(result)).toMatchObject({ reason: 'refused', torrents: [{ reason: 'refused' }] });
+    expect(result.stderr).toContain('private');
+  });
+
+  it.each([
+    ['SIGINT', 130, 'interrupted'],
+    ['SIGTERM', 143, 'terminated'],
+    ['SIGHUP', 129, 'hangup'],
+  ] as const)('%s: %d', async (signal, code, reason) => {
+    const child = place.start('seed', 'data', '--events', '--state-dir', `state-${code}`, ...LOCAL);
+    await child.waitForLine(/"event":"seeding"/, TIMEOUT_MS);
+    child.signal(signal);
+    const result = await child.waitForExit(TIMEOUT_MS);
+    expect(result.code).toBe(code);
+    expect(JSON.parse(result.stdout.split('\n').at(-1) as string)).toMatchObject({
+      event: 'result',
+      reason,
+      exitCode: code,
+    });
+  });
+});
+
+describe('several inputs', () => {
+  it('the highest code wins, with details of each', async () => {
+    const result = await tt(
+      'download',
+      'garbage.torrent',
+      'missing.torrent',
+      'data.torrent',
+      '-o',
+      '.',
+      '--json',
+      ...LOCAL,
+    );
+    expect(result.code).toBe(8);
+    const { torrents } = json(result) as unknown as {
+      torrents: { reason: string; source: string; error?: unknown }[];
+    };
+    expect(torrents.map((item) => item.reason)).toEqual(['bad-torrent', 'disk', 'done']);
+    expect(torrents[0]?.error).toBeDefined();
+    expect(result.stderr).toContain('garbage.torrent');
+    expect(result.stderr).toContain('missing.torrent');
+  });
+});

@@ -1,0 +1,174 @@
+// stdout carries results and nothing else; nothing foreign reaches a terminal raw; a closed pipe is no error.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../support/process.ts';
+import { json, LOCAL, launcher, makePlace, payload, TIMEOUT_MS, writeTorrent } from './support.ts';
+
+const place = makePlace();
+const { tt } = place;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there
+const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/;
+
+beforeAll(async () => {
+  mkdirSync(`${place.path}/data`);
+  writeFileSync(`${place.path}/data/a.bin`, payload(50_000));
+  writeTorrent(`${place.path}/evil.torrent`, 'bad\u001b]0;owned\u0007\u009b2J\u202ename');
+  expect((await tt('create', 'data')).code).toBe(0);
+}, TIMEOUT_MS);
+
+describe('results', () => {
+  it('go to stdout, progress and errors do not', async () => {
+    const info = await tt('info', 'data.torrent');
+    expect(info.stdout).toContain('info hash');
+    expect(info.stderr).toBe('');
+    const missing = await tt('info', 'missing.torrent');
+    expect(missing.stdout).toBe('');
+    expect(missing.stderr.split('\n').length).toBeLessThanOrEqual(2);
+    expect(missing.stderr).toContain('missing.torrent');
+  });
+
+  it('stack traces come with -vv only', async () => {
+    expect((await tt('info', 'missing.torrent')).stderr).not.toContain('    at ');
+    expect((await tt('info', 'missing.torrent', '-vv')).stderr).toContain('    at ');
+  });
+
+  it('-q leaves the result and the errors', async () => {
+    const result = await tt('info', 'data.torrent', '-q');
+    expect(result.stdout).toContain('info hash');
+    expect((await tt('info', 'missing.torrent', '-q')).stderr).toContain('missing.torrent');
+  });
+
+  it('a torrent can go to stdout byte for byte', async () => {
+    const child = spawn(process.execPath, [launcher, 'create', 'data', '--no-date', '-o', '-'], {
+      cwd: place.path,
+      env: { ...process.env, ...place.env },
+    });
+    const parts: Uint8Array[] = [];
+    child.stdout.on('data', (part: Uint8Array) => parts.push(part));
+    await new Promise((resolve) => child.on('close', resolve));
+    expect((await tt('create', 'data', '--no-date', '-o', 'same.torrent')).code).toBe(0);
+    expect(Buffer.concat(parts).equals(readFileSync(`${place.path}/same.torrent`))).toBe(true);
+    expect((await tt('create', 'data', '-o', '-', '--json')).code).toBe(2);
+  });
+});
+
+describe('JSON', () => {
+  it('of info has the documented shape', async () => {
+    expect(json(await tt('info', 'data.torrent', '--json'))).toEqual({
+      schema: 'tt/1',
+      command: 'info',
+      ok: true,
+      reason: 'done',
+      exitCode: 0,
+      infoHash: expect.stringMatching(/^[0-9a-f]{40}$/),
+      version: 'v1',
+      name: 'data',
+      totalBytes: 50_000,
+      pieceLength: 16384,
+      pieceCount: 4,
+      private: false,
+      createdBy: expect.stringMatching(/^tt\//),
+      createdAtMs: expect.any(Number),
+      trackers: [],
+      webSeeds: [],
+      httpSeeds: [],
+      nodes: [],
+      magnet: expect.stringMatching(/^magnet:\?xt=urn:btih:/),
+      fileCount: 1,
+      files: [{ index: 1, path: 'data/a.bin', bytes: 50_000 }],
+    });
+  });
+
+  it('is there for errors too, also when the line itself is wrong', async () => {
+    const result = await tt('frobnicate', '--json');
+    expect(json(result)).toMatchObject({
+      ok: false,
+      reason: 'usage',
+      error: { message: expect.any(String) },
+    });
+  });
+
+  it('reads torrents from stdin', async () => {
+    const child = spawn(process.execPath, [launcher, 'info', '-', '--json'], {
+      cwd: place.path,
+      env: { ...process.env, ...place.env },
+    });
+    let stdout = '';
+    child.stdout.on('data', (part) => {
+      stdout += String(part);
+    });
+    child.stdin.end(readFileSync(`${place.path}/data.torrent`));
+    await new Promise((resolve) => child.on('close', resolve));
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'data' });
+  });
+});
+
+describe('foreign text', () => {
+  it('is shown, never obeyed', async () => {
+    for (const args of [
+      ['info'],
+      ['info', '--json'],
+      ['verify'],
+      ['download', '--timeout', '100ms', ...LOCAL],
+    ]) {
+      const result = await tt(args[0] as string, 'evil.torrent', ...args.slice(1));
+      expect(`${result.stdout}${result.stderr}`).not.toMatch(CONTROL);
+      expect(`${result.stdout}${result.stderr}`).not.toContain('\u202e');
+    }
+    expect((await tt('info', 'evil.torrent')).stdout).toContain('a \\x1b[31mred');
+  });
+
+  it('also from arguments and file names', async () => {
+    const result = await tt('info', 'no\u001b[2Jsuch.torrent');
+    expect(result.stderr).not.toMatch(CONTROL);
+  });
+});
+
+describe('colour', () => {
+  it('is for terminals, or where it is asked for', async () => {
+    const plain = await tt('info', 'missing.torrent');
+    expect(plain.stderr).not.toContain('\u001b');
+    const always = await tt('info', 'missing.torrent', '--color', 'always');
+    expect(always.stderr).toContain('\u001b[31m');
+    const forced = await run(process.execPath, [launcher, 'info', 'missing.torrent'], {
+      cwd: place.path,
+      env: { ...place.env, FORCE_COLOR: '1' },
+    });
+    expect(forced.stderr).toContain('\u001b[31m');
+  });
+});
+
+describe('a closed pipe', () => {
+  it('is silent and changes no exit code', async () => {
+    const result = await run(
+      'bash',
+      ['-c', `"${process.execPath}" "${launcher}" info data.torrent | true; echo "code \${PIPESTATUS[0]}"`],
+      { cwd: place.path, env: place.env },
+    );
+    expect(result.stdout).toBe('code 0');
+    expect(result.stderr).toBe('');
+  });
+});
+
+describe('logs', () => {
+  it('go to a file with times', async () => {
+    await tt(
+      'download',
+      'data.torrent',
+      '-o',
+      'none',
+      '--timeout',
+      '100ms',
+      '--log-file',
+      'tt.log',
+      ...LOCAL,
+    );
+    const log = readFileSync(`${place.path}/tt.log`, 'utf8');
+    for (const line of log.trimEnd().split('\n'))
+      expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z (error|warn|info|debug) /);
+  });
+  it('a file that cannot be written is error 8', async () => {
+    expect((await tt('list', '--log-file', 'no/such/folder/log')).code).toBe(8);
+  });
+});

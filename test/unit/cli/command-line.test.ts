@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { NoCommandError, parseCommandLine } from '../../../cli/commander.ts';
+import { EXIT_CODES, worstReason } from '../../../cli/exit-codes.ts';
+import { failureOf } from '../../../cli/failure.ts';
+import { COMMON_FLAGS, PROGRAM } from '../../../cli/program.ts';
+import { rootHelp } from '../../../cli/root-help.ts';
+import type { CommandSpec } from '../../../cli/spec.ts';
+import { InvariantError, OperationError, UsageError } from '../../../core/base/result.ts';
+
+function parse(...argv: string[]) {
+  return parseCommandLine(PROGRAM, argv, {
+    version: '1.2.3',
+    columns: 80,
+    commonFlags: COMMON_FLAGS,
+    rootHelp: () => rootHelp(PROGRAM, COMMON_FLAGS),
+  });
+}
+
+function ran(...argv: string[]) {
+  const parsed = parse(...argv);
+  if (parsed.kind !== 'run') throw new Error('expected a command to run');
+  return parsed;
+}
+
+describe('flags', () => {
+  it('are present only when typed', () => {
+    const { flags, args, path } = ran(
+      'download',
+      'a',
+      'b',
+      '--no-pex',
+      '-s',
+      '1',
+      '-s',
+      '*.txt',
+      '-vv',
+      '-v',
+    );
+    expect(path).toEqual(['download']);
+    expect(args).toEqual(['a', 'b']);
+    expect(flags.choice('pex')).toBe(false);
+    expect(flags.choice('lsd')).toBeUndefined();
+    expect(flags.choice('trackers')).toBeUndefined();
+    expect(flags.list('select')).toEqual(['1', '*.txt']);
+    expect(flags.count('verbose')).toBe(3);
+    expect(flags.isOn('json')).toBe(false);
+  });
+  it('common ones may stand before the command, between its words, and after', () => {
+    expect(ran('--json', 'info', 'x').flags.isOn('json')).toBe(true);
+    expect(ran('tracker', '--json', 'serve').flags.isOn('json')).toBe(true);
+    expect(ran('tracker', 'serve', '--json').flags.isOn('json')).toBe(true);
+    expect(ran('-v', 'info', 'x', '-v').flags.count('verbose')).toBe(2);
+  });
+  it('everything cli.md names is there', () => {
+    const names =
+      '--out x --port 1 --select 1 --down-limit 1 --up-limit 1 --peer a:1 --tracker udp://a:1 --no-trackers --no-dht --no-pex --no-lsd --no-utp --no-tcp --no-port-map --bootstrap a:1 --encryption off --proxy socks5://a:1 --interface lo --sequential --preallocate full --max-peers 1 --state-dir d -q -v --log-file f --json --events --color never --timeout 1 --seed --seed-ratio 1 --seed-time 1';
+    expect(ran('download', 's', ...names.split(' ')).args).toEqual(['s']);
+  });
+  it('--on-done takes the rest of the line, dashes and all', () => {
+    const plain = ran('download', 'a', '--json', '--on-done', 'mv', '-t', '--json', 'x');
+    expect(plain.flags.list('onDone')).toEqual(['mv', '-t', '--json', 'x']);
+    expect(plain.flags.isOn('json')).toBe(true);
+    const ended = ran('download', '--on-done', 'sh', '-c', 'true', ';', 'a', '-q');
+    expect(ended.flags.list('onDone')).toEqual(['sh', '-c', 'true']);
+    expect(ended.args).toEqual(['a']);
+    expect(ended.flags.isOn('quiet')).toBe(true);
+    expect(() => parse('download', '--on-done', 'true', 'a')).toThrow(/missing required argument/);
+    expect(() => parse('download', 'a', '--on-done')).toThrow(/a command must follow/);
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    [['downlod', 'x'], /unknown command 'downlod'/, /Did you mean download/],
+    [['download', '--jsno', 'x'], /unknown option '--jsno'/, /--json/],
+    [['download'], /missing required argument 'source'/, /tt download --help/],
+    [['info', 'a', 'b'], /too many arguments/, /tt info --help/],
+    [['download', 'x', '--encryption', 'maybe'], /--encryption.*maybe.*invalid/, /--help/],
+    [['download', 'x', '--port'], /argument missing/, /--help/],
+    [['tracker', 'serv'], /unknown command 'serv'/, /serve/],
+  ])('%j', (argv, message, hint) => {
+    let caught: unknown;
+    try {
+      parse(...argv);
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toBeInstanceOf(UsageError);
+    expect((caught as UsageError).message).toMatch(message);
+    expect((caught as UsageError).hint).toMatch(hint);
+  });
+  it('no command at all brings the help along', () => {
+    expect(() => parse()).toThrow(NoCommandError);
+    expect(() => parse('tracker')).toThrow(UsageError);
+  });
+});
+
+describe('help', () => {
+  it('of the program lists every command and every exit code within 100 columns', () => {
+    const parsed = parse('--help');
+    if (parsed.kind !== 'print') throw new Error('expected help');
+    for (const command of PROGRAM.commands ?? []) expect(parsed.text).toContain(`  ${command.name}`);
+    for (const { code, meaning } of Object.values(EXIT_CODES))
+      expect(parsed.text).toContain(`${code}  `) ?? meaning;
+    for (const line of parsed.text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+  it('of each command has its flags and examples', () => {
+    const visit = (spec: CommandSpec, path: readonly string[]): void => {
+      for (const child of spec.commands ?? []) visit(child, [...path, child.name]);
+      if (spec.load === undefined) return;
+      const parsed = parse(...path, '--help');
+      if (parsed.kind !== 'print') throw new Error('expected help');
+      expect(parsed.text).toContain(`Usage: tt ${path.join(' ')}`);
+      for (const flag of (spec.flagGroups ?? []).flatMap((group) => group.flags)) {
+        expect(parsed.text.includes(flag.flags)).toBe(flag.isHidden !== true);
+      }
+      expect(spec.examples?.length).toBeGreaterThan(0);
+      expect(parsed.text).toContain('Examples:');
+    };
+    visit(PROGRAM, []);
+  });
+  it('prints the version', () => expect(parse('--version')).toEqual({ kind: 'print', text: '1.2.3' }));
+});
+
+describe('exit codes', () => {
+  it('are the table of the contract', () => {
+    const codes = Object.fromEntries(Object.entries(EXIT_CODES).map(([slug, { code }]) => [slug, code]));
+    expect(codes).toEqual({
+      done: 0,
+      unexpected: 1,
+      usage: 2,
+      timeout: 3,
+      unfinished: 4,
+      'verification-failed': 5,
+      network: 6,
+      'bad-torrent': 7,
+      disk: 8,
+      refused: 9,
+      hangup: 129,
+      interrupted: 130,
+      terminated: 143,
+    });
+  });
+  it('the highest speaks for all', () => {
+    expect(worstReason([])).toBe('done');
+    expect(worstReason(['done', 'timeout', 'bad-torrent', 'unfinished'])).toBe('bad-torrent');
+  });
+  it.each([
+    [new UsageError('x'), 'usage'],
+    [new OperationError('refused', 'x'), 'refused'],
+    [new InvariantError('x'), 'unexpected'],
+    [Object.assign(new Error('x'), { code: 'ENOSPC' }), 'disk'],
+    [Object.assign(new Error('x'), { code: 'EADDRINUSE' }), 'network'],
+    [Object.assign(new Error('x'), { code: 'ETIMEDOUT' }), 'timeout'],
+    ['a string', 'unexpected'],
+  ])('%s is %s', (error, reason) => expect(failureOf(error).reason).toBe(reason));
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { Console } from '../../../cli/output/console.ts';
+import { EventsRenderer } from '../../../cli/output/events-renderer.ts';
+import { PlainMeter, PlainRenderer } from '../../../cli/output/plain-renderer.ts';
+import { progressLines, torrentLine } from '../../../cli/output/progress-line.ts';
+import { textWidth } from '../../../cli/output/text.ts';
+import { OperationError } from '../../../core/base/result.ts';
+import { FakeStream, fakeSnapshot, fakeTorrent, fakeWorld } from './fakes.ts';
+
+describe('the line of a torrent', () => {
+  it('shows share, rates, peers, time left and name', () => {
+    expect(torrentLine(fakeTorrent())).toBe(
+      ' 42.3%  ↓ 2.00 KiB/s  ↑      0 B/s    0 peers   1m05s left  thing.iso',
+    );
+  });
+  it('keeps its columns while the numbers change', () => {
+    const at = (changes: Parameters<typeof fakeTorrent>[0]): number =>
+      torrentLine(fakeTorrent(changes)).indexOf('thing.iso');
+    expect(at({ verifiedBytes: 0, downRateBytesPerSec: 0, etaMs: undefined })).toBe(at({}));
+    expect(at({ verifiedBytes: 999, downRateBytesPerSec: 123e6, etaMs: 5_000 })).toBe(at({}));
+  });
+  it.each([
+    [{ state: 'metadata' as const, name: '' }, /^ {2}meta .*asking peers for the metadata {2}aaaa/],
+    [{ state: 'checking' as const, checkedBytes: 500 }, /^ 50\.0% {2}checking/],
+    [{ state: 'seeding' as const, ratio: 1.234 }, /^ {2}seed .*ratio 1\.23/],
+    [{ state: 'paused' as const }, /paused/],
+    [{ state: 'error' as const, error: 'disk \u001b[2J full' }, /error: disk \\x1b\[2J full/],
+  ])('has a form for %j', (changes, pattern) => expect(torrentLine(fakeTorrent(changes))).toMatch(pattern));
+
+  it('lets no control character through', () => {
+    expect(torrentLine(fakeTorrent({ name: 'x\u001b]0;evil\u0007' }))).toContain('x\\x1b]0;evil\\x07');
+  });
+});
+
+describe('several torrents', () => {
+  const many = (count: number) => fakeSnapshot(Array.from({ length: count }, () => fakeTorrent()));
+  it('get a line each and a total', () => {
+    const lines = progressLines(many(3), 16);
+    expect(lines).toHaveLength(4);
+    expect(lines[3]).toContain('total of 3 torrents');
+  });
+  it('never take more lines than there are', () => {
+    const lines = progressLines(many(100), 16);
+    expect(lines).toHaveLength(16);
+    expect(lines[14]).toContain('and 86 more');
+    expect(lines[15]).toContain('total of 100 torrents');
+  });
+  it('one alone needs no total', () => expect(progressLines(many(1), 16)).toHaveLength(1));
+});
+
+/** What a terminal of this width shows after the bytes: just the sequences that we send. */
+function screen(text: string, columns: number): string[] {
+  const rows: string[] = [''];
+  let row = 0;
+  let column = 0;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences
+  for (const token of text.match(/\u001b\[\d*[A-Z]|\u001b\[[\d;]*m|[\s\S]/gu) ?? []) {
+    if (token === '\r') column = 0;
+    else if (token === '\n') {
+      row++;
+      column = 0;
+      rows[row] ??= '';
+    } else if (token === '\u001b[K') rows[row] = (rows[row] as string).slice(0, column);
+    else if (token === '\u001b[J') {
+      rows[row] = (rows[row] as string).slice(0, column);
+      rows.length = row + 1;
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences
+    } else if (/^\u001b\[\d+A$/.test(token)) row -= Number(token.slice(2, -1));
+    else if (!token.startsWith('\u001b')) {
+      const old = (rows[row] as string).padEnd(column);
+      rows[row] = old.slice(0, column) + token + old.slice(column + 1);
+      column++;
+    }
+    expect(column).toBeLessThan(columns);
+    expect(row).toBeGreaterThanOrEqual(0);
+  }
+  return rows;
+}
+
+describe('live lines', () => {
+  it('are rewritten in place, stay below messages, and leave nothing behind', () => {
+    const stderr = new FakeStream(true, 40);
+    const console = new Console(fakeWorld({ stderr }), 'never');
+    console.live(['one', 'a much longer line than the terminal is wide, by far']);
+    expect(screen(stderr.text, 40)).toEqual(['one', 'a much longer line than the terminal i…']);
+    console.err('a message');
+    expect(screen(stderr.text, 40).slice(0, 2)).toEqual(['a message', 'one']);
+    console.live(['two']);
+    expect(screen(stderr.text, 40)).toEqual(['a message', 'two']);
+    console.clearLive();
+    expect(screen(stderr.text, 40)).toEqual(['a message', '']);
+  });
+  it('use COLUMNS where it is set, and 80 where a terminal knows nothing', () => {
+    expect(new Console(fakeWorld({ env: { COLUMNS: '33' } }), 'never').columns).toBe(33);
+    expect(new Console(fakeWorld({ stderr: new FakeStream(true, 0) }), 'never').columns).toBe(80);
+  });
+  it('are not for pipes', () => {
+    const world = fakeWorld();
+    new Console(world, 'never').live(['x']);
+    expect(world.stderr.text).toBe('');
+  });
+  it('fit the width with wide characters', () => {
+    const stderr = new FakeStream(true, 50);
+    const renderer = new PlainRenderer(new Console(fakeWorld({ stderr }), 'never'));
+    renderer.render(fakeSnapshot([fakeTorrent({ name: '日本語'.repeat(20), state: 'paused' })]));
+    const line = screen(stderr.text, 50)[0] as string;
+    expect(textWidth(line)).toBeLessThanOrEqual(49);
+  });
+});
+
+describe('without a terminal', () => {
+  it('prints plain lines, and an unchanged one only once', () => {
+    const world = fakeWorld();
+    const renderer = new PlainRenderer(new Console(world, 'never'));
+    for (let i = 0; i < 3; i++) renderer.render(fakeSnapshot([fakeTorrent()]));
+    expect(world.stderr.text.split('\n')).toHaveLength(2);
+    expect(world.stderr.text).not.toContain('\u001b');
+    expect(world.stdout.text).toBe('');
+  });
+  it('tells a failing tracker once', () => {
+    const world = fakeWorld();
+    const renderer = new PlainRenderer(new Console(world, 'never'));
+    const event = {
+      atMs: 0,
+      torrent: 'aa',
+      kind: 'source-error',
+      source: 'udp://t:1',
+      message: 'no \u001banswer',
+    } as const;
+    renderer.handleEvent(event);
+    renderer.handleEvent(event);
+    expect(world.stderr.text).toBe('tt: warning: udp://t:1: no \\x1banswer\n');
+  });
+  it('meters work that takes long, and only that', () => {
+    const world = fakeWorld();
+    const meter = new PlainMeter(new Console(world, 'never'), 'hashing', () => world.clockMs);
+    meter.update(1, 100);
+    expect(world.stderr.text).toBe('');
+    world.clockMs = 6_000;
+    meter.update(50, 100);
+    expect(world.stderr.text).toBe('50.0%  hashing  50 B of 100 B\n');
+  });
+});
+
+describe('--events', () => {
+  it('writes one object a line on stdout and nothing on stderr', () => {
+    const world = fakeWorld();
+    const renderer = new EventsRenderer(new Console(world, 'never'));
+    renderer.render(fakeSnapshot([fakeTorrent()]));
+    renderer.render(fakeSnapshot([fakeTorrent()]));
+    renderer.handleEvent({ atMs: 1.6, torrent: 'aa', kind: 'file-complete', file: 0, path: 'x' });
+    renderer.handleEvent({
+      atMs: 2,
+      torrent: 'aa',
+      kind: 'error',
+      error: new OperationError('disk', 'full', { code: 'ENOSPC' }),
+    });
+    const records = world.stdout.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records.map((record) => record['event'])).toEqual(['progress', 'file-complete', 'error']);
+    expect(records.every((record) => record['schema'] === 'tt/1')).toBe(true);
+    expect(records[1]).toMatchObject({ file: 1, path: 'x', atMs: 2 });
+    expect(records[2]).toMatchObject({ reason: 'disk', message: 'full', code: 'ENOSPC' });
+    expect(world.stderr.text).toBe('');
+  });
+});
+
+it('a reader that went away silences its stream and is told of', () => {
+  const world = fakeWorld();
+  const console = new Console(world, 'never');
+  let gone = 0;
+  console.whenReaderGone(() => gone++);
+  world.stdout.breakPipe();
+  console.out('unheard');
+  expect(world.stdout.text).toBe('');
+  expect(gone).toBe(1);
+});
