@@ -25,7 +25,7 @@ import { SegmentSlots } from './segment-slots.ts';
 import { Sequential } from './sequential.ts';
 
 /** See PickerLimits. */
-const DEFAULT_LIMITS = { openBlocks: 2048, openPiecesPerPeer: 1.5, requestersPerBlock: 4 };
+const DEFAULT_LIMITS = { openBlocks: 2048, openPiecesPerPeer: 3, requestersPerBlock: 4 };
 const SLOW_BYTES = 32 * 1024 * 1024;
 
 export class PiecePicker {

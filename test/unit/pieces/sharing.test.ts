@@ -149,7 +149,8 @@ describe('open pieces', () => {
 
   test('above the bound on pieces they are shared before another is opened, by the fast too', () => {
     const partial = { 0: '#?..', 1: '#?..' };
-    const world = new PickerWorld({ have: '....', availability: '1111', partial, helper: 'fast' });
+    const limits = { openPiecesPerPeer: 1.5 };
+    const world = new PickerWorld({ have: '....', availability: '1111', partial, helper: 'fast', limits });
     expect(world.pick(world.peer({ speed: 'fast' }), 5)).toMatch(/^22(1\.|\.1)$/);
   });
 
