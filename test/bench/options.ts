@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util';
 import { PROGRAM_NAMES, type ProgramName } from './programs.ts';
 
-export const CASES = ['leech', 'seed', 'swarm', 'check', 'start', 'magnet', 'idle'] as const;
-export type CaseName = (typeof CASES)[number];
+const CASES = ['leech', 'seed', 'swarm', 'check', 'start', 'magnet', 'idle'] as const;
+type CaseName = (typeof CASES)[number];
 
 export const HELP = `npm run bench -- [flags]
   --rounds N       runs of everything, interleaved; figures are medians (default 5)

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { authority, type Endpoint, withMagnetHints, withTrackers } from '../interop/support/client.ts';
+import { type Endpoint, withMagnetHints, withTrackers } from '../interop/support/client.ts';
 import { PYTHON } from '../interop/support/requirements.ts';
 import { TT } from '../interop/support/tt.ts';
 import type { Program } from './keeper.ts';
@@ -237,7 +237,3 @@ const tt: Racer = {
 };
 
 export const RACERS: Readonly<Record<ProgramName, Racer>> = { libtorrent, aria2, transmission, tt };
-
-export function describeAt(task: Task): string {
-  return authority(task.at);
-}

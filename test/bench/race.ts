@@ -9,7 +9,7 @@ import { pause, waitFor } from '../support/wait.ts';
 import { type Keeper, type Kept, nowMs } from './keeper.ts';
 import type { Payload } from './payloads.ts';
 import { cpuSeconds, loopbackBytes, machineBusySeconds, memoryOf, processTree } from './probes.ts';
-import type { ProgramName, Racer, Task } from './programs.ts';
+import type { Racer, Task } from './programs.ts';
 
 /** How often the harness looks: 0.4 % of a one-second transfer, and about 1 % of a core. */
 const LOOK_EVERY_MS = 4;
@@ -275,5 +275,3 @@ function treeOf(pid: number): readonly number[] {
   trees.set(pid, { pids, atMs: nowMs() });
   return pids;
 }
-
-export type { ProgramName };

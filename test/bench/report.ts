@@ -20,7 +20,7 @@ export interface Row {
 }
 
 /** The figure that a case is about. */
-export const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRate: boolean }>> = {
+const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRate: boolean }>> = {
   leech: { figure: 'activeMBps', isRate: true },
   seed: { figure: 'activeMBps', isRate: true },
   swarm: { figure: 'wallS', isRate: false },
@@ -30,7 +30,7 @@ export const LEADING: Readonly<Record<string, { readonly figure: string; readonl
   idle: { figure: 'anonMiB', isRate: false },
 };
 
-export function medianOf(values: readonly number[]): number {
+function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

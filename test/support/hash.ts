@@ -6,7 +6,7 @@ import { join, relative, sep } from 'node:path';
 const READ_BYTES = 128 * 1024;
 const readBuffer = Buffer.alloc(READ_BYTES);
 
-export function sha256OfFile(path: string): string {
+function sha256OfFile(path: string): string {
   const hash = createHash('sha256');
   const file = openSync(path, 'r');
   try {

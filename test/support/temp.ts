@@ -7,7 +7,7 @@ const openDirs = new Set<string>();
 let hasExitHook = false;
 
 /** Where test data goes: `TT_TEST_TMP` (a tmpfs, say), else the system's folder for temporary files. */
-export function tempRoot(): string {
+function tempRoot(): string {
   const root = process.env['TT_TEST_TMP'] ?? tmpdir();
   mkdirSync(root, { recursive: true });
   return root;

@@ -1,8 +1,8 @@
 // Waiting on conditions instead of sleeping: every wait names what it waits for and ends at a deadline.
 
-export const POLL_EVERY_MS = 25;
+const POLL_EVERY_MS = 25;
 
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
 

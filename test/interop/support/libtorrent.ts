@@ -1,5 +1,4 @@
 // Drives libtorrent through libtorrent_peer.py: JSON lines both ways.
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../support/ports.ts';
 import { type RunningProcess, start } from '../../support/process.ts';
@@ -201,8 +200,3 @@ export const libtorrent = {
     return client;
   },
 } satisfies ClientKind;
-
-/** Reads a file for `torrent_base64`. */
-export function base64OfFile(path: string): string {
-  return readFileSync(path).toString('base64');
-}

@@ -48,10 +48,7 @@ const CLEAN_ENVIRONMENT = {
 };
 
 /** Starts `tt ...args` with a TT_HOME of its own. */
-export function startTt(
-  args: readonly string[],
-  options: StartOptions & { readonly home: string },
-): RunningProcess {
+function startTt(args: readonly string[], options: StartOptions & { readonly home: string }): RunningProcess {
   return start(process.execPath, [TT, ...args], {
     name: `tt ${args[0] ?? ''}`,
     ...options,
