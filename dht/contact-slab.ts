@@ -1,0 +1,240 @@
+// Contacts of one table in one Int32Array: about 44 bytes each, no object per contact, and distances compare in place. A
+// slot is an index; freed slots are used again. Times are kept in tenths of a second to fit a word.
+import { DhtAddress, type Family, putWord } from './address.ts';
+import { Id160, sharedBits } from './node-id.ts';
+
+const ID = 0;
+const PORT = 5;
+const FAILURES = 6;
+/** 0 for never. */
+const ANSWERED = 7;
+const ASKED = 8;
+const ROUND_TRIP = 9;
+const IP = 10;
+const FIRST_CAPACITY = 16;
+
+/** A tenth of a second. */
+const TICK_MS = 100;
+
+export class ContactSlab {
+  readonly family: Family;
+  readonly #stride: number;
+  #words: Int32Array;
+  #used = 0;
+  readonly #free: number[] = [];
+
+  constructor(family: Family) {
+    this.family = family;
+    this.#stride = IP + (family === 4 ? 1 : 4);
+    this.#words = new Int32Array(this.#stride * FIRST_CAPACITY);
+  }
+
+  /** Bytes held, for measurements. */
+  get bytes(): number {
+    return this.#words.byteLength;
+  }
+
+  add(id: Id160, address: DhtAddress): number {
+    const slot = this.#free.pop() ?? this.#grow();
+    const at = slot * this.#stride;
+    const words = this.#words;
+    words[at + ID] = id.a;
+    words[at + ID + 1] = id.b;
+    words[at + ID + 2] = id.c;
+    words[at + ID + 3] = id.d;
+    words[at + ID + 4] = id.e;
+    words[at + PORT] = address.port;
+    words[at + FAILURES] = 0;
+    words[at + ANSWERED] = 0;
+    words[at + ASKED] = 0;
+    words[at + ROUND_TRIP] = 0;
+    words[at + IP] = address.w0;
+    if (this.family === 6) {
+      words[at + IP + 1] = address.w1;
+      words[at + IP + 2] = address.w2;
+      words[at + IP + 3] = address.w3;
+    }
+    return slot;
+  }
+
+  remove(slot: number): void {
+    // Port 0 marks it as free for scans over all slots.
+    this.#words[slot * this.#stride + PORT] = 0;
+    this.#free.push(slot);
+  }
+
+  #grow(): number {
+    const slot = this.#used++;
+    if (this.#used * this.#stride > this.#words.length) {
+      const bigger = new Int32Array(Math.ceil((this.#used * 3) / 2) * this.#stride);
+      bigger.set(this.#words);
+      this.#words = bigger;
+    }
+    return slot;
+  }
+
+  id(slot: number): Id160 {
+    const at = slot * this.#stride;
+    return new Id160(
+      this.#word(at),
+      this.#word(at + 1),
+      this.#word(at + 2),
+      this.#word(at + 3),
+      this.#word(at + 4),
+    );
+  }
+
+  address(slot: number): DhtAddress {
+    const at = slot * this.#stride;
+    const port = this.#word(at + PORT);
+    if (this.family === 4) return DhtAddress.v4(this.#word(at + IP), port);
+    return DhtAddress.v6(
+      this.#word(at + IP),
+      this.#word(at + IP + 1),
+      this.#word(at + IP + 2),
+      this.#word(at + IP + 3),
+      port,
+    );
+  }
+
+  hasId(slot: number, id: Id160): boolean {
+    const at = slot * this.#stride;
+    return (
+      this.#word(at) === id.a &&
+      this.#word(at + 1) === id.b &&
+      this.#word(at + 2) === id.c &&
+      this.#word(at + 3) === id.d &&
+      this.#word(at + 4) === id.e
+    );
+  }
+
+  hasAddress(slot: number, address: DhtAddress): boolean {
+    return this.#word(slot * this.#stride + PORT) === address.port && this.#hasHost(slot, address);
+  }
+
+  #hasHost(slot: number, address: DhtAddress): boolean {
+    const at = slot * this.#stride + IP;
+    return (
+      this.#word(at) === address.w0 &&
+      (this.family === 4 ||
+        (this.#word(at + 1) === address.w1 &&
+          this.#word(at + 2) === address.w2 &&
+          this.#word(at + 3) === address.w3))
+    );
+  }
+
+  /** The contact at this very endpoint, -1 for none. */
+  findAddress(address: DhtAddress): number {
+    for (let slot = 0; slot < this.#used; slot++) if (this.hasAddress(slot, address)) return slot;
+    return -1;
+  }
+
+  /** A contact at this IP address (IPv6: in this /64), -1 for none. */
+  findHost(address: DhtAddress): number {
+    for (let slot = 0; slot < this.#used; slot++) {
+      const at = slot * this.#stride;
+      if (this.#word(at + PORT) === 0 || this.#word(at + IP) !== address.w0) continue;
+      if (this.family === 4 || this.#word(at + IP + 1) === address.w1) return slot;
+    }
+    return -1;
+  }
+
+  /** In the same /24 (IPv6: /64)? */
+  sharesSubnet(slot: number, address: DhtAddress): boolean {
+    const at = slot * this.#stride + IP;
+    return this.family === 4
+      ? this.#word(at) >>> 8 === address.w0 >>> 8
+      : this.#word(at) === address.w0 && this.#word(at + 1) === address.w1;
+  }
+
+  /** The first 32 bits of the distance to `target`, unsigned: enough to order nearly always. */
+  distanceHead(slot: number, target: Id160): number {
+    return ((this.#words[slot * this.#stride] as number) ^ target.a) >>> 0;
+  }
+
+  /** Negative when slot `x` is closer to `target` than slot `y`. */
+  compareDistance(target: Id160, x: number, y: number): number {
+    const i = x * this.#stride;
+    const j = y * this.#stride;
+    return (
+      ((this.#word(i) ^ target.a) >>> 0) - ((this.#word(j) ^ target.a) >>> 0) ||
+      ((this.#word(i + 1) ^ target.b) >>> 0) - ((this.#word(j + 1) ^ target.b) >>> 0) ||
+      ((this.#word(i + 2) ^ target.c) >>> 0) - ((this.#word(j + 2) ^ target.c) >>> 0) ||
+      ((this.#word(i + 3) ^ target.d) >>> 0) - ((this.#word(j + 3) ^ target.d) >>> 0) ||
+      ((this.#word(i + 4) ^ target.e) >>> 0) - ((this.#word(j + 4) ^ target.e) >>> 0)
+    );
+  }
+
+  sharedBits(slot: number, id: Id160): number {
+    const at = slot * this.#stride;
+    return sharedBits(
+      this.#word(at) ^ id.a,
+      this.#word(at + 1) ^ id.b,
+      this.#word(at + 2) ^ id.c,
+      this.#word(at + 3) ^ id.d,
+      this.#word(at + 4) ^ id.e,
+    );
+  }
+
+  failures(slot: number): number {
+    return this.#word(slot * this.#stride + FAILURES);
+  }
+
+  markFailed(slot: number): number {
+    const at = slot * this.#stride + FAILURES;
+    const failures = this.#word(at) + 1;
+    this.#words[at] = failures;
+    return failures;
+  }
+
+  markAnswered(slot: number, roundTripMs: number, nowMs: number): void {
+    const at = slot * this.#stride;
+    const held = this.#word(at + ROUND_TRIP);
+    // A quarter of the new sample: one hiccup does not hide a fast node.
+    const mean = held === 0 ? roundTripMs : held + (roundTripMs - held) / 4;
+    this.#words[at + ROUND_TRIP] = Math.max(1, Math.round(mean));
+    this.#words[at + FAILURES] = 0;
+    this.#words[at + ANSWERED] = ticksOf(nowMs);
+  }
+
+  markAsked(slot: number, nowMs: number): void {
+    this.#words[slot * this.#stride + ASKED] = ticksOf(nowMs);
+  }
+
+  /** Milliseconds, rounded down to a tenth of a second; -Infinity for never. */
+  answeredMs(slot: number): number {
+    const ticks = this.#word(slot * this.#stride + ANSWERED);
+    return ticks === 0 ? Number.NEGATIVE_INFINITY : (ticks - 1) * TICK_MS;
+  }
+
+  askedMs(slot: number): number {
+    const ticks = this.#word(slot * this.#stride + ASKED);
+    return ticks === 0 ? Number.NEGATIVE_INFINITY : (ticks - 1) * TICK_MS;
+  }
+
+  /** Mean, in milliseconds; 0 for unknown. */
+  roundTripMs(slot: number): number {
+    return this.#word(slot * this.#stride + ROUND_TRIP);
+  }
+
+  /** @returns how many bytes were written: 26 or 38 */
+  writeNode(slot: number, out: Uint8Array, at: number): number {
+    const from = slot * this.#stride;
+    for (let i = 0; i < 5; i++) putWord(out, at + i * 4, this.#word(from + i));
+    let end = at + 20;
+    const ipWords = this.family === 4 ? 1 : 4;
+    for (let i = 0; i < ipWords; i++, end += 4) putWord(out, end, this.#word(from + IP + i));
+    const port = this.#word(from + PORT);
+    out[end] = port >>> 8;
+    out[end + 1] = port;
+    return end + 2 - at;
+  }
+
+  #word(at: number): number {
+    return this.#words[at] as number;
+  }
+}
+
+function ticksOf(nowMs: number): number {
+  return Math.floor(nowMs / TICK_MS) + 1;
+}

@@ -1,0 +1,399 @@
+// The routing table of one family: buckets by digits shared with our own id, verified contacts only, spares beside them.
+// Invariants: a contact is in one bucket once; one per IP in the table, one per /24 or /64 in a bucket; the 8 nodes nearest
+// to ourselves are never displaced by farther ones.
+import type { DhtAddress, Family } from './address.ts';
+import { ContactSlab } from './contact-slab.ts';
+import { compareDistance, ID_BITS, type Id160 } from './node-id.ts';
+import type { TablePolicy } from './options.ts';
+
+/** BEP 5: good is who answered within this time. */
+export const GOOD_MS = 15 * 60_000;
+/** BEP 5 and mldht: with more failures in a row nobody is handed out. */
+const MAX_GOOD_FAILURES = 1;
+/** A full bucket trades a contact for one of the same part of the space that is this much faster (mldht). */
+const FASTER_FACTOR = 2.5;
+/** Bits after the bucket's own that should be spread evenly (libtorrent). */
+const DIVERSITY_BITS = 3;
+/** Enough for any request: 20 of k-rpc, 16 starts of a lookup, with room for what is skipped. */
+const MAX_CLOSEST = 64;
+
+export interface Bucket {
+  /** Digits shared with our own id. */
+  readonly level: number;
+  /** XOR of the next digit with our own: 1 to 2^w - 1. */
+  readonly digit: number;
+  readonly capacity: number;
+  readonly members: number[];
+  /** Most recent last. */
+  readonly spares: number[];
+  changedAtMs: number;
+}
+
+export type OfferOutcome = 'known' | 'added' | 'replaced' | 'spare' | 'refused';
+
+// Results of the last selection; synchronous use only, so one set serves all tables of the process.
+const chosen = new Int32Array(MAX_CLOSEST);
+const heads = new Float64Array(MAX_CLOSEST);
+let chosenCount = 0;
+
+export class RoutingTable {
+  readonly family: Family;
+  readonly ownId: Id160;
+  readonly slab: ContactSlab;
+  readonly #policy: TablePolicy;
+  readonly #perLevel: number;
+  readonly #buckets: (Bucket | undefined)[] = [];
+  #size = 0;
+
+  constructor(family: Family, ownId: Id160, policy: TablePolicy) {
+    this.family = family;
+    this.ownId = ownId;
+    this.#policy = policy;
+    this.#perLevel = 2 ** policy.digitBits - 1;
+    this.slab = new ContactSlab(family);
+  }
+
+  /** Members of all buckets; spares not counted. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** In order of shared digits, shallow first. */
+  *buckets(): IterableIterator<Bucket> {
+    for (const bucket of this.#buckets) if (bucket !== undefined) yield bucket;
+  }
+
+  *members(): IterableIterator<number> {
+    for (const bucket of this.#buckets) if (bucket !== undefined) yield* bucket.members;
+  }
+
+  isGood(slot: number, nowMs: number): boolean {
+    return this.slab.failures(slot) <= MAX_GOOD_FAILURES && nowMs - this.slab.answeredMs(slot) < GOOD_MS;
+  }
+
+  goodCount(nowMs: number): number {
+    let count = 0;
+    for (const slot of this.members()) if (this.isGood(slot, nowMs)) count++;
+    return count;
+  }
+
+  /** The member with this id, -1 for none. */
+  find(id: Id160): number {
+    const bucket = this.#buckets[this.#indexFor(id)];
+    return bucket === undefined ? -1 : this.#findIn(bucket.members, id);
+  }
+
+  /**
+   * Offers a contact that answered just now from this very address with this very id (or, in a trusting table, was seen).
+   */
+  offer(id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): OfferOutcome {
+    if (id.equals(this.ownId)) return 'refused';
+    const bucket = this.#bucketFor(id);
+    const held = this.#findIn(bucket.members, id);
+    if (held >= 0) return this.#confirm(bucket, held, address, roundTripMs, nowMs);
+    this.#dropSpare(bucket, id);
+    if (!this.#isAddressFree(bucket, address)) return 'refused';
+    if (bucket.members.length < bucket.capacity) {
+      this.#add(bucket, id, address, roundTripMs, nowMs);
+      return 'added';
+    }
+    const victim = this.#victimFor(bucket, id, roundTripMs);
+    if (victim >= 0) {
+      this.#remove(bucket, victim);
+      this.#add(bucket, id, address, roundTripMs, nowMs);
+      return 'replaced';
+    }
+    if (this.#policy.spares === 0) return 'refused';
+    if (bucket.spares.length >= this.#policy.spares) this.slab.remove(bucket.spares.shift() as number);
+    const slot = this.slab.add(id, address);
+    this.slab.markAnswered(slot, roundTripMs, nowMs);
+    bucket.spares.push(slot);
+    return 'spare';
+  }
+
+  /** Would an unverified node be worth a ping: is there room, or somebody failing, or is it a near neighbour? */
+  isWanted(id: Id160, address: DhtAddress): boolean {
+    if (id.equals(this.ownId)) return false;
+    const bucket = this.#buckets[this.#indexFor(id)];
+    if (bucket === undefined) return this.#isHostFree(address);
+    if (this.#findIn(bucket.members, id) >= 0) return false;
+    const hasRoom =
+      bucket.members.length < bucket.capacity ||
+      bucket.members.some((slot) => this.slab.failures(slot) > 0) ||
+      this.#fartherNeighbour(bucket, id) >= 0;
+    return hasRoom && this.#isAddressFree(bucket, address);
+  }
+
+  /**
+   * A query to this endpoint failed. A verified spare takes the place at once, otherwise the contact goes after
+   * `maxFailures`. Not to be called while we are offline ourselves.
+   */
+  fail(id: Id160, address: DhtAddress, nowMs: number): void {
+    const bucket = this.#buckets[this.#indexFor(id)];
+    if (bucket === undefined) return;
+    const slot = this.#findIn(bucket.members, id);
+    if (slot < 0) {
+      const spare = this.#findIn(bucket.spares, id);
+      if (spare >= 0 && this.slab.hasAddress(spare, address)) this.#dropSpare(bucket, id);
+      return;
+    }
+    if (!this.slab.hasAddress(slot, address)) return;
+    const failures = this.slab.markFailed(slot);
+    const spare = this.#freshSpare(bucket, nowMs);
+    if (spare < 0 && failures < this.#policy.maxFailures) return;
+    this.#remove(bucket, slot);
+    if (spare >= 0) this.#promote(bucket, spare);
+    bucket.changedAtMs = nowMs;
+  }
+
+  /** Something at this address answers under another id: the old entry is a lie now. */
+  evictAddress(address: DhtAddress, nowMs: number): void {
+    const slot = this.slab.findAddress(address);
+    if (slot < 0) return;
+    const id = this.slab.id(slot);
+    const bucket = this.#bucketFor(id);
+    if (!bucket.members.includes(slot)) return this.#dropSpare(bucket, id);
+    this.#remove(bucket, slot);
+    const spare = this.#freshSpare(bucket, nowMs);
+    if (spare >= 0) this.#promote(bucket, spare);
+    bucket.changedAtMs = nowMs;
+  }
+
+  /**
+   * Slots of the contacts closest to `target`, nearest first. The array is the table's own and holds until the next call.
+   * @param mode `good` are those that may be handed out
+   * @returns how many; at most `count`
+   */
+  closest(target: Id160, count: number, mode: 'good' | 'all', nowMs: number): number {
+    chosenCount = 0;
+    const wanted = Math.min(count, MAX_CLOSEST);
+    const goodOnly = mode === 'good' && this.#policy.handOutGoodOnly;
+    const shared = target.sharedBits(this.ownId);
+    const level = Math.min(this.#levelOf(shared), this.#levels - 1);
+    // Everything at this level or deeper is nearer than anything above; every level above is nearer than the next.
+    const own = shared === ID_BITS ? -1 : this.#indexFor(target);
+    if (own >= 0) this.#collect(this.#buckets[own], target, wanted, goodOnly, nowMs);
+    if (chosenCount < wanted) {
+      for (let at = Math.max(0, level) * this.#perLevel; at < this.#buckets.length; at++)
+        if (at !== own) this.#collect(this.#buckets[at], target, wanted, goodOnly, nowMs);
+    }
+    for (let above = level - 1; above >= 0 && chosenCount < wanted; above--) {
+      for (let at = above * this.#perLevel; at < (above + 1) * this.#perLevel; at++)
+        this.#collect(this.#buckets[at], target, wanted, goodOnly, nowMs);
+    }
+    return chosenCount;
+  }
+
+  /** The slot at place `index` of the last `closest`. */
+  chosenAt(index: number): number {
+    return chosen[index] as number;
+  }
+
+  /** Level from which on fewer than k contacts are left: our neighbourhood begins there. */
+  neighbourhoodLevel(): number {
+    let count = 0;
+    for (let at = this.#buckets.length - 1; at >= 0; at--) {
+      count += this.#buckets[at]?.members.length ?? 0;
+      if (count >= this.#policy.k) return Math.floor(at / this.#perLevel);
+    }
+    return 0;
+  }
+
+  /** Leading bits that every id of the bucket shares with ours. */
+  depthOf(bucket: Bucket): number {
+    return bucket.level * this.#policy.digitBits;
+  }
+
+  get #levels(): number {
+    return Math.ceil(this.#buckets.length / this.#perLevel);
+  }
+
+  #levelOf(shared: number): number {
+    return Math.floor(shared / this.#policy.digitBits);
+  }
+
+  #indexFor(id: Id160): number {
+    const { digitBits } = this.#policy;
+    const level = this.#levelOf(Math.min(ID_BITS - 1, id.sharedBits(this.ownId)));
+    if (digitBits === 1) return level;
+    const at = level * digitBits;
+    const digit = id.bits(at, digitBits) ^ this.ownId.bits(at, digitBits);
+    return level * this.#perLevel + Math.max(1, digit) - 1;
+  }
+
+  #bucketFor(id: Id160): Bucket {
+    const index = this.#indexFor(id);
+    let bucket = this.#buckets[index];
+    if (bucket === undefined) {
+      while (this.#buckets.length <= index) this.#buckets.push(undefined);
+      const level = Math.floor(index / this.#perLevel);
+      bucket = {
+        level,
+        digit: (index % this.#perLevel) + 1,
+        capacity: Math.max(this.#policy.k, this.#policy.topBuckets[level] ?? 0),
+        members: [],
+        spares: [],
+        changedAtMs: Number.NEGATIVE_INFINITY,
+      };
+      this.#buckets[index] = bucket;
+    }
+    return bucket;
+  }
+
+  #findIn(slots: readonly number[], id: Id160): number {
+    for (const slot of slots) if (this.slab.hasId(slot, id)) return slot;
+    return -1;
+  }
+
+  #confirm(
+    bucket: Bucket,
+    slot: number,
+    address: DhtAddress,
+    roundTripMs: number,
+    nowMs: number,
+  ): OfferOutcome {
+    if (this.slab.hasAddress(slot, address)) {
+      this.slab.markAnswered(slot, roundTripMs, nowMs);
+      return 'known';
+    }
+    // The same id from elsewhere: a thief, or a node that moved. The one we know stays until it fails.
+    if (this.slab.failures(slot) === 0) return 'refused';
+    const id = this.slab.id(slot);
+    this.#remove(bucket, slot);
+    if (!this.#isAddressFree(bucket, address)) return 'refused';
+    this.#add(bucket, id, address, roundTripMs, nowMs);
+    return 'replaced';
+  }
+
+  #add(bucket: Bucket, id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): void {
+    const slot = this.slab.add(id, address);
+    this.slab.markAnswered(slot, roundTripMs, nowMs);
+    bucket.members.push(slot);
+    bucket.changedAtMs = nowMs;
+    this.#size++;
+  }
+
+  #remove(bucket: Bucket, slot: number): void {
+    bucket.members.splice(bucket.members.indexOf(slot), 1);
+    this.slab.remove(slot);
+    this.#size--;
+  }
+
+  #promote(bucket: Bucket, slot: number): void {
+    bucket.spares.splice(bucket.spares.indexOf(slot), 1);
+    bucket.members.push(slot);
+    this.#size++;
+  }
+
+  #dropSpare(bucket: Bucket, id: Id160): void {
+    const slot = this.#findIn(bucket.spares, id);
+    if (slot < 0) return;
+    bucket.spares.splice(bucket.spares.indexOf(slot), 1);
+    this.slab.remove(slot);
+  }
+
+  /** The spare heard from last, when it was good then and would be now. */
+  #freshSpare(bucket: Bucket, nowMs: number): number {
+    const slot = bucket.spares.at(-1) ?? -1;
+    return slot >= 0 && this.isGood(slot, nowMs) ? slot : -1;
+  }
+
+  #isHostFree(address: DhtAddress): boolean {
+    if (!this.#policy.restrictAddresses) return true;
+    // On a local network many nodes share a machine: the endpoint counts there.
+    return address.scope === 'global'
+      ? this.slab.findHost(address) < 0
+      : this.slab.findAddress(address) < 0;
+  }
+
+  #isAddressFree(bucket: Bucket, address: DhtAddress): boolean {
+    if (!this.#isHostFree(address)) return false;
+    if (!this.#policy.restrictAddresses || address.scope !== 'global') return true;
+    return !bucket.members.some((slot) => this.slab.sharesSubnet(slot, address));
+  }
+
+  /** Who makes way for a newcomer in a full bucket; -1 for nobody. */
+  #victimFor(bucket: Bucket, id: Id160, roundTripMs: number): number {
+    let failing = -1;
+    for (const slot of bucket.members)
+      if (this.slab.failures(slot) > (failing < 0 ? 0 : this.slab.failures(failing))) failing = slot;
+    if (failing >= 0) return failing;
+    const farther = this.#fartherNeighbour(bucket, id);
+    if (farther >= 0) return farther;
+    return this.#policy.topBuckets.length > 0 ? this.#crowded(bucket, id, roundTripMs) : -1;
+  }
+
+  /**
+   * Relaxed split: a newcomer among the k nearest to ourselves always gets in, in place of the farthest of its bucket.
+   */
+  #fartherNeighbour(bucket: Bucket, id: Id160): number {
+    const count = this.closest(this.ownId, this.#policy.k, 'all', 0);
+    if (count < this.#policy.k) return -1;
+    const last = this.slab.id(chosen[count - 1] as number);
+    if (id.sharedBits(this.ownId) < last.sharedBits(this.ownId)) return -1;
+    const own = this.ownId;
+    const isNearer = (slot: number): boolean => {
+      const other = this.slab.id(slot);
+      return compareDistance(own, id, other) < 0;
+    };
+    if (!isNearer(chosen[count - 1] as number)) return -1;
+    let farthest = -1;
+    for (const slot of bucket.members)
+      if (farthest < 0 || this.slab.compareDistance(own, slot, farthest) > 0) farthest = slot;
+    return farthest >= 0 && isNearer(farthest) ? farthest : -1;
+  }
+
+  /** Diverse next bits first, then round trips: the slowest of the most crowded part, if that part is not ours or slower. */
+  #crowded(bucket: Bucket, id: Id160, roundTripMs: number): number {
+    const at = (bucket.level + 1) * this.#policy.digitBits;
+    const counts = new Uint8Array(2 ** DIVERSITY_BITS);
+    const partOf = (other: Id160): number => other.bits(at, DIVERSITY_BITS);
+    const parts = bucket.members.map((slot) => partOf(this.slab.id(slot)));
+    for (const part of parts) counts[part] = (counts[part] as number) + 1;
+    const ours = partOf(id);
+    let crowd = 0;
+    for (let part = 1; part < counts.length; part++)
+      if ((counts[part] as number) > (counts[crowd] as number)) crowd = part;
+    const isLopsided = (counts[crowd] as number) > (counts[ours] as number) + 1;
+    const from = isLopsided ? crowd : ours;
+    let slowest = -1;
+    bucket.members.forEach((slot, i) => {
+      if (parts[i] !== from) return;
+      if (slowest < 0 || this.slab.roundTripMs(slot) > this.slab.roundTripMs(slowest)) slowest = slot;
+    });
+    if (slowest < 0 || isLopsided) return slowest;
+    return this.slab.roundTripMs(slowest) > roundTripMs * FASTER_FACTOR ? slowest : -1;
+  }
+
+  #collect(
+    bucket: Bucket | undefined,
+    target: Id160,
+    wanted: number,
+    goodOnly: boolean,
+    nowMs: number,
+  ): void {
+    if (bucket === undefined) return;
+    const { slab } = this;
+    for (const slot of bucket.members) {
+      const head = slab.distanceHead(slot, target);
+      if (chosenCount === wanted && head > (heads[wanted - 1] as number)) continue;
+      if (goodOnly && !this.isGood(slot, nowMs)) continue;
+      let at = chosenCount;
+      while (at > 0) {
+        const before = heads[at - 1] as number;
+        if (before < head) break;
+        if (before === head && slab.compareDistance(target, chosen[at - 1] as number, slot) < 0) break;
+        at--;
+      }
+      if (at >= wanted) continue;
+      const last = chosenCount < wanted ? chosenCount : wanted - 1;
+      for (let i = last; i > at; i--) {
+        chosen[i] = chosen[i - 1] as number;
+        heads[i] = heads[i - 1] as number;
+      }
+      chosen[at] = slot;
+      heads[at] = head;
+      if (chosenCount < wanted) chosenCount++;
+    }
+  }
+}
