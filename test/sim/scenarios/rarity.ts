@@ -37,13 +37,14 @@ export const RARITY: Omit<RarityOptions, 'pickPolicy'> = {
   untilSeconds: 600,
 };
 
-const SEED_UP = 512 << 10;
+const SEED_UP = 2 << 20;
 const LEECHER_UP = 512 << 10;
 const SAMPLE_MS = 1000;
 
 export function runRarity(options: RarityOptions): RarityResult {
   const world = new SimWorld(options);
-  const line = { downBytesPerSec: 4 << 20, delayMs: 20, pickPolicy: options.pickPolicy };
+  // Without BEP 6 there is no advice of the seed: the order of picking alone decides.
+  const line = { downBytesPerSec: 4 << 20, delayMs: 20, pickPolicy: options.pickPolicy, hasFast: false };
   const seed = world.addNode({ ...line, upBytesPerSec: SEED_UP, isSeed: true });
   const leechers = Array.from({ length: options.leechers }, () =>
     world.addNode({ ...line, upBytesPerSec: LEECHER_UP }),
