@@ -6,7 +6,7 @@ import { OperationError, UsageError } from '../core/base/result.ts';
 import { Session } from '../core/session/session.ts';
 import type { SessionApi, SessionOptions } from '../core/session/session-api.ts';
 import { systemClock, systemRng } from '../core/session/system.ts';
-import { connectThroughProxy, parseProxy } from '../core/transport/socks.ts';
+import { parseProxy } from '../core/transport/proxy-url.ts';
 import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
 import type { Settings } from './settings/settings.ts';
@@ -65,7 +65,12 @@ export function trackerClientOptions(settings: Settings): TrackerClientOptions {
     ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
     ...(proxy === undefined
       ? {}
-      : { connect: (destination, timeoutMs) => connectThroughProxy(proxy, destination, timeoutMs) }),
+      : {
+          connect: async (destination, timeoutMs) => {
+            const { connectThroughProxy } = await import('../core/transport/socks.ts');
+            return connectThroughProxy(proxy, destination, timeoutMs);
+          },
+        }),
   };
 }
 

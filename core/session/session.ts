@@ -12,6 +12,7 @@ import { SlotMemory } from '../storage/slots.ts';
 import { ReadMemory } from '../storage/torrent-storage.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { skeyHash } from '../transport/mse.ts';
+import { parseProxy } from '../transport/proxy-url.ts';
 import { RateLimiter } from '../transport/rate-limiter.ts';
 import { dialTcp } from '../transport/tcp.ts';
 import { AddressVotes } from './address-votes.ts';
@@ -221,7 +222,7 @@ export class Session implements SessionApi {
     const isV6 = isIPv6(endpoint.host);
     if (!tcp || (isV6 ? !ipv6 : !ipv4)) throw new OperationError('network', 'address family is switched off');
     if (proxy !== undefined) {
-      const { dialThroughProxy, parseProxy } = await import('../transport/socks.ts');
+      const { dialThroughProxy } = await import('../transport/socks.ts');
       return dialThroughProxy(parseProxy(proxy), endpoint, DIAL_TIMEOUT_MS);
     }
     const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
