@@ -88,11 +88,20 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     title: 'Eight leechers, three honest seeds, two that spoil blocks',
     seedCount: 3,
     run: (seeds) =>
-      [1, 0.1, 0.01].flatMap((taintProbability) =>
+      [
+        { taintProbability: 1, pieceMib: 0.5 },
+        { taintProbability: 0.01, pieceMib: 0.5 },
+        // So long that several peers share one: guilt must be found block by block.
+        { taintProbability: 0.1, pieceMib: 4 },
+        { taintProbability: 0.01, pieceMib: 4 },
+      ].flatMap(({ taintProbability, pieceMib }) =>
         seeds.map((seed) => {
-          const result = runCorruptPeer({ ...CORRUPT_PEER, seed, taintProbability });
+          const pieceLength = pieceMib * (1 << 20);
+          const totalBytes = 64 << 20;
+          const result = runCorruptPeer({ ...CORRUPT_PEER, seed, taintProbability, pieceLength, totalBytes });
           return {
             'blocks spoilt': taintProbability,
+            'piece, MiB': pieceMib,
             seed,
             finished: result.finished,
             'done, s': result.seconds,
