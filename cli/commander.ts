@@ -49,6 +49,7 @@ export function parseCommandLine(
     printed += text;
   };
   const { words, rest } = splitRest(tree, argv);
+  if (words[0] === 'help') checkHelpPath(tree, words.slice(1));
   const root = buildCommand(tree, [], options, (built) => {
     ran = built;
   });
@@ -58,7 +59,9 @@ export function parseCommandLine(
       .configureOutput({ writeOut: write, writeErr: write, getOutHelpWidth: () => options.columns });
   }
   try {
-    root.parse(words as string[], { from: 'user' });
+    // `help tracker serve` is `tracker serve --help`: commander's own goes one level deep.
+    const line = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words;
+    root.parse([...line], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: 'print', text: printed.trimEnd() };
@@ -165,6 +168,16 @@ function splitRest(
   if (values.length === 0) throw new UsageError(`${long}: a command must follow`);
   const words = [...argv.slice(0, at), ...(end < 0 ? [] : argv.slice(end + 1))];
   return { words, rest: { name: new Option(flag.flags).attributeName(), values } };
+}
+
+/** @throws UsageError when there is no such command to help with */
+function checkHelpPath(tree: CommandSpec, path: readonly string[]): void {
+  let spec: CommandSpec | undefined = tree;
+  for (const name of path) {
+    spec = spec.commands?.find((child) => child.name === name);
+    if (spec === undefined)
+      throw new UsageError(`no help for "${path.join(' ')}"`, 'See "tt --help" for all commands.');
+  }
 }
 
 function commandNamed(root: Command, words: readonly string[]): string {

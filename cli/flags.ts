@@ -32,12 +32,12 @@ export const TIMEOUT_FLAG: FlagSpec = {
   summary: 'give up after this long, exit code 3: 30, 90s, 5m, 1h30m',
 };
 
-export const TRACKER_FLAGS: readonly FlagSpec[] = [
+const TRACKER_FLAGS: readonly FlagSpec[] = [
   { flags: '--tracker <url>', summary: 'also announce to this tracker (repeatable)', repeat: true },
   { flags: '--no-trackers', summary: 'announce to no tracker' },
 ];
 
-export const PEER_FLAG: FlagSpec = {
+const PEER_FLAG: FlagSpec = {
   flags: '--peer <host:port>',
   summary: 'connect to this peer first (repeatable; host names are fine)',
   repeat: true,

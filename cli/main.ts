@@ -20,12 +20,28 @@ export async function main(): Promise<void> {
   const environment = processEnvironment();
   // Node ends a process, with code 0, when nothing it counts is pending: waiting for a signal is nothing it counts.
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
+  process.once('uncaughtException', (error) => crash(environment, error));
   const code = await runProgram(environment);
   clearInterval(keepAlive);
   environment.exitNow(code);
 }
 
 const KEEP_ALIVE_MS = 60_000;
+
+/** A bug: say so in the form that was asked for, and end. Nothing can be trusted enough to go on. */
+function crash(environment: Environment, error: unknown): void {
+  const console = new Console(environment, 'auto');
+  // Below whatever live line was there.
+  if (console.isLive) console.err('');
+  const code = exitCodeOf(
+    report(
+      new Output(environment, console, modeOfWords(environment.argv)),
+      commandOfWords(environment.argv),
+      error,
+    ),
+  );
+  environment.exitNow(code === 0 ? exitCodeOf('unexpected') : code);
+}
 
 /** @returns the exit code, after everything printed has left */
 export async function runProgram(environment: Environment): Promise<number> {

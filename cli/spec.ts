@@ -49,7 +49,7 @@ export interface CommandSpec {
   readonly load?: () => Promise<CommandModule>;
 }
 
-export interface CommandModule {
+interface CommandModule {
   run(context: CommandContext): Promise<Outcome>;
 }
 

@@ -1,5 +1,7 @@
 // `tt download SOURCE...`: everything into one session; ends when all of it is there, or as the flags say.
+import { stat } from 'node:fs/promises';
 import { toHex } from '../../core/base/ids.ts';
+import { OperationError } from '../../core/base/result.ts';
 import { CUT_SHORT_HINT, looksCutShort } from '../../core/metainfo/magnet.ts';
 import type { SessionApi } from '../../core/session/session-api.ts';
 import { composeSession } from '../compose.ts';
@@ -38,6 +40,14 @@ async function prepare(context: CommandContext, jobs: readonly Job[]): Promise<r
     }),
   );
   return prepared.filter((each) => each !== undefined);
+}
+
+/** Told at once instead of when the first piece is to be written. @throws OperationError `disk` */
+async function checkFolder(folder: string): Promise<void> {
+  const stats = await stat(folder).catch(() => undefined);
+  if (stats !== undefined && !stats.isDirectory()) {
+    throw new OperationError('disk', `--out: ${folder} is not a folder`, { code: 'ENOTDIR' });
+  }
 }
 
 function infoHashOf(loaded: LoadedSource): string {
@@ -82,6 +92,7 @@ function withoutRepeats(context: CommandContext, prepared: readonly Prepared[]):
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, settings, log, environment } = context;
   const until = seedUntil(flags, false);
+  await checkFolder(settings.out);
   const timeoutMs = optionalFlagValue('--timeout', flags.text('timeout'), parseDurationMs);
   const onDone = flags.list('onDone');
   const nowMs = (): number => environment.nowMs();

@@ -32,7 +32,10 @@ export async function openLogSink(console: Console, verbosity: Verbosity, file: 
   return {
     log: (level, message, fields) => {
       const rank = RANK[level];
-      if (rank <= terminalRank) console.err(terminalLine(console, level, message, fields));
+      // Numbers for machines are noise to whoever did not ask for more.
+      if (rank <= terminalRank) {
+        console.err(terminalLine(console, level, message, verbosity.verbose > 0 ? fields : undefined));
+      }
       if (stream !== undefined && rank <= fileRank) stream.write(fileLine(level, message, fields));
     },
     close: async () => {

@@ -8,9 +8,9 @@ import { padStart, safeText } from './text.ts';
 import { formatBytes, formatCount, formatShare } from './units.ts';
 
 /** Fast enough to look alive, slow enough to read. */
-export const LIVE_INTERVAL_MS = 500;
+const LIVE_INTERVAL_MS = 500;
 /** In a log file or a pipe: enough to see that it moves. */
-export const PLAIN_INTERVAL_MS = 5_000;
+const PLAIN_INTERVAL_MS = 5_000;
 /** So that a few live lines never scroll an 80x24 terminal. */
 const MOST_LIVE_LINES = 16;
 

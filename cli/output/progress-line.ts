@@ -62,7 +62,7 @@ export function torrentLine(torrent: TorrentSnapshot): string {
   }
 }
 
-export function totalLine(snapshot: SessionSnapshot): string {
+function totalLine(snapshot: SessionSnapshot): string {
   const wanted = snapshot.torrents.reduce((sum, torrent) => sum + torrent.wantedBytes, 0);
   const verified = snapshot.torrents.reduce((sum, torrent) => sum + torrent.verifiedBytes, 0);
   const rest = snapshot.downRateBytesPerSec > 0 ? (wanted - verified) / snapshot.downRateBytesPerSec : 0;

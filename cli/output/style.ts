@@ -29,7 +29,7 @@ function sgr(on: number, off: number): (text: string) => string {
 
 const plain = (text: string): string => text;
 
-export const NO_STYLE: Style = { bold: plain, dim: plain, red: plain, yellow: plain, green: plain };
+const NO_STYLE: Style = { bold: plain, dim: plain, red: plain, yellow: plain, green: plain };
 
 const COLOR_STYLE: Style = {
   bold: sgr(1, 22),

@@ -14,9 +14,9 @@ import {
 import type { Flags } from '../spec.ts';
 import { ttPaths } from './paths.ts';
 
-export const ENCRYPTION_CHOICES = ['prefer', 'require', 'off'] as const;
-export const COLOR_CHOICES = ['auto', 'always', 'never'] as const;
-export const PREALLOCATE_CHOICES = ['none', 'full'] as const;
+const ENCRYPTION_CHOICES = ['prefer', 'require', 'off'] as const;
+const COLOR_CHOICES = ['auto', 'always', 'never'] as const;
+const PREALLOCATE_CHOICES = ['none', 'full'] as const;
 
 export interface Settings {
   /** Absolute; files go below here. */
@@ -42,9 +42,9 @@ export interface Settings {
 }
 
 export type SettingName = keyof Settings;
-export type SettingSource = 'default' | 'file' | 'environment' | 'flag';
+type SettingSource = 'default' | 'file' | 'environment' | 'flag';
 
-export interface SettingOrigin {
+interface SettingOrigin {
   readonly source: SettingSource;
   /** Where exactly: the file, the variable or the flag. */
   readonly from: string;
@@ -70,7 +70,7 @@ const orEmpty = (parse: Parser<string>): Parser<string> => {
   return (text) => (text === '' ? anyText(text) : parse(text));
 };
 
-export const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
+const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   out: { default: '.', parse: nonEmpty, isPath: true },
   // Above the old 6881-6889, which some trackers and networks refuse; wide enough for several tt on one machine.
   port: { default: '6891-6999', parse: parsePortRange },

@@ -51,6 +51,12 @@ describe('each code with its slug', () => {
     });
   });
 
+  it('2 usage: help for what is not there; help for what is, at any depth', async () => {
+    expect((await tt('help', 'nosuch')).code).toBe(2);
+    expect((await tt('help', 'tracker', 'serve')).stdout).toContain('Usage: tt tracker serve');
+    expect((await tt('help', 'download')).stdout).toContain('Examples:');
+  });
+
   it('2 usage: what this version cannot do is said, not ignored', async () => {
     for (const flags of [['--bootstrap', '127.0.0.1:1'], ['--no-tcp']]) {
       const result = await tt('download', 'data.torrent', ...flags);
@@ -156,6 +162,24 @@ describe('each code with its slug', () => {
     mkdirSync(`${place.path}/locked`);
     chmodSync(`${place.path}/locked`, 0o500);
     expect((await tt('create', 'data', '-o', 'locked/x.torrent')).code).toBe(8);
+  });
+
+  it('8 disk: the target is a file', async () => {
+    const result = await tt('download', 'data.torrent', '-o', 'garbage.torrent', ...LOCAL);
+    expect(result.code).toBe(8);
+    expect(result.stderr).toContain('not a folder');
+  });
+
+  it('9 refused: what would go past the proxy', async () => {
+    const result = await tt(
+      'download',
+      'http://127.0.0.1:1/a.torrent',
+      '--proxy',
+      'socks5://127.0.0.1:1',
+      '--json',
+    );
+    expect(result.code).toBe(9);
+    expect(json(result)).toMatchObject({ reason: 'refused' });
   });
 
   it('9 refused: another tracker for a private torrent', async () => {
