@@ -48,7 +48,10 @@ const CLEAN_ENVIRONMENT = {
 };
 
 /** Starts `tt ...args` with a TT_HOME of its own. */
-function startTt(args: readonly string[], options: StartOptions & { readonly home: string }): RunningProcess {
+export function startTt(
+  args: readonly string[],
+  options: StartOptions & { readonly home: string },
+): RunningProcess {
   return start(process.execPath, [TT, ...args], {
     name: `tt ${args[0] ?? ''}`,
     ...options,
