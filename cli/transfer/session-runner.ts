@@ -16,6 +16,8 @@ export async function runSession<T>(
     renderer.handleEvent(event);
     logEvent(context.log, event);
   });
+  const onStop = (): void => sayStopping(context);
+  context.interrupts.signal.addEventListener('abort', onStop, { once: true });
   let timer: ReturnType<typeof setInterval> | undefined;
   try {
     await session.start();
@@ -25,10 +27,17 @@ export async function runSession<T>(
     return await work();
   } finally {
     clearInterval(timer);
+    context.interrupts.signal.removeEventListener('abort', onStop);
     renderer.close();
     await session.close(CLOSE_TIMEOUT_MS);
     unsubscribe();
   }
+}
+
+/** Somebody who pressed Ctrl-C wants to see that it was heard. */
+function sayStopping({ output, interrupts }: CommandContext): void {
+  if (!output.console.isLive || output.mode.isQuiet || interrupts.reason === undefined) return;
+  output.console.err('tt: stopping; once more leaves at once');
 }
 
 /**
