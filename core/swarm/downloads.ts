@@ -1,9 +1,9 @@
 // Blocks in: what we ask of whom, where it lands, what is late. Invariant: the active requests in a peer's ring are those
-// the picker holds as outstanding at it. Nothing here allocates per block.
+// the picker holds as outstanding at it, save one that lapsed while its block is arriving. Nothing here allocates per block.
 import { BLOCK_BYTES } from '../metainfo/layout.ts';
 import { PICK_STRIDE } from '../pieces/picker-types.ts';
 import type { DisconnectReason } from './peer-port.ts';
-import { MAX_DEPTH } from './pipeline.ts';
+import { MAX_DEPTH, USUAL_MAX_DEPTH } from './pipeline.ts';
 import type { SwarmPeer } from './swarm-peer.ts';
 import type { SwarmCommons } from './swarm-types.ts';
 
@@ -24,7 +24,7 @@ const REJECTS_BEFORE_CARE = 64;
 /** ... and then let go: it costs a slot of ours and gives nothing. */
 const REJECTS_BEFORE_END = 600;
 /** Cancels and chokes cross with up to a full pipeline of blocks; more than twice that is an attack. */
-const MAX_UNREQUESTED_BYTES = 2 * MAX_DEPTH * BLOCK_BYTES;
+const MAX_UNREQUESTED_BYTES = 2 * USUAL_MAX_DEPTH * BLOCK_BYTES;
 
 export class Downloads {
   readonly #commons: SwarmCommons;

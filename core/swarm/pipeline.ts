@@ -5,8 +5,12 @@ import { BLOCK_BYTES } from '../metainfo/layout.ts';
 /** Enough for 5 MB/s at 100 ms from the start; half a MiB lost to a peer that turns out slow. */
 export const INITIAL_DEPTH = 32;
 export const MIN_DEPTH = 4;
-/** Peers that tell no `reqq`: 8 MB, more than any line here holds; what libtorrent serves at least. */
-export const MAX_DEPTH = 500;
+/** Peers that tell no `reqq`, and all whose line holds no more: 8 MB. */
+export const USUAL_MAX_DEPTH = 500;
+/** Peers that tell as much, on long fat lines only: 32 MB, two thirds of all buffers. libtorrent keeps 2000 for others. */
+export const MAX_DEPTH = 2000;
+/** A line's own content (rate x round trip), and half of it again to ride out its jitter. */
+const LINE_FACTOR = 1.5;
 /** Beyond the round trip: a sender that pauses this long (disk, other peers) still finds work when it returns. */
 const RESERVE_MS = 1000;
 /** A rate over less is noise; also the pace at which depth follows the rate. */
@@ -22,7 +26,7 @@ const MAX_TIMEOUT_MS = 60_000;
 const FIRST_TIMEOUT_MS = 10_000;
 
 export class Pipeline {
-  #limit = MAX_DEPTH;
+  #limit = USUAL_MAX_DEPTH;
   #depth = INITIAL_DEPTH;
   #isSlowStart = true;
   /** Smallest time between a request and its block. */
@@ -153,8 +157,10 @@ export class Pipeline {
   }
 
   #boundedDepth(): number {
-    const horizonMs = Math.min(this.#roundTripMs, MAX_TIMEOUT_MS) + RESERVE_MS;
-    const depth = Math.ceil((this.#rateBytesPerSec * horizonMs) / 1000 / BLOCK_BYTES);
+    const blocksPerMs = this.#rateBytesPerSec / 1000 / BLOCK_BYTES;
+    const roundTripMs = Math.min(this.#roundTripMs, MAX_TIMEOUT_MS);
+    const usual = Math.min(USUAL_MAX_DEPTH, blocksPerMs * (roundTripMs + RESERVE_MS));
+    const depth = Math.ceil(Math.max(usual, blocksPerMs * roundTripMs * LINE_FACTOR));
     return Math.min(this.#limit, Math.max(MIN_DEPTH, depth));
   }
 }

@@ -5,6 +5,7 @@ import { SEEDING_RANKS, titForTat } from '../../core/swarm/choke-policy.ts';
 import { CORRUPT_PEER, runCorruptPeer } from './scenarios/corrupt-peer.ts';
 import { FLASH_CROWD, runFlashCrowd } from './scenarios/flash-crowd.ts';
 import { FREE_RIDER, runFreeRider } from './scenarios/free-rider.ts';
+import { LONG_LINE, runLongLine } from './scenarios/long-line.ts';
 import { RARITY, runRarity } from './scenarios/rarity.ts';
 import { runStalledPeer, STALLED_PEER } from './scenarios/stalled-peer.ts';
 import { formatTable, median } from './statistics.ts';
@@ -112,6 +113,31 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
             trace: result.trace,
           };
         }),
+      ),
+  },
+  'long-line': {
+    title: 'One seed far away, 128 MiB; ratio to size / rate + one round trip',
+    seedCount: 1,
+    run: (seeds) =>
+      [1, 10, 100].flatMap((megabytesPerSec) =>
+        [50, 300].flatMap((roundTripMs) =>
+          seeds.map((seed) => {
+            const result = runLongLine({
+              ...LONG_LINE,
+              seed,
+              roundTripMs,
+              bytesPerSec: megabytesPerSec * 1e6,
+            });
+            return {
+              'MB/s': megabytesPerSec,
+              'round trip, ms': roundTripMs,
+              seed,
+              'done, s': result.seconds,
+              ratio: result.ratio,
+              trace: result.trace,
+            };
+          }),
+        ),
       ),
   },
   'flash-crowd': {

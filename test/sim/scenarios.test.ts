@@ -4,6 +4,7 @@ import { inOrder, randomOrder, rarestFirst } from '../../core/pieces/policy.ts';
 import { CORRUPT_PEER, runCorruptPeer } from './scenarios/corrupt-peer.ts';
 import { FLASH_CROWD, runFlashCrowd } from './scenarios/flash-crowd.ts';
 import { FREE_RIDER, runFreeRider } from './scenarios/free-rider.ts';
+import { LONG_LINE, runLongLine } from './scenarios/long-line.ts';
 import { RARITY, runRarity } from './scenarios/rarity.ts';
 import { runStalledPeer, STALLED_PEER } from './scenarios/stalled-peer.ts';
 import { median } from './statistics.ts';
@@ -91,6 +92,19 @@ describe('swarm of the real code', () => {
     },
     TIMEOUT_MS,
   );
+
+  it('a far seed fills its line: 80 Mbit/s at 300 ms, and with loss', () => {
+    expect(runLongLine({ ...LONG_LINE, roundTripMs: 50 }).ratio).toBeLessThan(1.03);
+    expect(runLongLine(LONG_LINE).ratio).toBeLessThan(1.12);
+    const lossy = runLongLine({
+      ...LONG_LINE,
+      bytesPerSec: 1e6,
+      totalBytes: 32 << 20,
+      lossProbability: 0.005,
+    });
+    expect(lossy.ratio).toBeLessThan(1.1);
+    expect(lossy.duplicateShare).toBe(0);
+  });
 
   it(
     'a flash crowd ends near the floor of size / seed rate + log2 N piece times',

@@ -12,6 +12,8 @@ import type { SimWorld } from './world.ts';
 
 const DIGEST_BYTES = 20;
 const SEGMENT_BYTES = 1 << 20;
+/** BEP 10 `reqq`, as the session tells it. */
+const REQUEST_LIMIT = 2000;
 const DEFAULT_SLOT_BYTES = 64 << 20;
 
 export interface SimNodeOptions {
@@ -109,6 +111,7 @@ export class SimNode {
   addPeer(link: Link, isIncoming: boolean): SwarmPeer {
     const hasFast = (this.options.hasFast ?? true) && (link.to.options.hasFast ?? true);
     const peer = this.swarm.addPeer(link, { host: link.to.host, isIncoming, hasFast }, this.#nowMs);
+    this.swarm.setPeerRequestLimit(peer, REQUEST_LIMIT);
     this.#links.set(peer, link);
     this.#settle();
     return peer;

@@ -2,7 +2,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../../core/metainfo/layout.ts';
-import { INITIAL_DEPTH, MAX_DEPTH, MIN_DEPTH, Pipeline } from '../../../core/swarm/pipeline.ts';
+import {
+  INITIAL_DEPTH,
+  MAX_DEPTH,
+  MIN_DEPTH,
+  Pipeline,
+  USUAL_MAX_DEPTH,
+} from '../../../core/swarm/pipeline.ts';
 import { RateMeter } from '../../../core/swarm/rate-meter.ts';
 import { RequestRing } from '../../../core/swarm/request-ring.ts';
 import { UploadQueue } from '../../../core/swarm/upload-queue.ts';
@@ -145,13 +151,26 @@ describe('pipeline', () => {
   it('starts generously and reaches the most within a second on a fast line', () => {
     const pipeline = new Pipeline();
     expect(pipeline.depth).toBe(INITIAL_DEPTH);
-    expect(runLine(pipeline, 500e6, 0.2, 1)[0]).toBe(MAX_DEPTH);
+    expect(runLine(pipeline, 500e6, 0.2, 1)[0]).toBe(USUAL_MAX_DEPTH);
   });
 
   it('fills a long fat line: 12 MB/s at 150 ms', () => {
     const depths = runLine(new Pipeline(), 12e6, 150, 4);
     // What lies on the line itself is 110 blocks.
     expect(depths.at(-1)).toBeGreaterThan(110);
+  });
+
+  it('goes beyond the usual only for a peer that told so, on a line that holds it', () => {
+    const long = new Pipeline();
+    long.setLimit(2000);
+    // 100 MB/s at 200 ms: 1220 blocks on the line.
+    expect(runLine(long, 100e6, 200, 4).at(-1)).toBeGreaterThan(1500);
+    const untold = new Pipeline();
+    expect(runLine(untold, 100e6, 200, 4).at(-1)).toBe(USUAL_MAX_DEPTH);
+    const short = new Pipeline();
+    short.setLimit(1e9);
+    expect(runLine(short, 500e6, 0.2, 1)[0]).toBe(USUAL_MAX_DEPTH);
+    expect(MAX_DEPTH).toBe(2000);
   });
 
   it('settles at rate x (round trip + 1 s) on a middling line', () => {
