@@ -57,7 +57,13 @@ const WIDE_RANGES: readonly (readonly [number, number])[] = [
   [0x20000, 0x3fffd],
 ];
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+let graphemes: Intl.Segmenter | undefined;
+
+/** Made when the first text needs it: loading its tables takes 10 ms of every start. */
+function segments(text: string): Intl.Segments {
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return graphemes.segment(text);
+}
 
 function graphemeWidth(grapheme: string): number {
   const code = grapheme.codePointAt(0) as number;
@@ -70,7 +76,7 @@ function graphemeWidth(grapheme: string): number {
 export function textWidth(text: string): number {
   if (PLAIN_ASCII.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of segments(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -80,7 +86,7 @@ export function truncateText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   let width = 0;
   let kept = '';
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of segments(text)) {
     const next = graphemeWidth(segment);
     if (width + next > columns - 1) break;
     kept += segment;
