@@ -1,16 +1,20 @@
 // One bounded GET from an HTTP tracker: time, headers, body, inflated body and redirects each have a limit.
 // Every request has a connection of its own, closed with the reply: trackers are asked twice an hour.
-import http from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type net from 'node:net';
-import tls from 'node:tls';
 import { promisify } from 'node:util';
-import zlib from 'node:zlib';
+import type { ZlibOptions } from 'node:zlib';
 import { concatBytes } from '../../core/base/bytes.ts';
 import { isIPv6, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { destinationRefusal, isLocalAddress } from '../local-address.ts';
 import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
+
+/**
+ * Node's modules, each loaded when a reply or a URL needs it. An `import` of node:http also evaluates its browser-like getters, which
+ * loads a whole fetch implementation, and node:tls reads tables: together 50 ms of every start of the program.
+ */
+const builtin = process.getBuiltinModule.bind(process);
 
 /** 1000 dictionary peers are some 80 KB; a full scrape is not asked for. */
 const MAX_BODY_BYTES = 512 * 1024;
@@ -123,7 +127,7 @@ function requestOnce(options: HttpGetOptions, url: TrackerUrl, via: HopConnectio
   const isTls = url.scheme === 'https';
   const hostText = isIPv6(url.host) ? `[${url.host}]` : url.host;
   const isDefaultPort = url.port === (isTls ? 443 : 80);
-  const headers: http.OutgoingHttpHeaders = {
+  const headers: OutgoingHttpHeaders = {
     Host: isDefaultPort ? hostText : `${hostText}:${url.port}`,
     'User-Agent': options.userAgent,
     'Accept-Encoding': 'gzip',
@@ -136,7 +140,7 @@ function requestOnce(options: HttpGetOptions, url: TrackerUrl, via: HopConnectio
   const servername = parseIp(url.host) === undefined ? url.host : '';
   const proxied = via.socket;
   return new Promise<HopAnswer>((resolve, reject) => {
-    const request = (isTls ? https : http).request({
+    const request = (isTls ? builtin('node:https') : builtin('node:http')).request({
       method: 'GET',
       path: url.target,
       headers,
@@ -146,7 +150,7 @@ function requestOnce(options: HttpGetOptions, url: TrackerUrl, via: HopConnectio
       ...(proxied !== undefined
         ? {
             createConnection: () =>
-              isTls ? tls.connect({ socket: proxied, servername, host: url.host }) : proxied,
+              isTls ? builtin('node:tls').connect({ socket: proxied, servername, host: url.host }) : proxied,
           }
         : { agent: false, host: via.address, port: url.port, localAddress: options.localAddress }),
     });
@@ -192,7 +196,7 @@ function requestOnce(options: HttpGetOptions, url: TrackerUrl, via: HopConnectio
   });
 }
 
-async function readBody(response: http.IncomingMessage): Promise<Uint8Array> {
+async function readBody(response: IncomingMessage): Promise<Uint8Array> {
   const tooLarge = new OperationError('network', `reply larger than ${MAX_BODY_BYTES >> 10} KiB`);
   const announced = Number(response.headers['content-length'] ?? 0);
   if (announced > MAX_BODY_BYTES) throw tooLarge;
@@ -206,8 +210,6 @@ async function readBody(response: http.IncomingMessage): Promise<Uint8Array> {
   return inflate(concatBytes(parts), response.headers['content-encoding']);
 }
 
-const unzip = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.unzip);
-const inflateRaw = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.inflateRaw);
 const ZLIB_LOW_NIBBLE_DEFLATE = 8;
 
 async function inflate(body: Uint8Array, encoding: string | undefined): Promise<Uint8Array> {
@@ -219,7 +221,9 @@ async function inflate(body: Uint8Array, encoding: string | undefined): Promise<
   // `deflate` ought to be zlib (RFC 9110) and is raw deflate from some servers.
   const isRaw = coding === 'deflate' && ((body[0] ?? 0) & 0x0f) !== ZLIB_LOW_NIBBLE_DEFLATE;
   try {
-    return await (isRaw ? inflateRaw : unzip)(body, { maxOutputLength: MAX_INFLATED_BYTES });
+    const zlib = builtin('node:zlib');
+    const inflater = promisify<Uint8Array, ZlibOptions, Uint8Array>(isRaw ? zlib.inflateRaw : zlib.unzip);
+    return await inflater(body, { maxOutputLength: MAX_INFLATED_BYTES });
   } catch (error) {
     const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     const what = isTooLarge
