@@ -82,21 +82,43 @@ export class Listeners {
     return this.#listeners.some((listener) => listener.port === port && listener.host === host);
   }
 
-  /** @returns false when too many wait already: drop the stream */
-  addPending(connection: PeerConnection): boolean {
-    if (this.#pending.size >= MAX_PENDING_INCOMING) return false;
+  /** When too many wait already, the oldest of the host that has most makes room: a flood pushes out itself. */
+  addPending(connection: PeerConnection): void {
+    if (this.#pending.size >= MAX_PENDING_INCOMING) this.#forgetSettled();
+    if (this.#pending.size >= MAX_PENDING_INCOMING) {
+      const crowder = this.#oldestOfMostCrowded();
+      this.#pending.delete(crowder);
+      crowder.close('too many wait');
+    }
     this.#pending.add(connection);
-    return true;
+  }
+
+  #forgetSettled(): void {
+    for (const connection of this.#pending) {
+      if (connection.isAdmitted || connection.isClosing) this.#pending.delete(connection);
+    }
+  }
+
+  #oldestOfMostCrowded(): PeerConnection {
+    const byHost = new Map<string, PeerConnection[]>();
+    let most: PeerConnection[] = [];
+    for (const connection of this.#pending) {
+      const { host } = connection.stream.remote;
+      const ofHost = byHost.get(host) ?? [];
+      ofHost.push(connection);
+      byHost.set(host, ofHost);
+      if (ofHost.length > most.length) most = ofHost;
+    }
+    return most[0] as PeerConnection;
   }
 
   /** Forgets those that found their torrent or ended, drops those that take too long. */
   tick(nowMs: number): void {
+    this.#forgetSettled();
     for (const connection of this.#pending) {
-      if (connection.isAdmitted || connection.isClosed) this.#pending.delete(connection);
-      else if (nowMs - connection.openedAtMs > HANDSHAKE_TIMEOUT_MS) {
-        this.#pending.delete(connection);
-        connection.close('handshake timed out');
-      }
+      if (nowMs - connection.openedAtMs <= HANDSHAKE_TIMEOUT_MS) continue;
+      this.#pending.delete(connection);
+      connection.close('handshake timed out');
     }
   }
 

@@ -13,6 +13,7 @@ import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import { PeerWire } from '../wire/peer-wire.ts';
 import type { OwnHandshake, PeerHandshake, WireSink } from '../wire/wire-handler.ts';
+import { MAX_UNREAD_BYTES } from './peer-limits.ts';
 import { SecureStream, type StreamEnd } from './secure-stream.ts';
 import type { EncryptionPolicy } from './session-api.ts';
 import { SwarmPort } from './swarm-port.ts';
@@ -178,6 +179,7 @@ export class PeerConnection implements WireSink, UploadLine {
   }
   close(text: string): void {
     this.#isClosing = true;
+    this.#pump?.close();
     this.#secure.close(text);
   }
 
@@ -231,6 +233,7 @@ export class PeerConnection implements WireSink, UploadLine {
     }
     this.lastSentAtMs = this.nowMs();
     this.#secure.write(bytes);
+    if (this.queuedBytes > MAX_UNREAD_BYTES) this.close('does not read what we send');
   }
 
   writePayload(bytes: Uint8Array, sent?: () => void): void {

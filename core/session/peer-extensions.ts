@@ -7,10 +7,15 @@ import { LT_DONTHAVE, UPLOAD_ONLY, UT_METADATA, UT_PEX } from '../wire/extension
 import { MetadataFetch } from '../wire/metadata-fetch.ts';
 import { MetadataServe } from '../wire/metadata-serve.ts';
 import { decodeUploadOnly } from '../wire/upload-only.ts';
-import { decodeMetadataMessage as decodeUtMetadata, encodeMetadataRequest } from '../wire/ut-metadata.ts';
+import {
+  decodeMetadataMessage as decodeUtMetadata,
+  encodeMetadataReject,
+  encodeMetadataRequest,
+} from '../wire/ut-metadata.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerExchange } from './peer-exchange.ts';
+import { MAX_UNREAD_FOR_METADATA_BYTES } from './peer-limits.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentPeers } from './torrent-peers.ts';
 
@@ -130,13 +135,23 @@ export class PeerExtensions {
     }
     const nowMs = this.#shared.clock.nowMs();
     if (message.value.kind === 'request') {
-      const reply = this.#serve.handleRequest(connection, message.value.piece, nowMs);
-      if (reply !== undefined) connection.wire.sendExtended(UT_METADATA.name, reply);
+      this.#serveMetadata(connection, message.value.piece, nowMs);
       return;
     }
     const reason = this.#fetch?.handleMessage(connection, message.value, nowMs);
     if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
     this.#pollMetadata();
+  }
+
+  #serveMetadata(connection: PeerConnection, piece: number, nowMs: number): void {
+    // One after the other: replies are composed in this turn, and their sum is what the peer must be able to take.
+    if (connection.queuedBytes + connection.wire.pendingBytes > MAX_UNREAD_FOR_METADATA_BYTES) {
+      connection.wire.sendExtended(UT_METADATA.name, encodeMetadataReject(piece));
+      return;
+    }
+    const reply = this.#serve.handleRequest(connection, piece, nowMs);
+    if (reply === undefined) connection.close('flood of metadata requests');
+    else connection.wire.sendExtended(UT_METADATA.name, reply);
   }
 
   #pollMetadata(): void {

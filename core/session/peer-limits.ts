@@ -10,6 +10,10 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 export const NEGOTIATION_TIMEOUT_MS = 4_000;
 /** Connections that came in and have not shaken hands: more are dropped at once. */
 export const MAX_PENDING_INCOMING = 100;
+/** Said and not taken by the kernel: above what an upload may queue, below what a crowd of peers that never read could cost us. */
+export const MAX_UNREAD_BYTES = 3 << 20;
+/** Metadata is refused (BEP 9) to a peer that has so much to read already. */
+export const MAX_UNREAD_FOR_METADATA_BYTES = 1 << 20;
 /** BEP 3 says two minutes; 100 s leaves room for delay. */
 export const KEEP_ALIVE_MS = 100_000;
 /** Silent for so long: gone. */

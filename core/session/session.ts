@@ -86,7 +86,7 @@ export class Session implements SessionApi {
       dials: new DialScheduler(this.#clock),
       sources: [...(options.peerSources ?? []), ...(this.#lsd === undefined ? [] : [this.#lsd])],
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
-      isFull: () => this.#peerCount() >= maxPeers,
+      isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#connect(endpoint),
       listenPort: () => this.#listeners.port,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
@@ -194,9 +194,11 @@ export class Session implements SessionApi {
 
   // --- inside
 
-  #peerCount(): number {
+  #peerCount(counting: 'connected' | 'with-dials'): number {
     let count = 0;
-    for (const torrent of this.#torrents.values()) count += torrent.peers.connections.size;
+    for (const { peers } of this.#torrents.values()) {
+      count += counting === 'connected' ? peers.connections.size : peers.countWithDials;
+    }
     return count;
   }
 
@@ -214,7 +216,7 @@ export class Session implements SessionApi {
       findTorrent: (key) => this.#bySkey.get(key),
       findOwner: (infoHash) => this.#torrents.get(toHex(infoHash)),
     });
-    if (!this.#listeners.addPending(connection)) connection.close('too many wait');
+    this.#listeners.addPending(connection);
   }
 
   async #connect(endpoint: Endpoint): Promise<ByteStream> {

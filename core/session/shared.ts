@@ -32,8 +32,8 @@ export interface SessionShared {
   readonly dials: DialScheduler;
   readonly sources: readonly PeerSource[];
   readonly maxPeersPerTorrent: number;
-  /** The session has as many connections as it may. */
-  isFull(): boolean;
+  /** The session has as many connections as it may, counting attempts under way or not. */
+  isFull(counting: 'connected' | 'with-dials'): boolean;
   connect(endpoint: Endpoint): Promise<ByteStream>;
   listenPort(): number;
   isSelf(endpoint: Endpoint): boolean;

@@ -5,6 +5,7 @@ import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
 import {
@@ -33,6 +34,8 @@ export class TorrentPeers implements Dialable {
   readonly #owner: PeersOwner;
   /** Attempts of `dial` that wait for their handshakes. */
   readonly #dialling = new Map<PeerConnection, () => void>();
+  /** Attempts of `dial` that wait for their stream. */
+  #connecting = 0;
   #turnoverAtMs: number;
 
   constructor(shared: SessionShared, owner: PeersOwner) {
@@ -54,9 +57,21 @@ export class TorrentPeers implements Dialable {
     return peerPriority({ host: own, port: this.#shared.listenPort() }, endpoint);
   }
 
-  /** How many more connections this torrent may have. */
+  /** Connections, and attempts that may become one. */
+  get countWithDials(): number {
+    return this.connections.size + this.#connecting;
+  }
+
+  /** How many more connections this torrent may dial. */
   get room(): number {
-    return this.#shared.isFull() ? 0 : Math.max(0, this.#shared.maxPeersPerTorrent - this.connections.size);
+    return this.#shared.isFull('with-dials')
+      ? 0
+      : Math.max(0, this.#shared.maxPeersPerTorrent - this.countWithDials);
+  }
+
+  /** Attempts under way keep no place from those who are here. */
+  get #hasPlace(): boolean {
+    return this.connections.size < this.#shared.maxPeersPerTorrent && !this.#shared.isFull('connected');
   }
 
   add(endpoints: readonly Endpoint[], origin: PeerOrigin, options: { isSeed?: boolean } = {}): void {
@@ -79,8 +94,8 @@ export class TorrentPeers implements Dialable {
   async dial(candidate: Candidate): Promise<void> {
     const { policy } = this.#shared;
     try {
-      const stream = await this.#shared.connect(candidate.endpoint);
-      if (!this.#owner.isActive) {
+      const stream = await this.#connect(candidate.endpoint);
+      if (!this.#owner.isActive || !this.#hasPlace) {
         stream.destroy();
         this.pool.ended(candidate, this.#shared.clock.nowMs());
         return;
@@ -106,6 +121,15 @@ export class TorrentPeers implements Dialable {
     }
   }
 
+  async #connect(endpoint: Endpoint): Promise<ByteStream> {
+    this.#connecting++;
+    try {
+      return await this.#shared.connect(endpoint);
+    } finally {
+      this.#connecting--;
+    }
+  }
+
   // --- connections come and go
 
   /** Handshakes are done. @returns why the connection must end, or undefined */
@@ -118,7 +142,7 @@ export class TorrentPeers implements Dialable {
     }
     if (!this.#owner.isActive) return 'not active';
     if (this.#shared.isBanned(connection.banKey)) return 'banned';
-    if (connection.isIncoming && this.room === 0) return 'too many peers';
+    if (connection.isIncoming && !this.#hasPlace) return 'too many peers';
     const twin = this.#twinOf(connection, peerId);
     if (twin !== undefined) {
       if (!this.#survivesTwin(connection, twin, peerId)) return 'connected already';
@@ -199,7 +223,7 @@ export class TorrentPeers implements Dialable {
   /** A full house with candidates outside: those who moved the least make room. */
   #turnOver(nowMs: number): void {
     const isFull = this.connections.size >= this.#shared.maxPeersPerTorrent * TURNOVER_ABOVE;
-    if ((!isFull && !this.#shared.isFull()) || this.pool.idleCount === 0) return;
+    if ((!isFull && !this.#shared.isFull('connected')) || this.pool.idleCount === 0) return;
     const settled = [...this.connections].filter(
       ({ isAdmitted, openedAtMs }) => isAdmitted && nowMs - openedAtMs > TURNOVER_INTERVAL_MS,
     );

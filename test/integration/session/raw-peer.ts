@@ -1,6 +1,8 @@
 // A peer made of raw bytes: says what a test wants it to say, keeps what it hears.
 import net from 'node:net';
 import { concatBytes, readU32, writeU32 } from '../../../core/base/bytes.ts';
+import { seededRng } from '../../../core/base/clock.ts';
+import { MseInitiator, type StreamCipher } from '../../../core/transport/mse.ts';
 
 const PROTOCOL = new TextEncoder().encode('\x13BitTorrent protocol');
 
@@ -31,14 +33,18 @@ export function frame(id: number, ...parts: (number | Uint8Array)[]): Uint8Array
 
 export class RawPeer {
   readonly socket: net.Socket;
+  readonly localPort: number;
   #heard: Uint8Array = new Uint8Array(0);
   #waiting: (() => void)[] = [];
   #isClosed = false;
+  #cipher: StreamCipher | undefined;
 
   constructor(socket: net.Socket) {
     this.socket = socket;
+    this.localPort = socket.localPort ?? 0;
     socket.on('error', () => {});
     socket.on('data', (bytes: Uint8Array) => {
+      this.#cipher?.decrypt(bytes);
       this.#heard = concatBytes([this.#heard, bytes]);
       this.#wake();
     });
@@ -56,7 +62,29 @@ export class RawPeer {
   }
 
   send(...parts: Uint8Array[]): void {
-    this.socket.write(concatBytes(parts));
+    const bytes = concatBytes(parts);
+    this.#cipher?.encrypt(bytes);
+    this.socket.write(bytes);
+  }
+
+  /** Negotiates RC4 as the one that dialled; what is sent and heard from then on is payload. */
+  async encrypt(infoHash: Uint8Array): Promise<void> {
+    const machine = new MseInitiator({ infoHash, rng: seededRng(7), policy: 'require' });
+    this.send(machine.start());
+    for (;;) {
+      const step = machine.receive(await this.take(Math.max(1, this.#heard.length)));
+      if (step.kind === 'failed') throw new Error(step.reason);
+      if (step.kind !== 'more' && step.kind !== 'done') throw new Error(step.kind);
+      if (step.send.length > 0) this.send(step.send);
+      if (step.kind !== 'done') continue;
+      this.#cipher = step.cipher;
+      this.#heard = concatBytes([step.rest, this.#heard]);
+      return;
+    }
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get heardBytes(): number {
