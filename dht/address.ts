@@ -116,6 +116,10 @@ export class DhtAddress implements Endpoint {
     return length + 2;
   }
 
+  withPort(port: number): DhtAddress {
+    return new DhtAddress(this.family, [this.w0, this.w1, this.w2, this.w3], port, this.#host);
+  }
+
   equals(other: DhtAddress): boolean {
     return this.port === other.port && this.sameHost(other);
   }

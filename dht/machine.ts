@@ -1,8 +1,28 @@
 // The DHT node as a machine: datagrams, commands and time go in, datagrams and callbacks come out. It reads no clock, no
 // randomness and no socket of its own, so that one process runs one on a socket or 100,000 on virtual time.
-import { InvariantError } from '../core/base/result.ts';
-import type { DhtAddress } from './address.ts';
-import type { DhtOptions } from './options.ts';
+import { silentLog } from '../core/base/log.ts';
+import type { DhtAddress, Family } from './address.ts';
+import { idForAddress, isValidId } from './bep42.ts';
+import { Bootstrap, type FamilyBootstrapResult } from './bootstrap.ts';
+import { type DhtOutput, NodeContext } from './context.ts';
+import { FamilyState } from './family-state.ts';
+import { ItemStore } from './item-store.ts';
+import { KrpcMessage } from './krpc.ts';
+import { scanKrpc } from './krpc-scan.ts';
+import { Maintenance } from './maintenance.ts';
+import { Id160 } from './node-id.ts';
+import { Operations } from './operations.ts';
+import {
+  CLIENT_VERSION,
+  type DhtOptions,
+  OUR_LIMITS,
+  OUR_LOOKUP,
+  OUR_MAINTENANCE,
+  OUR_STORES,
+  OUR_TABLE,
+} from './options.ts';
+import { PeerStore } from './peer-store.ts';
+import { Responder } from './responder.ts';
 import type {
   AnnounceOptions,
   BootstrapOptions,
@@ -19,106 +39,295 @@ import type {
   SampleOptions,
   ScrapeOptions,
 } from './results.ts';
+import { RoundTrips } from './round-trips.ts';
+import { snapshotOf, stateOf } from './snapshot.ts';
+import { newCounters } from './statistics.ts';
+import { Throttle } from './throttle.ts';
+import { Tokens } from './tokens.ts';
+import { Transactions } from './transactions.ts';
 
-/** Where datagrams go. `datagram` is valid during the call only: copy what is kept. */
-export interface DhtOutput {
-  send(datagram: Uint8Array, to: DhtAddress): void;
+export type { DhtOutput } from './context.ts';
+
+/** A timer this late means that the machine slept. */
+const SLEPT_MS = 60_000;
+/** Nodes of the other family taken from one reply while that family has none (BEP 32). */
+const MAX_LEAKED = 8;
+
+/** One for the process: a message lives as long as one call of `handleDatagram`. */
+const message = new KrpcMessage();
+
+export interface TableContact extends DhtContact {
+  readonly failures: number;
+  readonly lastAnswerMs: number;
+  readonly roundTripMs: number;
 }
 
 export class DhtMachine {
-  constructor(_options: DhtOptions, _output: DhtOutput, _nowMs: number) {}
+  readonly #context: NodeContext;
+  readonly #incoming: Throttle;
+  readonly #responder: Responder;
+  readonly #operations: Operations;
+  readonly #peers: PeerStore;
+  readonly #items: ItemStore;
+  readonly #maintenance = new Map<Family, Maintenance>();
+  readonly #followAddress: boolean;
+  #bootstrapOptions: BootstrapOptions = {};
+
+  constructor(options: DhtOptions, output: DhtOutput, nowMs: number) {
+    const { rng } = options;
+    const limits = { ...OUR_LIMITS, ...options.limits };
+    const stores = { ...OUR_STORES, ...options.stores };
+    this.#context = new NodeContext(
+      {
+        rng,
+        output,
+        log: options.log ?? silentLog,
+        lookup: { ...OUR_LOOKUP, ...options.lookup },
+        table: { ...OUR_TABLE, ...options.table },
+        maintenance: { ...OUR_MAINTENANCE, ...options.maintenance },
+        limits,
+        readOnly: options.readOnly ?? false,
+        version: options.clientVersion ?? CLIENT_VERSION,
+        transactions: new Transactions(rng),
+        roundTrips: new RoundTrips(),
+        outgoing: new Throttle(limits),
+        counters: newCounters(),
+      },
+      nowMs,
+    );
+    this.#incoming = new Throttle(limits);
+    this.#peers = new PeerStore(stores, rng);
+    this.#items = new ItemStore(stores);
+    this.#responder = new Responder(this.#context, {
+      peers: this.#peers,
+      items: this.#items,
+      tokens: new Tokens(rng),
+    });
+    this.#operations = new Operations(this.#context);
+    this.#followAddress = options.followAddress ?? options.nodeId === undefined;
+    const ownId = options.nodeId === undefined ? Id160.random(rng) : Id160.of(options.nodeId);
+    for (const family of options.families ?? [4]) this.#addFamily(family, ownId, nowMs);
+    this.#context.onNewAddress = (family, atMs) => this.#handleNewAddress(family, atMs);
+  }
 
   /**
    * @param bytes kept by nobody after the call
    * @returns false when this is not KRPC at all (another protocol on the same port may have it)
    */
-  handleDatagram(_bytes: Uint8Array, _from: DhtAddress, _nowMs: number): boolean {
-    return missing();
+  handleDatagram(bytes: Uint8Array, from: DhtAddress, nowMs: number): boolean {
+    const { counters } = this.#context.parts;
+    const outcome = scanKrpc(bytes, message);
+    if (outcome === 'foreign') return false;
+    counters.datagramsIn++;
+    counters.bytesIn += bytes.length;
+    const family = this.#context.families.get(from.family);
+    if (family === undefined || from.port === 0) {
+      counters.dropped++;
+    } else if (outcome === 'malformed') {
+      counters.malformed++;
+      // Nonsense counts against its sender, so that floods of it get banned like floods of queries.
+      this.#incoming.admit(from.hostKey, nowMs);
+    } else if (message.kind === 'query') {
+      this.#handleQuery(from, family, nowMs);
+    } else {
+      if (this.#context.families.size > 1) this.#learnOtherFamily(from, nowMs);
+      this.#context.handleAnswer(message, from, nowMs);
+    }
+    return true;
   }
 
   /** The system reported that nobody is at `to` (ICMP): its queries fail at once. */
-  handleUnreachable(_to: DhtAddress, _nowMs: number): void {
-    missing();
+  handleUnreachable(to: DhtAddress, nowMs: number): void {
+    this.#context.handleUnreachable(to, nowMs);
   }
 
   /** When `handleTimeout` wants to be called: in nowMs units, Infinity for never. Changes with every call of anything. */
   nextTimeoutMs(): number {
-    return missing();
+    return this.#context.nextTimeoutMs();
   }
 
   /** Late calls are fine; a call more than a minute late is taken as a sleep of the machine: nobody is blamed for it. */
-  handleTimeout(_nowMs: number): void {
-    missing();
+  handleTimeout(nowMs: number): void {
+    if (nowMs - this.#context.nextTimeoutMs() > SLEPT_MS) {
+      this.#context.forgetQueries(nowMs);
+      for (const maintenance of this.#maintenance.values()) maintenance.wake(nowMs);
+    }
+    this.#context.handleTimeout(nowMs);
   }
 
   /** Gets going: saved nodes first, routers when they do not do, then our own neighbourhood. */
-  bootstrap(_options: BootstrapOptions, _nowMs: number): DhtOperation {
-    return missing();
+  bootstrap(options: BootstrapOptions, nowMs: number): DhtOperation {
+    this.#bootstrapOptions = { ...options };
+    const results: FamilyBootstrapResult[] = [];
+    const parts: Bootstrap[] = [];
+    const operation = {
+      isDone: false,
+      cancel: (): void => {
+        operation.isDone = true;
+        for (const part of parts) part.cancel();
+      },
+      trace: () => parts.flatMap((part) => part.trace()),
+    };
+    const finish = (result: FamilyBootstrapResult, family: Family, atMs: number): void => {
+      this.#maintenance.get(family)?.markSelfLookup(atMs);
+      results.push(result);
+      if (results.length < parts.length || operation.isDone) return;
+      operation.isDone = true;
+      let nodes = 0;
+      for (const state of this.#context.families.values()) nodes += state.table.goodCount(atMs);
+      options.onDone?.({
+        elapsedMs: atMs - nowMs,
+        savedAlive: results.reduce((sum, one) => sum + one.savedAlive, 0),
+        usedRouters: results.some((one) => one.usedRouters),
+        nodes,
+        queries: results.reduce((sum, one) => sum + one.queries, 0),
+      });
+    };
+    for (const family of this.#context.families.values()) {
+      parts.push(
+        new Bootstrap({
+          context: this.#context,
+          family,
+          nodes: options.nodes ?? [],
+          routers: options.routers ?? [],
+          onDone: (result, atMs) => finish(result, family.family, atMs),
+        }),
+      );
+    }
+    for (const part of parts) part.start(nowMs);
+    return operation;
   }
 
   /** A node somebody named (BEP 5 `port` message, `nodes` of a torrent): asked, and kept if it answers. */
-  addNode(_address: DhtAddress, _nowMs: number): void {
-    missing();
+  addNode(address: DhtAddress, nowMs: number): void {
+    const family = this.#context.families.get(address.family);
+    if (family === undefined || address.scope === 'unusable') return;
+    if (family.table.slab.findAddress(address) >= 0) return;
+    this.#operations.ping(address, () => {}, nowMs);
   }
 
   /** For simulations and tests: puts a node into the table as if it had answered just now. @returns false when refused */
-  insertVerified(_contact: DhtContact, _nowMs: number, _roundTripMs?: number): boolean {
-    return missing();
+  insertVerified(contact: DhtContact, nowMs: number, roundTripMs = 0): boolean {
+    const family = this.#context.families.get(contact.address.family);
+    const outcome = family?.table.offer(Id160.of(contact.id), contact.address, roundTripMs, nowMs);
+    return outcome !== undefined && outcome !== 'refused';
   }
 
-  ping(_address: DhtAddress, _onDone: (result: PingResult) => void, _nowMs: number): DhtOperation {
-    return missing();
+  /** Fails with `unreachable` when our own limits forbid it. */
+  ping(address: DhtAddress, onDone: (result: PingResult) => void, nowMs: number): DhtOperation {
+    return this.#operations.ping(address, onDone, nowMs);
   }
 
   /** The live nodes closest to a target. */
-  findNode(_target: Uint8Array, _options: FindNodeOptions, _nowMs: number): DhtOperation {
-    return missing();
+  findNode(target: Uint8Array, options: FindNodeOptions, nowMs: number): DhtOperation {
+    return this.#operations.findNode(Id160.of(target), options, nowMs);
   }
 
-  getPeers(_infoHash: Uint8Array, _options: GetPeersOptions, _nowMs: number): DhtOperation {
-    return missing();
+  getPeers(infoHash: Uint8Array, options: GetPeersOptions, nowMs: number): DhtOperation {
+    return this.#operations.getPeers(Id160.of(infoHash), options, nowMs);
   }
 
   /** get_peers, then announce_peer to the closest that gave a token. Not repeated: peers expire after 30 minutes. */
-  announce(_infoHash: Uint8Array, _options: AnnounceOptions, _nowMs: number): DhtOperation {
-    return missing();
+  announce(infoHash: Uint8Array, options: AnnounceOptions, nowMs: number): DhtOperation {
+    return this.#operations.announce(Id160.of(infoHash), options, nowMs);
   }
 
   /** BEP 44: immutable by hash; mutable by target (with `salt` for the check of the key). */
-  getItem(_target: Uint8Array, _options: GetItemOptions, _nowMs: number): DhtOperation {
-    return missing();
+  getItem(target: Uint8Array, options: GetItemOptions, nowMs: number): DhtOperation {
+    return this.#operations.getItem(Id160.of(target), options, nowMs);
   }
 
   /** BEP 44: looks for the nodes closest to `item.target` and stores there. Make items with `immutableItem`, `signItem`. */
-  putItem(_item: DhtItem, _options: PutItemOptions, _nowMs: number): DhtOperation {
-    return missing();
+  putItem(item: DhtItem, options: PutItemOptions, nowMs: number): DhtOperation {
+    return this.#operations.putItem(item, options, nowMs);
   }
 
   /** BEP 33: how many seeds and peers the swarm has, by bloom filters. */
-  scrape(_infoHash: Uint8Array, _options: ScrapeOptions, _nowMs: number): DhtOperation {
-    return missing();
+  scrape(infoHash: Uint8Array, options: ScrapeOptions, nowMs: number): DhtOperation {
+    return this.#operations.scrape(Id160.of(infoHash), options, nowMs);
   }
 
   /** BEP 51: info hashes that nodes around `target` store. */
-  sample(_target: Uint8Array, _options: SampleOptions, _nowMs: number): DhtOperation {
-    return missing();
+  sample(target: Uint8Array, options: SampleOptions, nowMs: number): DhtOperation {
+    return this.#operations.sample(Id160.of(target), options, nowMs);
   }
 
-  snapshot(_nowMs: number): DhtSnapshot {
-    return missing();
+  snapshot(nowMs: number): DhtSnapshot {
+    return snapshotOf(this.#context, this.#peers, this.#items, nowMs);
   }
 
   /** Good nodes first; feed `contacts` back through `bootstrap({ nodes })` and `ids[].id` through `options.nodeId`. */
-  state(_nowMs: number): DhtState {
-    return missing();
+  state(nowMs: number): DhtState {
+    return stateOf(this.#context, nowMs);
   }
 
   /** Every node of the tables, for measurements: dead share, diversity. */
-  contacts(): readonly (DhtContact & { readonly failures: number; readonly lastAnswerMs: number })[] {
-    return missing();
+  contacts(): readonly TableContact[] {
+    const contacts: TableContact[] = [];
+    for (const { table } of this.#context.families.values()) {
+      for (const slot of table.members()) {
+        contacts.push({
+          id: table.slab.id(slot).toBytes(),
+          address: table.slab.address(slot),
+          failures: table.slab.failures(slot),
+          lastAnswerMs: table.slab.answeredMs(slot),
+          roundTripMs: table.slab.roundTripMs(slot),
+        });
+      }
+    }
+    return contacts;
   }
-}
 
-function missing(): never {
-  throw new InvariantError('this part of the node is not there yet');
+  #addFamily(family: Family, ownId: Id160, nowMs: number): void {
+    const { table, maintenance } = this.#context.parts;
+    const state = new FamilyState(family, ownId, table, maintenance);
+    this.#context.families.set(family, state);
+    const keeper = new Maintenance(this.#context, state, {
+      lookupSelf: (atMs) => this.#lookupSelf(state, atMs),
+      rejoin: (atMs) => {
+        const { nodes, routers } = this.#bootstrapOptions;
+        if ((nodes?.length ?? 0) + (routers?.length ?? 0) > 0) this.bootstrap(this.#bootstrapOptions, atMs);
+      },
+    });
+    this.#maintenance.set(family, keeper);
+    keeper.start(nowMs);
+  }
+
+  #lookupSelf(family: FamilyState, nowMs: number): void {
+    const options = { families: [family.family], policy: { disjointPaths: 1 } };
+    this.#operations.findNode(family.ownId, options, nowMs);
+  }
+
+  #handleQuery(from: DhtAddress, family: FamilyState, nowMs: number): void {
+    const { counters, readOnly } = this.#context.parts;
+    counters.queriesIn++;
+    const { hostKey } = from;
+    if (this.#incoming.isBanned(hostKey, nowMs) || !this.#incoming.admit(hostKey, nowMs)) {
+      counters.dropped++;
+      return;
+    }
+    this.#context.markHeard(nowMs);
+    if (!readOnly && !this.#responder.handleQuery(message, from, family, nowMs)) {
+      counters.malformed++;
+      return;
+    }
+    family.handleQuery(message, from, nowMs);
+  }
+
+  /** BEP 32: a reply over one family may name nodes of the other; taken up only while that table is nearly empty. */
+  #learnOtherFamily(from: DhtAddress, nowMs: number): void {
+    for (const family of this.#context.families.values()) {
+      if (family.family === from.family || family.table.size >= MAX_LEAKED) continue;
+      if (!this.#context.parts.transactions.has(message, from)) continue;
+      const nodes = family.namedNodes(message, from);
+      this.#maintenance.get(family.family)?.verify(nodes, MAX_LEAKED, nowMs);
+    }
+  }
+
+  #handleNewAddress(family: FamilyState, nowMs: number): void {
+    const { address } = family.external;
+    if (address === undefined || !this.#followAddress || isValidId(family.ownId, address)) return;
+    family.changeId(idForAddress(address, this.#context.parts.rng), nowMs);
+    this.#maintenance.get(family.family)?.wake(nowMs);
+  }
 }

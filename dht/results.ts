@@ -284,6 +284,8 @@ export interface FamilySnapshot {
   readonly externalAddress: DhtAddress | undefined;
   /** Nodes in the network, from the distances lookups ended at; undefined before the first. */
   readonly networkSize: number | undefined;
+  /** Nodes that asked us and wait to be verified. */
+  readonly quarantined: number;
 }
 
 export interface BucketSnapshot {
@@ -330,8 +332,8 @@ export type QueryName =
 export interface DhtSnapshot {
   readonly families: readonly FamilySnapshot[];
   readonly statistics: DhtStatistics;
+  /** Queries in flight. */
   readonly outstanding: number;
-  readonly lookups: number;
   readonly offline: boolean;
   readonly readOnly: boolean;
   readonly storedHashes: number;

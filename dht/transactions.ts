@@ -84,7 +84,7 @@ export class Transactions {
       owner,
       sentAtMs: nowMs,
       hardAtMs: nowMs + timeoutMs,
-      hasStalled: stallMs >= timeoutMs,
+      hasStalled: false,
     };
     this.#open.set(tid, query);
     this.#deadlines.set(query, nowMs + Math.min(stallMs, timeoutMs));
@@ -93,11 +93,20 @@ export class Transactions {
 
   /** The query that a reply belongs to, taken out; undefined for strays and guesses, which change nothing. */
   take(message: KrpcMessage, from: DhtAddress): OpenQuery | undefined {
+    const query = this.#match(message, from);
+    if (query !== undefined) this.close(query);
+    return query;
+  }
+
+  /** Is this the answer to something that we asked? */
+  has(message: KrpcMessage, from: DhtAddress): boolean {
+    return this.#match(message, from) !== undefined;
+  }
+
+  #match(message: KrpcMessage, from: DhtAddress): OpenQuery | undefined {
     if (message.length(message.tid) !== TID_BYTES) return undefined;
     const query = this.#open.get(getWord(message.bytes, message.tid.start));
-    if (query === undefined || !query.address.equals(from)) return undefined;
-    this.close(query);
-    return query;
+    return query?.address.equals(from) ? query : undefined;
   }
 
   /** Forgets it without a word to its owner. */

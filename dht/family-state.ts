@@ -1,0 +1,140 @@
+// One node in one of the two DHTs (BEP 32): its id, its table, and what it learns from every answer and query: who is
+// alive, who lies, who waits to be verified, how others see us.
+import { ID_BYTES } from '../core/base/ids.ts';
+import { compactBytes, DhtAddress, type Family } from './address.ts';
+import { ExternalAddress } from './external-address.ts';
+import type { KrpcMessage } from './krpc.ts';
+import { LookupCache } from './lookup-cache.ts';
+import { NetworkSize } from './network-size.ts';
+import { Id160 } from './node-id.ts';
+import type { MaintenancePolicy, TablePolicy } from './options.ts';
+import { RoutingTable } from './routing-table.ts';
+
+/** More contacts in one reply are not read (k is 8; some send 16). */
+const MAX_NODES_PER_REPLY = 16;
+/** Inbound-only nodes that wait for their ping. */
+const MAX_QUARANTINED = 64;
+/** Endpoints that were caught with two ids: not believed for a while. Bounded, oldest first out. */
+const MAX_LIARS = 256;
+const LIAR_MS = 30 * 60_000;
+
+export interface Quarantined {
+  readonly id: Id160;
+  readonly address: DhtAddress;
+  readonly dueMs: number;
+}
+
+export interface NamedNode {
+  readonly id: Id160;
+  readonly address: DhtAddress;
+}
+
+export class FamilyState {
+  readonly family: Family;
+  readonly external = new ExternalAddress();
+  readonly cache = new LookupCache();
+  readonly size = new NetworkSize();
+  /** In the order they came. */
+  readonly quarantine: Quarantined[] = [];
+  readonly #policy: TablePolicy;
+  readonly #maintenance: MaintenancePolicy;
+  readonly #liars = new Map<string, number>();
+  #table: RoutingTable;
+
+  constructor(family: Family, ownId: Id160, policy: TablePolicy, maintenance: MaintenancePolicy) {
+    this.family = family;
+    this.#policy = policy;
+    this.#maintenance = maintenance;
+    this.#table = new RoutingTable(family, ownId, policy);
+  }
+
+  get table(): RoutingTable {
+    return this.#table;
+  }
+
+  get ownId(): Id160 {
+    return this.#table.ownId;
+  }
+
+  /** Takes another id; those of the table who have a place around it stay. */
+  changeId(ownId: Id160, nowMs: number): void {
+    const old = this.#table;
+    this.#table = new RoutingTable(this.family, ownId, this.#policy);
+    for (const slot of old.members()) {
+      if (!old.isGood(slot, nowMs)) continue;
+      this.#table.offer(old.slab.id(slot), old.slab.address(slot), old.slab.roundTripMs(slot), nowMs);
+    }
+  }
+
+  /** A reply that passed all checks. @returns true when our external address has changed by it */
+  handleAnswer(message: KrpcMessage, from: DhtAddress, roundTripMs: number, nowMs: number): boolean {
+    if (!this.isLiar(from, nowMs)) {
+      const id = Id160.read(message.bytes, message.id.start);
+      const outcome = this.#table.offer(id, from, roundTripMs, nowMs);
+      // The endpoint is in the table under another id: it has changed it, so the old entry is gone for good.
+      if (outcome === 'refused' && this.#evictOther(id, from, nowMs)) this.#table.offer(id, from, roundTripMs, nowMs);
+    }
+    const { external } = message;
+    if (message.length(external) !== compactBytes(this.family)) return false;
+    return this.external.vote(from, DhtAddress.fromCompact(this.family, message.bytes, external.start));
+  }
+
+  /** It answered with another id than it was known by. */
+  handleLiar(claimed: Id160, from: DhtAddress, nowMs: number): void {
+    this.#table.evictAddress(from, nowMs);
+    this.#table.fail(claimed, from, nowMs);
+    const key = addressKey(from);
+    this.#liars.delete(key);
+    if (this.#liars.size >= MAX_LIARS) this.#liars.delete(this.#liars.keys().next().value as string);
+    this.#liars.set(key, nowMs + LIAR_MS);
+  }
+
+  isLiar(address: DhtAddress, nowMs: number): boolean {
+    if (this.#liars.size === 0) return false;
+    const until = this.#liars.get(addressKey(address));
+    return until !== undefined && until > nowMs;
+  }
+
+  /** A node asked us something: in a verifying table it has to wait for a ping of ours. */
+  handleQuery(message: KrpcMessage, from: DhtAddress, nowMs: number): void {
+    if (message.readOnly) return;
+    const { bytes, id: span } = message;
+    if (this.#policy.verify) {
+      if (this.quarantine.length >= MAX_QUARANTINED) return;
+      if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port)) return;
+      const id = Id160.read(bytes, span.start);
+      if (!this.#table.isWanted(id, from) || this.isLiar(from, nowMs)) return;
+      this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });
+    } else this.#table.offer(Id160.read(bytes, span.start), from, 0, nowMs);
+  }
+
+  /** The usable contacts of a reply: of our family, reachable from where the sender stands, not ourselves. */
+  namedNodes(message: KrpcMessage, from: DhtAddress): NamedNode[] {
+    const span = this.family === 4 ? message.nodes : message.nodes6;
+    const entryBytes = ID_BYTES + compactBytes(this.family);
+    const named: NamedNode[] = [];
+    if (span.start < 0) return named;
+    const senderScope = from.scope;
+    for (let at = span.start; at + entryBytes <= span.end && named.length < MAX_NODES_PER_REPLY; at += entryBytes) {
+      const address = DhtAddress.fromCompact(this.family, message.bytes, at + ID_BYTES);
+      const { scope } = address;
+      if (address.port === 0 || scope === 'unusable') continue;
+      if (scope !== 'global' && scope !== senderScope) continue;
+      const id = Id160.read(message.bytes, at);
+      if (id.equals(this.ownId)) continue;
+      named.push({ id, address });
+    }
+    return named;
+  }
+
+  #evictOther(id: Id160, from: DhtAddress, nowMs: number): boolean {
+    const slot = this.#table.slab.findAddress(from);
+    if (slot < 0 || this.#table.slab.hasId(slot, id)) return false;
+    this.#table.evictAddress(from, nowMs);
+    return true;
+  }
+}
+
+function addressKey(address: DhtAddress): string {
+  return `${address.w0},${address.w1},${address.w2},${address.w3}:${address.port}`;
+}

@@ -1,0 +1,451 @@
+// One iterative lookup in one family: keeps alpha queries in flight at the head of the sorted candidates, frees a slot when
+// one stalls, never counts the dead, and ends on the closest live set. Invariant: a candidate is asked at most `tries` times,
+// an IP address once.
+import type { DhtAddress } from './address.ts';
+import { isValidId } from './bep42.ts';
+import { composer, type NodeContext, timer } from './context.ts';
+import type { FamilyState } from './family-state.ts';
+import type { KrpcMessage } from './krpc.ts';
+import type { Composer } from './krpc-compose.ts';
+import { Candidate, type CandidateEvents } from './lookup-candidate.ts';
+import { ClosestSet } from './lookup-closest.ts';
+import { compareDistance, Id160 } from './node-id.ts';
+import type { LookupPolicy } from './options.ts';
+import type { QueryFrame } from './queries.ts';
+import type { LookupEnd, LookupReport, QueryFailure, QuerySource } from './results.ts';
+
+/** What a lookup asks for. */
+export interface LookupTask {
+  /** Only nodes that gave a write token count among the closest. */
+  readonly needsToken: boolean;
+  compose(out: Composer, frame: QueryFrame, tid: Uint8Array): Uint8Array;
+  /** A valid reply. @returns how many values it gave */
+  handleReply(message: KrpcMessage, from: Candidate, nowMs: number): number;
+}
+
+export interface LookupEvents {
+  onQuery(candidate: Candidate): void;
+  onEnd(lookup: Lookup, end: LookupEnd, nowMs: number): void;
+}
+
+export interface StartNode {
+  readonly id: Id160 | undefined;
+  readonly address: DhtAddress;
+  readonly roundTripMs: number;
+  readonly source: QuerySource;
+}
+
+/** Candidates kept; the farthest go first. Far more than any lookup asks. */
+const MAX_CANDIDATES = 250;
+/** Nodes whose ids break BEP 42 may still hold peers; but a flood of them must not keep a lookup busy. */
+const MAX_INVALID_ASKED = 16;
+/** How far a suspicious lookup goes on beyond the 8. */
+const MAX_WIDENING = 72;
+/** When only stalled queries are left and we have too few, they get this many stall times more. */
+const LINGER_STALLS = 3;
+const MAX_LINGER_MS = 3_000;
+/** Below this share of answers refilling is damped. */
+const MIN_ANSWERED_SHARE = 1 / 3;
+
+export class Lookup implements CandidateEvents {
+  readonly target: Id160;
+  readonly family: FamilyState;
+  readonly policy: LookupPolicy;
+  /** In the order first asked. */
+  readonly asked: Candidate[] = [];
+  readonly path: number;
+  readonly startedAtMs: number;
+  readonly #context: NodeContext;
+  readonly #task: LookupTask;
+  readonly #events: LookupEvents;
+  /** Nearest first. */
+  readonly #candidates: Candidate[] = [];
+  /** Bootstrap addresses whose id is not known. */
+  readonly #nameless: Candidate[] = [];
+  readonly #hosts = new Set<number | string>();
+  /** Ids taken by other paths of the same lookup; undefined for a plain lookup. */
+  readonly #claims: Set<string> | undefined;
+  readonly #linger = timer((nowMs) => this.#end('exhausted', nowMs));
+  #active = 0;
+  #stalled = 0;
+  #answered = 0;
+  #settled = 0;
+  #invalidAsked = 0;
+  #dense = 0;
+  #stalls = 0;
+  #late = 0;
+  #timeouts = 0;
+  #firstReplyMs: number | undefined;
+  #firstValueMs: number | undefined;
+  #ended: LookupEnd | undefined;
+
+  constructor(options: {
+    readonly context: NodeContext;
+    readonly family: FamilyState;
+    readonly target: Id160;
+    readonly policy: LookupPolicy;
+    readonly task: LookupTask;
+    readonly events: LookupEvents;
+    readonly nowMs: number;
+    readonly path?: number;
+    readonly claims?: Set<string>;
+  }) {
+    this.#context = options.context;
+    this.family = options.family;
+    this.target = options.target;
+    this.policy = options.policy;
+    this.#task = options.task;
+    this.#events = options.events;
+    this.startedAtMs = options.nowMs;
+    this.path = options.path ?? 0;
+    this.#claims = options.claims;
+  }
+
+  get isDone(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** `onEnd` never fires inside: without anybody to ask it comes with the next timeout. */
+  start(nodes: readonly StartNode[], nowMs: number): void {
+    this.#context.parts.counters.lookups++;
+    for (const node of nodes) this.#addStart(node);
+    this.#refill(nowMs);
+    if (this.#active === 0) this.#context.timers.set(this.#linger, nowMs);
+  }
+
+  /** More nodes to start from (routers that are needed after all). */
+  addStarts(nodes: readonly StartNode[], nowMs: number): void {
+    if (this.isDone) return;
+    for (const node of nodes) this.#addStart(node);
+    this.#advance(nowMs);
+  }
+
+  /** Ends it now with what there is. */
+  finish(end: LookupEnd, nowMs: number): void {
+    this.#end(end, nowMs);
+  }
+
+  /** Nearest first: the live closest set, and after a dense start the nodes beyond it. */
+  closest(): readonly Candidate[] {
+    return this.#closestSet().result();
+  }
+
+  report(nowMs: number): Omit<LookupReport, 'closest'> {
+    const nearest = this.#candidates.find((candidate) => candidate.state === 'answered');
+    let hops = 0;
+    for (const candidate of this.asked)
+      if (candidate.state === 'answered') hops = Math.max(hops, candidate.hop);
+    return {
+      family: this.family.family,
+      end: this.#ended ?? 'cancelled',
+      elapsedMs: nowMs - this.startedAtMs,
+      firstReplyMs: this.#firstReplyMs,
+      firstValueMs: this.#firstValueMs,
+      queries: this.asked.reduce((sum, candidate) => sum + candidate.tries, 0),
+      replies: this.#answered,
+      lateReplies: this.#late,
+      stalls: this.#stalls,
+      timeouts: this.#timeouts,
+      hops,
+      hopsToClosest: nearest?.hop ?? 0,
+      suspicious: this.#dense > 0,
+    };
+  }
+
+  candidateReplied(candidate: Candidate, message: KrpcMessage, _roundTripMs: number, nowMs: number): void {
+    this.#leaveFlight(candidate);
+    if (candidate.stalledAtMs !== undefined) this.#late++;
+    candidate.state = 'answered';
+    candidate.answeredAtMs = nowMs;
+    candidate.version = message.copy(message.version);
+    if (this.isDone) return this.#events.onQuery(candidate);
+    this.#answered++;
+    if (candidate.stalledAtMs === undefined) this.#settled++;
+    this.#firstReplyMs ??= nowMs - this.startedAtMs;
+    const isNameless = candidate.id === undefined;
+    candidate.id ??= Id160.read(message.bytes, message.id.start);
+    candidate.isValid = !this.policy.requireValidIds || isValidId(candidate.id, candidate.address);
+    if (isNameless) this.#insertNameless(candidate);
+    candidate.token = message.copy(message.token);
+    candidate.creditSources(true);
+    candidate.valuesGiven = this.#task.handleReply(message, candidate, nowMs);
+    if (candidate.valuesGiven > 0) this.#firstValueMs ??= nowMs - this.startedAtMs;
+    if (!this.isDone) this.#learnNodes(message, candidate);
+    this.#events.onQuery(candidate);
+    this.#advance(nowMs);
+  }
+
+  candidateStalled(candidate: Candidate, nowMs: number): void {
+    if (candidate.state !== 'asked') return;
+    candidate.state = 'stalled';
+    candidate.stalledAtMs = nowMs;
+    this.#active--;
+    this.#stalled++;
+    this.#stalls++;
+    this.#settled++;
+    this.#events.onQuery(candidate);
+    this.#advance(nowMs);
+  }
+
+  candidateFailed(candidate: Candidate, failure: QueryFailure, nowMs: number): void {
+    const wasActive = candidate.state === 'asked';
+    this.#leaveFlight(candidate);
+    if (wasActive) this.#settled++;
+    const isSilent = failure === 'timeout' || failure === 'unreachable';
+    if (isSilent) this.#timeouts++;
+    if (failure === 'timeout' && candidate.tries < this.policy.tries && !this.isDone) {
+      candidate.state = 'new';
+    } else {
+      candidate.state = 'failed';
+      candidate.failure = failure;
+      candidate.failedAtMs = nowMs;
+      candidate.creditSources(false);
+    }
+    this.#events.onQuery(candidate);
+    this.#advance(nowMs);
+  }
+
+  #leaveFlight(candidate: Candidate): void {
+    if (candidate.state === 'asked') this.#active--;
+    else if (candidate.state === 'stalled') this.#stalled--;
+  }
+
+  #addStart(node: StartNode): void {
+    const candidate = new Candidate({
+      events: this,
+      id: node.id,
+      address: node.address,
+      source: node.source,
+      from: undefined,
+      knownRoundTripMs: node.roundTripMs,
+      path: this.path,
+    });
+    if (node.id === undefined) this.#nameless.push(candidate);
+    else this.#insert(candidate, node.id);
+  }
+
+  #learnNodes(message: KrpcMessage, from: Candidate): void {
+    const query = this.asked.indexOf(from);
+    const named = this.family.namedNodes(message, from.address);
+    from.nodesGiven = named.length;
+    for (const { id, address } of named) {
+      // On disjoint paths every hop must come closer, so that a liar leads nobody away.
+      if (this.#claims !== undefined && from.id !== undefined && this.#answered >= this.policy.closest) {
+        if (compareDistance(this.target, id, from.id) > 0) continue;
+      }
+      const candidate = new Candidate({
+        events: this,
+        id,
+        address,
+        source: { kind: 'reply', query },
+        from,
+        knownRoundTripMs: 0,
+        path: this.path,
+      });
+      this.#insert(candidate, id);
+    }
+  }
+
+  #insertNameless(candidate: Candidate): void {
+    this.#nameless.splice(this.#nameless.indexOf(candidate), 1);
+    const id = candidate.id as Id160;
+    const at = this.#placeOf(id);
+    const held = this.#candidates[at];
+    // Named by somebody else meanwhile and not asked yet: the one that answered stands for both.
+    if (held?.id?.equals(id) && held.address.equals(candidate.address)) this.#candidates[at] = candidate;
+    else this.#candidates.splice(at, 0, candidate);
+  }
+
+  /** First place whose id is not nearer to the target. */
+  #placeOf(id: Id160): number {
+    let low = 0;
+    let high = this.#candidates.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = (this.#candidates[middle] as Candidate).id as Id160;
+      if (compareDistance(this.target, other, id) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #insert(candidate: Candidate, id: Id160): void {
+    const from = candidate.sources[0];
+    const at = this.#placeOf(id);
+    // The same id may stand there with other addresses: whoever names a wrong one must not hide the right one.
+    for (let i = at; i < this.#candidates.length; i++) {
+      const held = this.#candidates[i] as Candidate;
+      if (!held.id?.equals(id)) break;
+      if (!held.address.equals(candidate.address)) continue;
+      if (from !== undefined) held.addSource(from);
+      return;
+    }
+    if (this.#claims !== undefined) {
+      if (this.#claims.has(id.key)) return;
+      this.#claims.add(id.key);
+    }
+    if (this.#candidates.length >= MAX_CANDIDATES) {
+      if (at === this.#candidates.length) return;
+      const last = this.#candidates[this.#candidates.length - 1] as Candidate;
+      if (last.state === 'new' || last.state === 'aside') this.#candidates.pop();
+    }
+    candidate.isValid = !this.policy.requireValidIds || isValidId(id, candidate.address);
+    this.#candidates.splice(at, 0, candidate);
+  }
+
+  #closestSet(): ClosestSet {
+    const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
+    for (const candidate of this.#candidates) if (set.add(candidate)) break;
+    return set;
+  }
+
+  #advance(nowMs: number): void {
+    if (this.isDone) return;
+    this.#refill(nowMs);
+    if (this.#active > 0) return this.#context.timers.remove(this.#linger);
+    const set = this.#closestSet();
+    if (set.isFull || this.#stalled === 0) {
+      if (this.#readmit()) return this.#advance(nowMs);
+      return this.#conclude(set, nowMs);
+    }
+    if (this.#linger.heapAt >= 0) return;
+    const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
+    this.#context.timers.set(this.#linger, nowMs + Math.min(MAX_LINGER_MS, stallMs * LINGER_STALLS));
+  }
+
+  /** Fills free slots; ends the lookup when the closest set is complete and nothing nearer is on its way. */
+  #refill(nowMs: number): void {
+    while (!this.isDone && this.#active < this.#allowance()) {
+      const nameless = this.#nameless.find((candidate) => candidate.state === 'new');
+      if (nameless !== undefined) {
+        this.#ask(nameless, 0, nowMs);
+        continue;
+      }
+      const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
+      let isNearPending = false;
+      let rank = 0;
+      let next: Candidate | undefined;
+      for (const candidate of this.#candidates) {
+        if (set.add(candidate)) break;
+        if (candidate.state === 'asked') isNearPending = true;
+        if (candidate.state === 'new' && this.#mayAsk(candidate)) {
+          next = candidate;
+          break;
+        }
+        rank++;
+      }
+      if (next !== undefined) this.#ask(next, rank, nowMs);
+      else {
+        if (set.isFull && !isNearPending) this.#conclude(set, nowMs);
+        return;
+      }
+    }
+  }
+
+  /** Slots, active ones included. Stalled queries cost nothing unless hardly anybody answers. */
+  #allowance(): number {
+    const { alpha, damping } = this.policy;
+    if (!damping || this.#settled < 2 * alpha) return alpha;
+    if (this.#answered >= this.#settled * MIN_ANSWERED_SHARE) return alpha;
+    return Math.max(1, alpha - Math.ceil(this.#stalled / 2));
+  }
+
+  /** Sets aside those that are not worth a query now. */
+  #mayAsk(candidate: Candidate): boolean {
+    if (this.policy.restrictAddresses && candidate.tries === 0) {
+      if (this.#hosts.has(candidate.address.hostKey)) {
+        candidate.isSameHost = true;
+        candidate.state = 'aside';
+        return false;
+      }
+    }
+    const isTooMany = !candidate.isValid && this.#invalidAsked >= MAX_INVALID_ASKED;
+    const isDoubtful = this.policy.sourceScoring && candidate.hasOnlyBadSources;
+    if (isTooMany || isDoubtful) {
+      candidate.state = 'aside';
+      return false;
+    }
+    return true;
+  }
+
+  /** With too few live nodes and nobody left, the doubtful get their turn. @returns whether there are any */
+  #readmit(): boolean {
+    if (this.#closestSet().isFull) return false;
+    let count = 0;
+    for (const candidate of this.#candidates) {
+      if (candidate.state !== 'aside' || candidate.isSameHost || !candidate.isValid) continue;
+      candidate.state = 'new';
+      candidate.sources.length = 0;
+      count++;
+    }
+    return count > 0;
+  }
+
+  #ask(candidate: Candidate, rank: number, nowMs: number): void {
+    const { roundTrips } = this.#context.parts;
+    const stallMs = roundTrips.stallMs(this.policy.stall, candidate.knownRoundTripMs);
+    this.#hosts.add(candidate.address.hostKey);
+    const query = this.#context.ask({
+      family: this.family,
+      address: candidate.address,
+      expectedId: candidate.id,
+      owner: candidate,
+      compose: (frame, tid) => this.#task.compose(composer, frame, tid),
+      stallMs,
+      timeoutMs: this.policy.timeoutMs,
+      nowMs,
+    });
+    if (query === undefined) {
+      // Our own limits: as if it were not there, without blame.
+      candidate.state = 'aside';
+      candidate.isSameHost = true;
+      const at = this.#nameless.indexOf(candidate);
+      if (at >= 0) this.#nameless.splice(at, 1);
+      return;
+    }
+    if (candidate.tries++ === 0) {
+      this.asked.push(candidate);
+      candidate.rank = rank;
+      candidate.sentAtMs = nowMs;
+    }
+    if (!candidate.isValid) this.#invalidAsked++;
+    candidate.query = query;
+    candidate.state = 'asked';
+    this.#active++;
+    this.#events.onQuery(candidate);
+  }
+
+  #conclude(set: ClosestSet, nowMs: number): void {
+    if (set.isFull && this.policy.widenWhenDense && this.#dense < MAX_WIDENING && this.#isDenser(set)) {
+      this.#refill(nowMs);
+      if (this.#active > 0 || this.isDone) return;
+    }
+    this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
+  }
+
+  /** More nodes this near than chance allows: go on until there are 8 beyond them. */
+  #isDenser(set: ClosestSet): boolean {
+    const dense = this.family.size.denseCount(set.distances(this.target));
+    if (dense <= this.#dense) return false;
+    this.#dense = Math.min(MAX_WIDENING, dense);
+    return true;
+  }
+
+  #end(end: LookupEnd, nowMs: number): void {
+    if (this.isDone) return;
+    this.#ended = end;
+    this.#context.timers.remove(this.#linger);
+    if (end === 'converged') {
+      const set = this.#closestSet();
+      if (this.#dense === 0) this.family.size.learn(set.distances(this.target));
+      const nodes = set.result().map((candidate) => ({
+        id: candidate.id as Id160,
+        address: candidate.address,
+        roundTripMs: candidate.roundTripMs,
+      }));
+      if (this.policy.useCache) this.family.cache.put(this.target, nodes, nowMs);
+    }
+    this.#events.onEnd(this, end, nowMs);
+  }
+}
+

@@ -1,0 +1,209 @@
+// Keeps one family's table alive: checks its oldest contacts, verifies those who waited, looks after our neighbourhood first.
+// Every check is a find_node into a part of the space where we lack nodes, so that refreshing costs nothing extra.
+import type { DhtAddress } from './address.ts';
+import { composer, type NodeContext, type Timer, timer } from './context.ts';
+import type { FamilyState, NamedNode } from './family-state.ts';
+import type { KrpcMessage } from './krpc.ts';
+import { Id160, randomIdAt } from './node-id.ts';
+import { pingQuery, targetQuery } from './queries.ts';
+import type { Bucket } from './routing-table.ts';
+import type { OpenQuery, QueryOwner } from './transactions.ts';
+
+/** A contact that failed once is asked again this soon: dead or a lost datagram? */
+const RETRY_MS = 20_000;
+/** Checks sent in one go; the rest follow a moment later, so that a wake-up makes no burst. */
+const MAX_CHECKS = 4;
+const PAUSE_MS = 500;
+/** Newly named nodes that one reply may make us ping. */
+const MAX_VERIFICATIONS = 2;
+/** Verifications in flight. */
+const MAX_VERIFYING = 16;
+/** Nothing is due: look again then. */
+const IDLE_MS = 60_000;
+/** Without a node in the table, time between attempts to get one, doubled up to the maximum. */
+const FIRST_REJOIN_MS = 5_000;
+const MAX_REJOIN_MS = 5 * 60_000;
+
+export interface MaintenanceEvents {
+  /** Look up our own id. */
+  lookupSelf(nowMs: number): void;
+  /** The table is empty. */
+  rejoin(nowMs: number): void;
+}
+
+export class Maintenance implements QueryOwner {
+  readonly #context: NodeContext;
+  readonly #family: FamilyState;
+  readonly #events: MaintenanceEvents;
+  readonly #timer: Timer;
+  readonly #verifying = new Set<OpenQuery>();
+  /** Sparse by bucket identity: when it was asked about last. */
+  readonly #refreshed = new WeakMap<Bucket, number>();
+  #selfLookupAtMs = Number.NEGATIVE_INFINITY;
+  #rejoinMs = FIRST_REJOIN_MS;
+  #rejoinAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(context: NodeContext, family: FamilyState, events: MaintenanceEvents) {
+    this.#context = context;
+    this.#family = family;
+    this.#events = events;
+    this.#timer = timer((nowMs) => this.#fire(nowMs));
+  }
+
+  start(nowMs: number): void {
+    if (this.#context.parts.maintenance.enabled) this.#context.timers.set(this.#timer, nowMs + PAUSE_MS);
+  }
+
+  /** Our own id was looked up just now by somebody else (bootstrap). */
+  markSelfLookup(nowMs: number): void {
+    this.#selfLookupAtMs = nowMs;
+  }
+
+  /** After a sleep or a change of network: everything is doubtful, the neighbourhood first. */
+  wake(nowMs: number): void {
+    this.#selfLookupAtMs = Number.NEGATIVE_INFINITY;
+    this.start(nowMs);
+  }
+
+  /** Somebody named these: those the table has a use for are asked, and get in if they answer. */
+  verify(nodes: readonly NamedNode[], most: number, nowMs: number): void {
+    let count = 0;
+    for (const { id, address } of nodes) {
+      if (count >= most || this.#verifying.size >= MAX_VERIFYING) return;
+      if (!this.#family.table.isWanted(id, address) || this.#family.isLiar(address, nowMs)) continue;
+      if (this.#ping(id, address, nowMs)) count++;
+    }
+  }
+
+  onReply(query: OpenQuery, message: KrpcMessage, _roundTripMs: number, nowMs: number): void {
+    const wasVerifying = this.#verifying.delete(query);
+    if (!wasVerifying) {
+      const named = this.#family.namedNodes(message, query.address);
+      this.verify(named, MAX_VERIFICATIONS, nowMs);
+    }
+  }
+
+  onStall(): void {}
+
+  onFailure(query: OpenQuery): void {
+    this.#verifying.delete(query);
+  }
+
+  #fire(nowMs: number): void {
+    const { maintenance } = this.#context.parts;
+    const { table } = this.#family;
+    if (table.size === 0) {
+      if (nowMs >= this.#rejoinAtMs) {
+        this.#rejoinAtMs = nowMs + this.#rejoinMs;
+        this.#rejoinMs = Math.min(MAX_REJOIN_MS, this.#rejoinMs * 2);
+        this.#events.rejoin(nowMs);
+      }
+      this.#context.timers.set(this.#timer, this.#rejoinAtMs);
+      return;
+    }
+    this.#rejoinMs = FIRST_REJOIN_MS;
+    if (nowMs - this.#selfLookupAtMs >= maintenance.selfLookupMs) {
+      this.#selfLookupAtMs = nowMs;
+      this.#events.lookupSelf(nowMs);
+    }
+    this.#releaseQuarantine(nowMs);
+    const nextCheckMs = this.#check(nowMs);
+    const nextReleaseMs = this.#family.quarantine[0]?.dueMs ?? Number.POSITIVE_INFINITY;
+    const nextMs = Math.min(
+      nextCheckMs,
+      nextReleaseMs,
+      this.#selfLookupAtMs + maintenance.selfLookupMs,
+      nowMs + IDLE_MS,
+    );
+    this.#context.timers.set(this.#timer, Math.max(nowMs + PAUSE_MS, nextMs));
+  }
+
+  #releaseQuarantine(nowMs: number): void {
+    const { quarantine, table } = this.#family;
+    while (quarantine.length > 0 && (quarantine[0]?.dueMs as number) <= nowMs) {
+      const node = quarantine.shift();
+      if (node !== undefined && table.isWanted(node.id, node.address)) this.#ping(node.id, node.address, nowMs);
+    }
+  }
+
+  /** Asks the contacts that are most overdue. @returns when the next one is due */
+  #check(nowMs: number): number {
+    const { table } = this.#family;
+    const { checkMs, neighbourCheckMs } = this.#context.parts.maintenance;
+    const homeLevel = table.neighbourhoodLevel();
+    const due: { readonly slot: number; readonly atMs: number }[] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const bucket of table.buckets()) {
+      const intervalMs = bucket.level >= homeLevel ? neighbourCheckMs : checkMs;
+      for (const slot of bucket.members) {
+        const atMs = this.#dueMs(slot, intervalMs);
+        if (atMs <= nowMs) due.push({ slot, atMs });
+        else nextMs = Math.min(nextMs, atMs);
+      }
+    }
+    due.sort((x, y) => x.atMs - y.atMs || x.slot - y.slot);
+    for (const { slot } of due.slice(0, MAX_CHECKS)) this.#askSlot(slot, nowMs);
+    return due.length > MAX_CHECKS ? nowMs : nextMs;
+  }
+
+  #dueMs(slot: number, intervalMs: number): number {
+    const { slab } = this.#family.table;
+    if (slab.failures(slot) > 0) return slab.askedMs(slot) + RETRY_MS;
+    return Math.max(slab.answeredMs(slot) + intervalMs, slab.askedMs(slot) + RETRY_MS);
+  }
+
+  #askSlot(slot: number, nowMs: number): void {
+    const { table } = this.#family;
+    table.slab.markAsked(slot, nowMs);
+    const target = this.#usefulTarget(nowMs);
+    this.#context.ask({
+      family: this.#family,
+      address: table.slab.address(slot),
+      expectedId: table.slab.id(slot),
+      owner: this,
+      compose: (frame, tid) => targetQuery(composer, frame, 'find_node', target, undefined, tid),
+      stallMs: Number.POSITIVE_INFINITY,
+      timeoutMs: this.#context.parts.lookup.timeoutMs,
+      nowMs,
+    });
+  }
+
+  /** A random id in the bucket with room that was looked after longest ago; around ourselves when all are full. */
+  #usefulTarget(nowMs: number): Id160 {
+    const { rng, maintenance } = this.#context.parts;
+    const { table } = this.#family;
+    let neediest: Bucket | undefined;
+    let oldestMs = nowMs - maintenance.bucketRefreshMs;
+    const homeLevel = table.neighbourhoodLevel();
+    for (const bucket of table.buckets()) {
+      // Beyond our neighbourhood there is nobody to find.
+      if (bucket.members.length >= bucket.capacity || bucket.level > homeLevel) continue;
+      const lookedAtMs = this.#refreshed.get(bucket) ?? Number.NEGATIVE_INFINITY;
+      if (lookedAtMs > oldestMs) continue;
+      oldestMs = lookedAtMs;
+      neediest = bucket;
+    }
+    if (neediest === undefined) {
+      const near = randomIdAt(table.ownId, 120, rng);
+      return near;
+    }
+    this.#refreshed.set(neediest, nowMs);
+    return randomIdAt(table.ownId, table.depthOf(neediest), rng);
+  }
+
+  #ping(id: Id160, address: DhtAddress, nowMs: number): boolean {
+    const query = this.#context.ask({
+      family: this.#family,
+      address,
+      expectedId: id,
+      owner: this,
+      compose: (frame, tid) => pingQuery(composer, frame, tid),
+      stallMs: Number.POSITIVE_INFINITY,
+      timeoutMs: this.#context.parts.lookup.timeoutMs,
+      nowMs,
+    });
+    if (query === undefined) return false;
+    this.#verifying.add(query);
+    return true;
+  }
+}
