@@ -5,6 +5,10 @@ import type { Clock } from '../base/clock.ts';
 const BURST_MS = 250;
 /** The pause before waiters are let go again; also the granularity of the flow under a limit. */
 const RELEASE_MS = 50;
+/** Timers of Node overflow beyond 24 days; whoever is let go too early asks again. */
+const MAX_WAIT_MS = 60_000;
+/** A debt made at a high limit must not silence a low one for minutes. */
+const MAX_DEBT_MS = 2_000;
 
 export class RateLimiter {
   readonly #clock: Clock;
@@ -13,6 +17,7 @@ export class RateLimiter {
   #refilledAtMs: number;
   #waiters: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(clock: Clock, bytesPerSec = 0) {
     this.#clock = clock;
@@ -28,8 +33,9 @@ export class RateLimiter {
   setLimit(bytesPerSec: number): void {
     this.#refill();
     this.#bytesPerSec = bytesPerSec;
-    this.#tokens = Math.min(this.#tokens, this.#burst());
-    if (bytesPerSec === 0) this.#release();
+    this.#tokens = Math.min(Math.max(this.#tokens, (-bytesPerSec * MAX_DEBT_MS) / 1000), this.#burst());
+    // Who waits was told a time by the old limit.
+    if (this.#waiters.length > 0) this.#arm();
   }
 
   /** Records bytes that moved; the account may go below zero by one read or block. */
@@ -46,20 +52,28 @@ export class RateLimiter {
 
   /** Calls back once, when something may move again. Everybody waiting is let go together and asks again. */
   whenOpen(callback: () => void): void {
+    if (this.#isClosed) return;
     this.#waiters.push(callback);
-    this.#timer ??= setTimeout(
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** Nobody is called back any more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiters = [];
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
         this.#release();
       },
-      Math.max(RELEASE_MS, this.#msUntilOpen()),
+      Math.min(MAX_WAIT_MS, Math.max(RELEASE_MS, this.#msUntilOpen())),
     );
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#waiters = [];
   }
 
   #release(): void {
