@@ -146,6 +146,7 @@ export class TtClient implements Client {
       host,
       '--encryption',
       ENCRYPTION[this.#options.encryption],
+      // Of --no-lsd and --lsd the last one counts.
       '--no-lsd',
       '--no-dht',
       '--no-port-map',
