@@ -11,7 +11,9 @@ export interface NetworkOptions {
   readonly jitterShare: number;
   readonly lossShare: number;
   /** Bad spells of a host's line: how often, how long, and what they swallow; undefined for none. */
-  readonly bursts: { readonly everyMs: number; readonly lastMs: number; readonly lossShare: number } | undefined;
+  readonly bursts:
+    | { readonly everyMs: number; readonly lastMs: number; readonly lossShare: number }
+    | undefined;
   /** Datagrams that are overtaken, and by how much at most. */
   readonly reorderShare: number;
   readonly reorderMs: number;

@@ -68,7 +68,8 @@ export class Population {
     const digit = own.bits(at, digitBits) ^ target.bits(at, digitBits);
     if (digit !== 0) this.#pick(own, who, level, digit);
     if (picked.length < count) {
-      for (let other = 1; other < 2 ** digitBits; other++) if (other !== digit) this.#pick(own, who, level, other);
+      for (let other = 1; other < 2 ** digitBits; other++)
+        if (other !== digit) this.#pick(own, who, level, other);
       for (let deeper = level + 1; (deeper + 1) * digitBits <= HEAD_BITS; deeper++) {
         if (this.#isAlone(own, deeper)) break;
         for (let other = 1; other < 2 ** digitBits; other++) this.#pick(own, who, deeper, other);

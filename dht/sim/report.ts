@@ -35,7 +35,9 @@ export function formatCell(cell: Cell | undefined): string {
 /** Columns as wide as their widest cell, all to the right but the first. */
 export function formatText(table: SimTable): string {
   const { columns, cells } = shape(table);
-  const widths = columns.map((column, i) => Math.max(column.length, ...cells.map((row) => (row[i] ?? '').length)));
+  const widths = columns.map((column, i) =>
+    Math.max(column.length, ...cells.map((row) => (row[i] ?? '').length)),
+  );
   const line = (row: readonly string[]): string =>
     row
       .map((text, i) => (i === 0 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0)))
