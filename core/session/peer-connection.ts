@@ -4,8 +4,9 @@ import { Bitfield } from '../base/bitfield.ts';
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Clock, Rng } from '../base/clock.ts';
 import { endpointKey } from '../base/endpoint.ts';
+import { isLoopbackAddress } from '../base/local-address.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
-import { type Candidate, isLoopback } from '../discovery/candidates.ts';
+import type { Candidate } from '../discovery/candidates.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
@@ -59,7 +60,7 @@ let lostClaimTarget: Uint8Array | undefined;
 
 /** Bans go by address; on loopback, where a whole swarm shares one, by address and port. */
 export function banKeyOf(host: string, port: number): string {
-  return isLoopback(host) ? `${host}:${port}` : host;
+  return isLoopbackAddress(host) ? `${host}:${port}` : host;
 }
 
 export class PeerConnection implements WireSink, UploadLine {
@@ -75,6 +76,8 @@ export class PeerConnection implements WireSink, UploadLine {
   swarmPeer: SwarmPeer | undefined;
   lastReceivedAtMs: number;
   lastSentAtMs: number;
+  /** We ended it for reasons of our own. */
+  isOurWish = false;
   /** Both handshakes are done and the torrent took us in. */
   isAdmitted = false;
   readonly #secure: SecureStream;
@@ -177,7 +180,9 @@ export class PeerConnection implements WireSink, UploadLine {
   uncork(): void {
     this.stream.uncork();
   }
-  close(text: string): void {
+  /** @param isOurWish nothing speaks against this peer: it may be dialled again soon */
+  close(text: string, isOurWish = false): void {
+    this.isOurWish ||= isOurWish && !this.isClosing;
     this.#isClosing = true;
     this.#pump?.close();
     this.#secure.close(text);

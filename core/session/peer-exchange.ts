@@ -1,6 +1,6 @@
 // Peer exchange among the peers of one torrent (BEP 11): tells each whom we know, adds whom they tell.
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
-import { isLoopback } from '../discovery/candidates.ts';
+import { isLocalAddress, isLoopbackAddress } from '../base/local-address.ts';
 import { UT_PEX } from '../wire/extensions.ts';
 import { type PexPeer, PexReceiver, PexSender } from '../wire/ut-pex.ts';
 import type { PeerConnection } from './peer-connection.ts';
@@ -34,11 +34,9 @@ export class PeerExchange {
     this.join(connection);
     const message = (this.#exchanges.get(connection) as Exchange).receiver.receive(payload, nowMs);
     if (!message.ok) return message.reason.what;
-    // A stranger must not make us knock at our own machine's doors.
-    const fromHere = isLoopback(connection.stream.remote.host);
+    const { host } = connection.stream.remote;
     for (const { endpoint, isSeed } of message.value.added) {
-      if (fromHere || !isLoopback(endpoint.host))
-        this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true });
+      if (mayName(host, endpoint.host)) this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true });
     }
     return undefined;
   }
@@ -69,6 +67,12 @@ export class PeerExchange {
     }
     return current;
   }
+}
+
+/** A stranger must not make us knock at the doors of our own machine or network. */
+function mayName(teller: string, named: string): boolean {
+  if (isLoopbackAddress(named)) return isLoopbackAddress(teller);
+  return !isLocalAddress(named) || isLocalAddress(teller);
 }
 
 /** Where others can reach this peer; undefined when it came in and did not say. */

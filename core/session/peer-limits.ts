@@ -18,10 +18,10 @@ export const MAX_UNREAD_FOR_METADATA_BYTES = 1 << 20;
 export const KEEP_ALIVE_MS = 100_000;
 /** Silent for so long: gone. */
 export const SILENCE_MS = 180_000;
+/** A connection that lasted so long was worth having, payload or not. */
+export const USEFUL_AFTER_MS = 60_000;
 /** How often slow matters are looked at: keep-alives, silence, PEX. */
 export const TICK_MS = 1_000;
-/** BEP 11: at most one message a minute. */
-export const PEX_INTERVAL_MS = 60_000;
 /** Near the limit, every 5 minutes the worst 4 % make room for somebody new (libtorrent peer_turnover). */
 export const TURNOVER_INTERVAL_MS = 5 * 60_000;
 export const TURNOVER_SHARE = 0.04;

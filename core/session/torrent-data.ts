@@ -64,6 +64,8 @@ export class TorrentData {
     options: AddTorrentOptions,
     events: DataEvents,
   ): Promise<TorrentData> {
+    // The disk thread takes 80 ms to start: it does so while we look for peers.
+    if (options.seedOnly !== true) shared.workers.start();
     const chosen = options.filePriorities?.(metainfo);
     const filePriorities = metainfo.files.map((_, index): FilePriority => chosen?.[index] ?? 4);
     let data: TorrentData | undefined;

@@ -16,6 +16,7 @@ import {
   TURNOVER_ABOVE,
   TURNOVER_INTERVAL_MS,
   TURNOVER_SHARE,
+  USEFUL_AFTER_MS,
 } from './peer-limits.ts';
 import type { StreamEnd } from './secure-stream.ts';
 import type { SessionShared } from './shared.ts';
@@ -137,7 +138,7 @@ export class TorrentPeers implements Dialable {
     const peerId = connection.handshake?.peerId;
     if (peerId === undefined) return 'no handshake';
     if (compareBytes(peerId, this.#shared.peerId) === 0) {
-      if (connection.candidate !== undefined) this.pool.remove(connection.candidate);
+      if (connection.candidate !== undefined) this.pool.isOurself(connection.candidate);
       return 'connected to ourselves';
     }
     if (!this.#owner.isActive) return 'not active';
@@ -177,7 +178,10 @@ export class TorrentPeers implements Dialable {
     const { candidate } = connection;
     if (candidate !== undefined && this.pool.find(candidate.endpoint) === candidate) {
       const encrypted = this.#shared.policy === 'prefer' && !candidate.tryPlain;
-      if (connection.isAdmitted) this.pool.ended(candidate, nowMs);
+      if (candidate.state === 'self') {
+        // Never again.
+      } else if (connection.isOurWish || (connection.isAdmitted && wasOfUse(connection, nowMs)))
+        this.pool.ended(candidate, nowMs);
       else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
       else {
         candidate.tryPlain = false;
@@ -196,7 +200,7 @@ export class TorrentPeers implements Dialable {
   }
 
   closeAll(text: string): void {
-    for (const connection of [...this.connections]) connection.close(text);
+    for (const connection of [...this.connections]) connection.close(text, true);
   }
 
   // --- slow matters, once a second
@@ -233,6 +237,12 @@ export class TorrentPeers implements Dialable {
         : swarmPeer.down.rateBytesPerSec(nowMs) + swarmPeer.up.rateBytesPerSec(nowMs);
     settled.sort((a, b) => rate(a) - rate(b));
     const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
-    for (const connection of settled.slice(0, leaving)) connection.close('replaced');
+    for (const connection of settled.slice(0, leaving)) connection.close('replaced', true);
   }
+}
+
+/** Payload moved, or it was good company for a while; whoever hangs up on us sooner is dialled ever more rarely. */
+function wasOfUse({ swarmPeer, openedAtMs }: PeerConnection, nowMs: number): boolean {
+  const moved = swarmPeer === undefined ? 0 : swarmPeer.downloadedBytes + swarmPeer.uploadedBytes;
+  return moved > 0 || nowMs - openedAtMs > USEFUL_AFTER_MS;
 }

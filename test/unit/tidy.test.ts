@@ -140,7 +140,7 @@ describe('files', () => {
   });
 
   it('name no machine path and no package registry', () => {
-    const pattern = /\/(home|work|root)\/[a-z]|registry\.[a-z]+js|\bnpmjs\b/i;
+    const pattern = /(?<![\w}])\/(home|work|root)\/[a-z]|registry\.[a-z]+js|\bnpmjs\b/i;
     const wrong = tracked
       .filter((path) => !path.startsWith('fixtures/') && relative('test/unit/tidy.test.ts', path) !== '')
       .filter((path) => pattern.test(read(path)));

@@ -18,7 +18,7 @@ async function resolve(given: {
   return resolveSettings({
     flags: new Flags(new Map(Object.entries(given.flags ?? {}))),
     env: { TT_HOME: '/h', ...given.env },
-    cwd: '/work',
+    cwd: '/somewhere',
     readConfig: () => given.config,
     parseConfig: async (text, file) => parseToml(text, file),
   });
@@ -41,10 +41,10 @@ it('goes defaults < file < variables < flags, and says which', async () => {
 
 it('takes paths from where they were written', async () => {
   expect((await resolve({ config: 'out = "dl"' })).values.out).toBe('/h/dl');
-  expect((await resolve({ env: { TT_OUT: 'dl' } })).values.out).toBe('/work/dl');
+  expect((await resolve({ env: { TT_OUT: 'dl' } })).values.out).toBe('/somewhere/dl');
   expect((await resolve({ flags: { out: '/abs' } })).values.out).toBe('/abs');
-  expect((await resolve({ flags: { dir: 'x' } })).values.out).toBe('/work/x');
-  expect((await resolve({})).values).toMatchObject({ out: '/work', stateDir: '/h/state', logFile: '' });
+  expect((await resolve({ flags: { dir: 'x' } })).values.out).toBe('/somewhere/x');
+  expect((await resolve({})).values).toMatchObject({ out: '/somewhere', stateDir: '/h/state', logFile: '' });
 });
 
 it('lets a flag undo what the file says', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { destinationRefusal, isLocalAddress, isLoopbackAddress } from '../../../tracker/local-address.ts';
+import { isLocalAddress, isLoopbackAddress } from '../../../core/base/local-address.ts';
+import { destinationRefusal } from '../../../tracker/local-address.ts';
 
 describe('local addresses', () => {
   it.each([
