@@ -159,7 +159,8 @@ export class NodeContext {
       if (due.isLost) this.#lose(due.query, 'timeout', nowMs);
       else due.query.owner.onStall(due.query, nowMs);
     }
-    for (let due = this.timers.popDue(nowMs); due !== undefined; due = this.timers.popDue(nowMs)) due.fire(nowMs);
+    for (let due = this.timers.popDue(nowMs); due !== undefined; due = this.timers.popDue(nowMs))
+      due.fire(nowMs);
   }
 
   handleUnreachable(to: DhtAddress, nowMs: number): void {

@@ -72,7 +72,8 @@ export class FamilyState {
       const id = Id160.read(message.bytes, message.id.start);
       const outcome = this.#table.offer(id, from, roundTripMs, nowMs);
       // The endpoint is in the table under another id: it has changed it, so the old entry is gone for good.
-      if (outcome === 'refused' && this.#evictOther(id, from, nowMs)) this.#table.offer(id, from, roundTripMs, nowMs);
+      if (outcome === 'refused' && this.#evictOther(id, from, nowMs))
+        this.#table.offer(id, from, roundTripMs, nowMs);
     }
     const { external } = message;
     if (message.length(external) !== compactBytes(this.family)) return false;
@@ -101,7 +102,8 @@ export class FamilyState {
     const { bytes, id: span } = message;
     if (this.#policy.verify) {
       if (this.quarantine.length >= MAX_QUARANTINED) return;
-      if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port)) return;
+      if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port))
+        return;
       const id = Id160.read(bytes, span.start);
       if (!this.#table.isWanted(id, from) || this.isLiar(from, nowMs)) return;
       this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });
@@ -115,7 +117,11 @@ export class FamilyState {
     const named: NamedNode[] = [];
     if (span.start < 0) return named;
     const senderScope = from.scope;
-    for (let at = span.start; at + entryBytes <= span.end && named.length < MAX_NODES_PER_REPLY; at += entryBytes) {
+    for (
+      let at = span.start;
+      at + entryBytes <= span.end && named.length < MAX_NODES_PER_REPLY;
+      at += entryBytes
+    ) {
       const address = DhtAddress.fromCompact(this.family, message.bytes, at + ID_BYTES);
       const { scope } = address;
       if (address.port === 0 || scope === 'unusable') continue;

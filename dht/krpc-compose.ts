@@ -1,7 +1,8 @@
 // Composes KRPC messages into one preallocated buffer, keys in BEP 3 order. Invariant: nothing it makes is longer than the
 // 1024 bytes of BEP 32; lists are cut to fit. A composed view is valid until the next message is begun.
-import { ID_BYTES } from '../core/base/ids.ts';
+
 import { utf8 } from '../core/base/bytes.ts';
+import { ID_BYTES } from '../core/base/ids.ts';
 import { type DhtAddress, putWord } from './address.ts';
 import type { Id160 } from './node-id.ts';
 

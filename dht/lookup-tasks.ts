@@ -73,7 +73,11 @@ export function sampleTask(target: Id160, onSamples: (reply: SampleReply) => voi
       const { samples: span, bytes } = message;
       if (span.start < 0) return 0;
       const samples: Uint8Array[] = [];
-      for (let at = span.start; at + ID_BYTES <= span.end && samples.length < MAX_SAMPLES_READ; at += ID_BYTES)
+      for (
+        let at = span.start;
+        at + ID_BYTES <= span.end && samples.length < MAX_SAMPLES_READ;
+        at += ID_BYTES
+      )
         samples.push(bytes.slice(at, at + ID_BYTES));
       onSamples({
         from: contactOf(from),

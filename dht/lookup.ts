@@ -158,7 +158,10 @@ export class Lookup implements CandidateEvents {
     candidate.state = 'answered';
     candidate.answeredAtMs = nowMs;
     candidate.version = message.copy(message.version);
-    if (this.isDone) return this.#events.onQuery(candidate);
+    if (this.isDone) {
+      this.#events.onQuery(candidate);
+      return;
+    }
     this.#answered++;
     if (candidate.stalledAtMs === undefined) this.#settled++;
     this.#firstReplyMs ??= nowMs - this.startedAtMs;
@@ -302,11 +305,15 @@ export class Lookup implements CandidateEvents {
   #advance(nowMs: number): void {
     if (this.isDone) return;
     this.#refill(nowMs);
-    if (this.#active > 0) return this.#context.timers.remove(this.#linger);
+    if (this.#active > 0) {
+      this.#context.timers.remove(this.#linger);
+      return;
+    }
     const set = this.#closestSet();
     if (set.isFull || this.#stalled === 0) {
-      if (this.#readmit()) return this.#advance(nowMs);
-      return this.#conclude(set, nowMs);
+      if (this.#readmit()) this.#advance(nowMs);
+      else this.#conclude(set, nowMs);
+      return;
     }
     if (this.#linger.heapAt >= 0) return;
     const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
@@ -448,4 +455,3 @@ export class Lookup implements CandidateEvents {
     this.#events.onEnd(this, end, nowMs);
   }
 }
-

@@ -105,8 +105,11 @@ export class DhtMachine {
     });
     this.#operations = new Operations(this.#context);
     this.#followAddress = options.followAddress ?? options.nodeId === undefined;
-    const ownId = options.nodeId === undefined ? Id160.random(rng) : Id160.of(options.nodeId);
-    for (const family of options.families ?? [4]) this.#addFamily(family, ownId, nowMs);
+    const common = options.nodeId === undefined ? Id160.random(rng) : Id160.of(options.nodeId);
+    for (const family of options.families ?? [4]) {
+      const own = options.nodeIds?.find((one) => one.family === family)?.id;
+      this.#addFamily(family, own === undefined ? common : Id160.of(own), nowMs);
+    }
     this.#context.onNewAddress = (family, atMs) => this.#handleNewAddress(family, atMs);
   }
 
@@ -148,11 +151,14 @@ export class DhtMachine {
 
   /** Late calls are fine; a call more than a minute late is taken as a sleep of the machine: nobody is blamed for it. */
   handleTimeout(nowMs: number): void {
-    if (nowMs - this.#context.nextTimeoutMs() > SLEPT_MS) {
-      this.#context.forgetQueries(nowMs);
-      for (const maintenance of this.#maintenance.values()) maintenance.wake(nowMs);
-    }
+    if (nowMs - this.#context.nextTimeoutMs() > SLEPT_MS) this.handleWake(nowMs);
     this.#context.handleTimeout(nowMs);
+  }
+
+  /** The machine slept or changed its network: what was in flight is forgotten, the neighbourhood is looked up anew. */
+  handleWake(nowMs: number): void {
+    this.#context.forgetQueries(nowMs);
+    for (const maintenance of this.#maintenance.values()) maintenance.wake(nowMs);
   }
 
   /** Gets going: saved nodes first, routers when they do not do, then our own neighbourhood. */

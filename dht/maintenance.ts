@@ -4,7 +4,7 @@ import type { DhtAddress } from './address.ts';
 import { composer, type NodeContext, type Timer, timer } from './context.ts';
 import type { FamilyState, NamedNode } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
-import { Id160, randomIdAt } from './node-id.ts';
+import { type Id160, randomIdAt } from './node-id.ts';
 import { pingQuery, targetQuery } from './queries.ts';
 import type { Bucket } from './routing-table.ts';
 import type { OpenQuery, QueryOwner } from './transactions.ts';
@@ -122,7 +122,8 @@ export class Maintenance implements QueryOwner {
     const { quarantine, table } = this.#family;
     while (quarantine.length > 0 && (quarantine[0]?.dueMs as number) <= nowMs) {
       const node = quarantine.shift();
-      if (node !== undefined && table.isWanted(node.id, node.address)) this.#ping(node.id, node.address, nowMs);
+      if (node !== undefined && table.isWanted(node.id, node.address))
+        this.#ping(node.id, node.address, nowMs);
     }
   }
 

@@ -26,7 +26,8 @@ export class NetworkSize {
     const last = distances[count - 1];
     if (count < 2 || last === undefined || last <= 0) return;
     const log = Math.log((count - 1) / last);
-    this.#log = this.#lookups === 0 ? log : this.#log + (log - this.#log) * Math.max(WEIGHT, 1 / (this.#lookups + 1));
+    this.#log =
+      this.#lookups === 0 ? log : this.#log + (log - this.#log) * Math.max(WEIGHT, 1 / (this.#lookups + 1));
     this.#lookups++;
   }
 

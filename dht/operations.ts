@@ -280,8 +280,7 @@ export class Operations {
         nowMs,
       });
     if (query === undefined) this.#context.later(() => finish({ ...nothing, failure: 'unreachable' }), nowMs);
-    else
-      running.phase = { cancel: () => transactions.close(query) };
+    else running.phase = { cancel: () => transactions.close(query) };
     return running;
   }
 

@@ -105,7 +105,9 @@ export interface DhtOptions {
   readonly families?: readonly Family[];
   /** 20 bytes, for every family. Default: random; once the external address is known, one that fits it (BEP 42). */
   readonly nodeId?: Uint8Array;
-  /** Change the id to fit the voted external address. Default true unless `nodeId` is given. */
+  /** Per family, before `nodeId`: what `state().ids` gave. */
+  readonly nodeIds?: readonly { readonly family: Family; readonly id: Uint8Array }[];
+  /** Change the id when it does not fit the voted external address. Default true unless `nodeId` is given. */
   readonly followAddress?: boolean;
   /** BEP 43: ask, never answer. */
   readonly readOnly?: boolean;

@@ -163,7 +163,10 @@ export class PeerStore {
   }
 
   /** BEP 51: the same random subset for a whole interval, so that asking again gives nothing new. */
-  samples(most: number, nowMs: number): { readonly samples: readonly Uint8Array[]; readonly secondsLeft: number } {
+  samples(
+    most: number,
+    nowMs: number,
+  ): { readonly samples: readonly Uint8Array[]; readonly secondsLeft: number } {
     this.#sweep(nowMs);
     const { sampleIntervalMs } = this.#policy;
     if (nowMs - this.#sampledAtMs >= sampleIntervalMs || (this.#samples.length === 0 && this.hashes > 0)) {

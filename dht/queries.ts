@@ -1,7 +1,8 @@
 // The bytes of our queries, replies' frames and errors. Keys stand in sorted order by construction; sizes are those of
 // dht.md and are pinned by a test.
-import { type Composer, literal } from './krpc-compose.ts';
+
 import type { Family } from './address.ts';
+import { type Composer, literal } from './krpc-compose.ts';
 import type { Id160 } from './node-id.ts';
 import type { DhtItem, QueryName } from './results.ts';
 

@@ -4,8 +4,8 @@ import { ID_BYTES } from '../core/base/ids.ts';
 import { compactBytes, type DhtAddress, type Family } from './address.ts';
 import { BLOOM_BYTES } from './bloom.ts';
 import { composer, type NodeContext } from './context.ts';
-import type { FamilyState } from './family-state.ts';
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './ed25519.ts';
+import type { FamilyState } from './family-state.ts';
 import type { ItemStore } from './item-store.ts';
 import {
   immutableTarget,
@@ -92,7 +92,11 @@ export class Responder {
 
   /** Up to and with `id`: what sorts before it goes to `before`. */
   #open(from: DhtAddress, family: FamilyState, before?: () => void): void {
-    composer.begin().raw(literal(from.family === 4 ? 'd2:ip6:' : 'd2:ip18:')).compact(from).raw(literal('1:rd'));
+    composer
+      .begin()
+      .raw(literal(from.family === 4 ? 'd2:ip6:' : 'd2:ip18:'))
+      .compact(from)
+      .raw(literal('1:rd'));
     before?.();
     composer.raw(literal('2:id20:')).id(family.ownId);
   }
@@ -120,9 +124,8 @@ export class Responder {
   #nodes(message: KrpcMessage, family: FamilyState, nowMs: number): void {
     const { bytes, target } = message;
     const key = Id160.read(bytes, target.start);
-    if (!message.hasWant) return this.#writeNodes(family.family, key, nowMs);
-    if (message.wants4) this.#writeNodes(4, key, nowMs);
-    if (message.wants6) this.#writeNodes(6, key, nowMs);
+    if (message.hasWant ? message.wants4 : family.family === 4) this.#writeNodes(4, key, nowMs);
+    if (message.hasWant ? message.wants6 : family.family === 6) this.#writeNodes(6, key, nowMs);
   }
 
   #writeNodes(which: Family, key: Id160, nowMs: number): void {
@@ -194,7 +197,8 @@ export class Responder {
     const item = this.#stores.items.get(message.view(message.target) as Uint8Array, nowMs);
     // BEP 44: with `seq`, the value is wanted only when ours is newer.
     const asked = message.bigint(message.seq);
-    const isNews = item !== undefined && !(item.kind === 'mutable' && asked !== undefined && item.seq <= asked);
+    const isNews =
+      item !== undefined && !(item.kind === 'mutable' && asked !== undefined && item.seq <= asked);
     this.#open(from, family);
     if (item?.kind === 'mutable' && isNews) composer.raw(literal('1:k')).string(item.publicKey);
     const { at } = composer;
@@ -224,7 +228,8 @@ export class Responder {
     const item = itemOf(message, v.slice());
     if (item === 'salt') return this.#error(message, from, 207, 'Salt too big');
     if (item === undefined) return false;
-    if (!this.#isTokenValid(message, from, item.target, nowMs)) return this.#error(message, from, 203, 'Bad token');
+    if (!this.#isTokenValid(message, from, item.target, nowMs))
+      return this.#error(message, from, 203, 'Bad token');
     if (!isAuthentic(item)) return this.#error(message, from, 206, 'Invalid signature');
     const outcome = this.#stores.items.put(item, message.bigint(message.cas), family.ownId, nowMs);
     if (outcome === 'cas-mismatch') return this.#error(message, from, 301, 'CAS mismatch');

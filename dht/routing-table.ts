@@ -152,7 +152,10 @@ export class RoutingTable {
     if (slot < 0) return;
     const id = this.slab.id(slot);
     const bucket = this.#bucketFor(id);
-    if (!bucket.members.includes(slot)) return this.#dropSpare(bucket, id);
+    if (!bucket.members.includes(slot)) {
+      this.#dropSpare(bucket, id);
+      return;
+    }
     this.#remove(bucket, slot);
     const spare = this.#freshSpare(bucket, nowMs);
     if (spare >= 0) this.#promote(bucket, spare);
@@ -301,9 +304,7 @@ export class RoutingTable {
   #isHostFree(address: DhtAddress): boolean {
     if (!this.#policy.restrictAddresses) return true;
     // On a local network many nodes share a machine: the endpoint counts there.
-    return address.scope === 'global'
-      ? this.slab.findHost(address) < 0
-      : this.slab.findAddress(address) < 0;
+    return address.scope === 'global' ? this.slab.findHost(address) < 0 : this.slab.findAddress(address) < 0;
   }
 
   #isAddressFree(bucket: Bucket, address: DhtAddress): boolean {

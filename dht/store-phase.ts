@@ -1,8 +1,9 @@
 // The second half of announce and put: one write to each of the closest nodes with the token it gave, then the account.
-import type { Candidate } from './lookup-candidate.ts';
+
 import { composer, type NodeContext } from './context.ts';
 import type { KrpcMessage } from './krpc.ts';
 import type { Composer } from './krpc-compose.ts';
+import type { Candidate } from './lookup-candidate.ts';
 import type { Id160 } from './node-id.ts';
 import type { QueryFrame } from './queries.ts';
 import type { DhtContact, QueryFailure } from './results.ts';

@@ -21,26 +21,13 @@ export class Tokens {
   }
 
   /** Writes TOKEN_BYTES to `out` at `at`. `key` is 20 bytes at `keyAt`: the info hash or the target. */
-  write(
-    out: Uint8Array,
-    at: number,
-    from: DhtAddress,
-    key: Uint8Array,
-    keyAt: number,
-    nowMs: number,
-  ): void {
+  write(out: Uint8Array, at: number, from: DhtAddress, key: Uint8Array, keyAt: number, nowMs: number): void {
     const token = this.#make(from, key, keyAt, epochOf(nowMs));
     for (let i = 0; i < TOKEN_BYTES; i++) out[at + i] = token[i] as number;
   }
 
   /** Was this token given to this address for this key, in this epoch or the one before? */
-  isValid(
-    token: Uint8Array,
-    from: DhtAddress,
-    key: Uint8Array,
-    keyAt: number,
-    nowMs: number,
-  ): boolean {
+  isValid(token: Uint8Array, from: DhtAddress, key: Uint8Array, keyAt: number, nowMs: number): boolean {
     if (token.length !== TOKEN_BYTES) return false;
     const epoch = epochOf(nowMs);
     const current = timingSafeEqual(token, this.#make(from, key, keyAt, epoch));

@@ -131,7 +131,8 @@ export class Transactions {
   /** Takes out all queries to an endpoint, or all there are. */
   takeAll(to?: DhtAddress): OpenQuery[] {
     const taken: OpenQuery[] = [];
-    for (const query of this.#open.values()) if (to === undefined || query.address.equals(to)) taken.push(query);
+    for (const query of this.#open.values())
+      if (to === undefined || query.address.equals(to)) taken.push(query);
     for (const query of taken) this.close(query);
     return taken;
   }

@@ -1,64 +1,209 @@
 // A DhtMachine on real sockets: one per family, one OS timer, the state file. What the cli and the engine hold.
-import { InvariantError } from '../../core/base/result.ts';
-import type { DhtAddress } from '../address.ts';
-import type { DhtMachine } from '../machine.ts';
+import { randomFillSync } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import type { Rng } from '../../core/base/clock.ts';
+import type { DhtAddress, Family } from '../address.ts';
+import { DhtMachine } from '../machine.ts';
 import type { DhtOptions } from '../options.ts';
+import type { BootstrapResult, DhtContact } from '../results.ts';
+import { type HostAndPort, literalRouters, PUBLIC_ROUTERS, resolveRouters } from './routers.ts';
+import { loadState, saveState } from './state-file.ts';
+import { UdpShell } from './udp-shell.ts';
 
-export interface DhtNodeOptions extends Omit<DhtOptions, 'rng' | 'families'> {
+/** A crash loses no more than this. */
+const SAVE_MS = 15 * 60_000;
+/** setTimeout's ceiling is 2^31 - 1; and a sleep of the machine should be noticed soon. */
+const MAX_TIMER_MS = 30_000;
+/** Wall clock ahead of the monotonic one by so much: the machine slept. */
+const SLEPT_MS = 60_000;
+/** With fewer nodes after a start from saved ones, names of routers are resolved and asked. */
+const ENOUGH_NODES = 10;
+const RANDOM_POOL_BYTES = 4096;
+
+export interface DhtNodeOptions extends Omit<DhtOptions, 'rng' | 'families' | 'nodeIds'> {
+  /** Default true. */
   readonly ipv4?: boolean;
+  /** Default true, where the system has it. */
   readonly ipv6?: boolean;
-  /** 0 for any. The same for both families where that is possible. */
+  /** Default 0, any. The same for both families where that is possible. */
   readonly port?: number;
   /** Addresses to bind; default all. */
   readonly bindV4?: string;
   readonly bindV6?: string;
-  /** Where nodes are kept between runs; undefined for nowhere. */
+  /** Where ids and nodes are kept between runs; undefined for nowhere. */
   readonly statePath?: string;
-  /** `host:port` with host names: resolved when first needed. */
-  readonly bootstrap?: readonly { readonly host: string; readonly port: number }[];
+  /** Bootstrap nodes; names are resolved when they are needed. Default the public ones; `[]` for none. */
+  readonly bootstrap?: readonly HostAndPort[];
   /** Datagrams that are not KRPC (uTP on the same port). */
   readonly onOtherDatagram?: (bytes: Uint8Array, from: DhtAddress) => void;
 }
 
+/** Cryptographic: tokens and transaction ids come from it. 48 bits a draw. */
+function cryptoRng(): Rng {
+  const pool = new Uint8Array(RANDOM_POOL_BYTES);
+  const view = new DataView(pool.buffer);
+  let at = RANDOM_POOL_BYTES;
+  return {
+    next: () => {
+      if (at + 6 > RANDOM_POOL_BYTES) {
+        randomFillSync(pool);
+        at = 0;
+      }
+      const value = view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2);
+      at += 6;
+      return value / 2 ** 48;
+    },
+  };
+}
+
 export class DhtNode {
-  private constructor() {}
+  readonly machine: DhtMachine;
+  /** Resolves when the first bootstrap has ended, with or without nodes. */
+  readonly ready: Promise<BootstrapResult | undefined>;
+  readonly #options: DhtNodeOptions;
+  readonly #shell: UdpShell;
+  #timer: NodeJS.Timeout | undefined;
+  #armedForMs = Number.POSITIVE_INFINITY;
+  #clockGapMs = Date.now() - performance.now();
+  #savedAtMs = performance.now();
+  #isClosed = false;
+  #finishReady: (result: BootstrapResult | undefined) => void = () => {};
+
+  private constructor(options: DhtNodeOptions, shell: UdpShell, machine: DhtMachine) {
+    this.#options = options;
+    this.#shell = shell;
+    this.machine = machine;
+    this.ready = new Promise((resolve) => {
+      this.#finishReady = resolve;
+    });
+  }
 
   /** Binds the sockets, loads the state and starts the bootstrap. @throws OperationError when no socket can be bound */
-  static open(_options: DhtNodeOptions): Promise<DhtNode> {
-    throw new InvariantError('this part of the node is not there yet');
+  static async open(options: DhtNodeOptions = {}): Promise<DhtNode> {
+    const state = options.statePath === undefined ? undefined : await loadState(options.statePath);
+    const families: Family[] = [];
+    if (options.ipv4 ?? true) families.push(4);
+    if (options.ipv6 ?? true) families.push(6);
+    let node: DhtNode | undefined;
+    const shell = await UdpShell.open({
+      families,
+      port: options.port ?? 0,
+      bindV4: options.bindV4,
+      bindV6: options.bindV6,
+      onDatagram: (bytes, from) => {
+        if (node !== undefined) node.#handleDatagram(bytes, from);
+      },
+      onUnreachable: (to) => node?.run((machine, nowMs) => machine.handleUnreachable(to, nowMs)),
+    });
+    const machine = new DhtMachine(
+      {
+        ...options,
+        rng: cryptoRng(),
+        families: shell.families,
+        ...(state === undefined || options.nodeId !== undefined ? {} : { nodeIds: state.ids }),
+      },
+      { send: (datagram, to) => shell.send(datagram, to) },
+      performance.now(),
+    );
+    node = new DhtNode(options, shell, machine);
+    node.#bootstrap(state?.contacts ?? []);
+    return node;
   }
 
-  /** Commands take its `nowMs` from `now()`; after a command `kick()` arms the timer (done by `run`). */
-  get machine(): DhtMachine {
-    throw new InvariantError('this part of the node is not there yet');
-  }
-
+  /** Milliseconds of the machine's clock. */
   now(): number {
-    throw new InvariantError('this part of the node is not there yet');
+    return performance.now();
   }
 
   /** Gives a command to the machine: `node.run((machine, nowMs) => machine.getPeers(hash, {...}, nowMs))`. */
-  run<T>(_command: (machine: DhtMachine, nowMs: number) => T): T {
-    throw new InvariantError('this part of the node is not there yet');
+  run<T>(command: (machine: DhtMachine, nowMs: number) => T): T {
+    const result = command(this.machine, performance.now());
+    this.#arm();
+    return result;
   }
 
   /** Port of the socket of the family; undefined without one. */
-  port(_family: 4 | 6): number | undefined {
-    throw new InvariantError('this part of the node is not there yet');
-  }
-
-  /** Resolves when the first bootstrap has ended, with or without nodes. */
-  get ready(): Promise<void> {
-    throw new InvariantError('this part of the node is not there yet');
+  port(family: Family): number | undefined {
+    return this.#shell.port(family);
   }
 
   /** Sends something else over the shared socket. */
-  sendOther(_bytes: Uint8Array, _to: DhtAddress): void {
-    throw new InvariantError('this part of the node is not there yet');
+  sendOther(bytes: Uint8Array, to: DhtAddress): void {
+    this.#shell.send(bytes, to);
   }
 
-  /** Saves the state and closes the sockets. */
-  close(): Promise<void> {
-    throw new InvariantError('this part of the node is not there yet');
+  /** Saves the state and closes the sockets. Safe to call twice. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#finishReady(undefined);
+    await this.#save();
+    await this.#shell.close();
+  }
+
+  #handleDatagram(bytes: Uint8Array, from: DhtAddress): void {
+    if (this.#isClosed) return;
+    if (this.machine.handleDatagram(bytes, from, performance.now())) this.#arm();
+    else this.#options.onOtherDatagram?.(bytes, from);
+  }
+
+  #arm(): void {
+    if (this.#isClosed) return;
+    const dueMs = this.machine.nextTimeoutMs();
+    if (dueMs >= this.#armedForMs) return;
+    clearTimeout(this.#timer);
+    const nowMs = performance.now();
+    const waitMs = Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(dueMs - nowMs)));
+    this.#armedForMs = nowMs + waitMs;
+    this.#timer = setTimeout(() => this.#handleTimer(), waitMs);
+    // Waiting for the DHT keeps no program alive that has nothing else to do.
+    this.#timer.unref();
+  }
+
+  #handleTimer(): void {
+    this.#armedForMs = Number.POSITIVE_INFINITY;
+    const nowMs = performance.now();
+    // A sleeping machine's monotonic clock stands still on some systems; the wall clock tells.
+    const gapMs = Date.now() - nowMs;
+    if (gapMs - this.#clockGapMs > SLEPT_MS) this.machine.handleWake(nowMs);
+    this.#clockGapMs = gapMs;
+    this.machine.handleTimeout(nowMs);
+    if (nowMs - this.#savedAtMs > SAVE_MS) void this.#save();
+    this.#arm();
+  }
+
+  #bootstrap(saved: readonly DhtContact[]): void {
+    const hosts = this.#options.bootstrap ?? PUBLIC_ROUTERS;
+    const literal = literalRouters(hosts);
+    const start = (nodes: readonly DhtContact[], routers: readonly DhtAddress[]): void => {
+      const onDone = (result: BootstrapResult): void => {
+        // Saved nodes were too few: now the names are worth a look-up.
+        if (result.nodes < ENOUGH_NODES && nodes.length > 0 && literal.length < hosts.length) ask([]);
+        else this.#finishReady(result);
+      };
+      this.run((machine, nowMs) => machine.bootstrap({ nodes, routers, onDone }, nowMs));
+    };
+    const ask = (nodes: readonly DhtContact[]): void => {
+      void resolveRouters(hosts).then((routers) => {
+        if (!this.#isClosed) start(nodes, routers);
+      });
+    };
+    if (saved.length > 0 || literal.length === hosts.length) start(saved, literal);
+    else ask([]);
+  }
+
+  async #save(): Promise<void> {
+    const { statePath } = this.#options;
+    this.#savedAtMs = performance.now();
+    if (statePath === undefined) return;
+    const state = this.machine.state(this.#savedAtMs);
+    // A node that never got in would overwrite what may help the next one.
+    if (state.contacts.length === 0) return;
+    try {
+      await saveState(statePath, state);
+    } catch (error) {
+      this.#options.log?.('warn', 'cannot save the DHT state', { error: String(error) });
+    }
   }
 }
