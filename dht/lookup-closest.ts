@@ -22,7 +22,8 @@ export class ClosestSet {
   }
 
   get isFull(): boolean {
-    return this.#live.length + this.#dead >= this.#policy.closest + this.#dense;
+    const { closest, margin } = this.#policy;
+    return this.#live.length + this.#dead >= closest + margin + this.#dense;
   }
 
   /** Candidates come nearest first. @returns true when the set is full and no farther one can matter */
