@@ -3,14 +3,7 @@
 import type { DhtAddress } from '../address.ts';
 import { DhtMachine } from '../machine.ts';
 import { Id160 } from '../node-id.ts';
-import {
-  type DhtOptions,
-  type LookupPolicy,
-  NO_LIMITS,
-  OUR_MAINTENANCE,
-  OUR_TABLE,
-  type TablePolicy,
-} from '../options.ts';
+import { type DhtOptions, type LookupPolicy, NO_LIMITS, OUR_MAINTENANCE, OUR_TABLE } from '../options.ts';
 import type { GetPeersOptions, GetPeersResult, LookupReport } from '../results.ts';
 import { hash3, stream } from './chance.ts';
 import { EventQueue } from './event-queue.ts';
@@ -89,29 +82,34 @@ export class IdealNetwork {
   }
 
   /** A new node of the network: an id of its own, the ideal table around it, dead entries and all. */
-  client(policy: Partial<LookupPolicy>, table?: Partial<TablePolicy>): IdealClient {
+  client(policy: Partial<LookupPolicy>, shape: TableShape = this.population.shape): IdealClient {
     const number = this.#clients++;
-    const { seed, shape } = this.#options;
+    const { seed } = this.#options;
     const rng = stream(seed, 'protocol', number);
     const own = Id160.random(stream(seed, 'ids', number + 1));
     const machineOptions: DhtOptions = {
       rng,
       nodeId: own.toBytes(),
       lookup: policy,
-      table: { ...OUR_TABLE, ...shape, restrictAddresses: false, ...table },
+      table: { ...OUR_TABLE, ...shape, restrictAddresses: false },
       maintenance: { ...OUR_MAINTENANCE, enabled: false },
       limits: NO_LIMITS,
     };
-    const machine: DhtMachine = new DhtMachine(
+    const machine = new DhtMachine(
       machineOptions,
-      { send: (datagram, to) => this.#send(machine, datagram, to) },
+      { send: (datagram, to) => this.#send(datagram, to) },
       this.nowMs,
     );
-    this.population.table(own, hash3(seed, number, 1), (host) => {
-      const roundTripMs = this.#network.roundTripMs(CLIENT_HOST, host);
-      const contact = { id: this.population.id(host).toBytes(), address: hostAddress(host) };
-      machine.insertVerified(contact, this.nowMs, roundTripMs);
-    });
+    this.population.table(
+      own,
+      hash3(seed, number, 1),
+      (host) => {
+        const roundTripMs = this.#network.roundTripMs(CLIENT_HOST, host);
+        const contact = { id: this.population.id(host).toBytes(), address: hostAddress(host) };
+        machine.insertVerified(contact, this.nowMs, roundTripMs);
+      },
+      shape,
+    );
     return new IdealClient(this, machine);
   }
 
@@ -140,8 +138,7 @@ export class IdealNetwork {
     while (this.#queue.pop(Number.POSITIVE_INFINITY));
   }
 
-  #send(machine: DhtMachine, datagram: Uint8Array, to: DhtAddress): void {
-    void machine;
+  #send(datagram: Uint8Array, to: DhtAddress): void {
     const host = hostOf(to);
     if (host < 0 || host >= this.population.size || this.#dead[host] === 1) return;
     const query = readQuery(datagram);

@@ -41,18 +41,22 @@ export class Population {
     return this.ids[host] as Id160;
   }
 
-  /** Everybody in the ideal table of `own`, which need not be in the network. @param who seeds the choice */
-  table(own: Id160, who: number, add: (host: number) => void): void {
-    const { digitBits } = this.shape;
+  /**
+   * Everybody in the ideal table of `own`, which need not be in the network.
+   * @param who seeds the choice
+   * @param shape when it is not the network's own
+   */
+  table(own: Id160, who: number, add: (host: number) => void, shape = this.shape): void {
+    const { digitBits } = shape;
     for (let level = 0; (level + 1) * digitBits <= HEAD_BITS; level++) {
       let isPopulated = false;
       for (let digit = 1; digit < 2 ** digitBits; digit++) {
         this.#picked.length = 0;
-        this.#pick(own, who, level, digit);
+        this.#pick(own, who, level, digit, shape);
         if (this.#picked.length > 0) isPopulated = true;
         for (const host of this.#picked) add(host);
       }
-      if (!isPopulated && this.#isAlone(own, level)) return;
+      if (!isPopulated && this.#isAlone(own, level * digitBits)) return;
     }
   }
 
@@ -71,7 +75,7 @@ export class Population {
       for (let other = 1; other < 2 ** digitBits; other++)
         if (other !== digit) this.#pick(own, who, level, other);
       for (let deeper = level + 1; (deeper + 1) * digitBits <= HEAD_BITS; deeper++) {
-        if (this.#isAlone(own, deeper)) break;
+        if (this.#isAlone(own, deeper * digitBits)) break;
         for (let other = 1; other < 2 ** digitBits; other++) this.#pick(own, who, deeper, other);
       }
     }
@@ -99,13 +103,13 @@ export class Population {
     return hosts.sort((x, y) => compareDistance(target, this.id(x), this.id(y))).slice(0, count);
   }
 
-  #isAlone(own: Id160, level: number): boolean {
-    const [low, high] = this.#range(own, level * this.shape.digitBits, -1, 1);
+  #isAlone(own: Id160, bits: number): boolean {
+    const [low, high] = this.#range(own, bits, -1, 1);
     return high - low <= 1 && (low === high || this.id(this.#order[low] as number).equals(own));
   }
 
-  #pick(own: Id160, who: number, level: number, digit: number): void {
-    const { digitBits, k, topBuckets } = this.shape;
+  #pick(own: Id160, who: number, level: number, digit: number, shape = this.shape): void {
+    const { digitBits, k, topBuckets } = shape;
     const [low, high] = this.#range(own, level * digitBits, digit, digitBits);
     const population = high - low;
     const capacity = Math.max(k, topBuckets[level] ?? 0);
