@@ -5,8 +5,10 @@ import { networkInterfaces } from 'node:os';
 /** Set by run.ts for what runs inside the namespace. */
 export const RUNNER_VARIABLE = 'TT_INTEROP_NETWORK';
 
-/** Enough for two test workers with more than a hundred clients each. */
-const ADDRESS_COUNT = 250;
+/** How many addresses of each family; run.ts and what it runs must agree, hence the environment. */
+export const ADDRESS_COUNT_VARIABLE = 'TT_INTEROP_ADDRESSES';
+/** Enough for two test workers with more than a hundred clients each. Some clients list all addresses for each connection. */
+const ADDRESS_COUNT = Number(process.env[ADDRESS_COUNT_VARIABLE] ?? '250');
 /** .1 belongs to trackers. */
 const FIRST_CLIENT = 2;
 
