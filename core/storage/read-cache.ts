@@ -130,7 +130,9 @@ export class ReadCache {
   forgetPiece(piece: number): void {
     for (let i = 0; i < this.#segmentsPerPiece; i++) {
       const window = this.#windows.get(piece * this.#segmentsPerPiece + i);
-      if (window !== undefined) this.#forget(window);
+      if (window === undefined) continue;
+      if (window.users === 0 && window.waiting === undefined) this.drop(window);
+      else this.#forget(window);
     }
   }
 

@@ -102,4 +102,19 @@ describe('read cache', () => {
     expect([...(got[0]?.view ?? [])]).toEqual(bytes(60, 8));
     expect([...(got[1]?.view ?? [])]).toEqual(bytes(6400, 10));
   });
+
+  test('a piece that is forgotten gives its memory back at once, or when its last user leaves', async () => {
+    const { memory, pending, cache, got, read } = setup(4);
+    read(0, 0, 16);
+    await pending[0]?.finish();
+    got[0]?.release();
+    read(1, 0, 16);
+    await pending[1]?.finish();
+    expect(memory.usedBytes).toBe(2 * SEGMENT);
+    cache.forgetPiece(0);
+    cache.forgetPiece(1);
+    expect(memory.usedBytes).toBe(SEGMENT);
+    got[1]?.release();
+    expect(memory.usedBytes).toBe(0);
+  });
 });
