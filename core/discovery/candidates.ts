@@ -25,6 +25,17 @@ const ORIGIN_RANK: Readonly<Record<PeerOrigin, number>> = {
   incoming: 3,
 };
 
+/** Higher goes first when the pool is full: a single peer can invent addresses by the thousand. */
+const EVICTION_RANK: Readonly<Record<PeerOrigin, number>> = {
+  manual: 0,
+  resume: 1,
+  lsd: 1,
+  tracker: 1,
+  dht: 2,
+  pex: 3,
+  incoming: 3,
+};
+
 export interface Candidate {
   readonly endpoint: Endpoint;
   readonly key: string;
@@ -32,8 +43,9 @@ export interface Candidate {
   failures: number;
   /** Clock ms before which it is not dialled. */
   notBeforeMs: number;
-  state: 'idle' | 'dialling' | 'connected';
-  /** It was reached once in this session. */
+  /** self: it turned out to be us. */
+  state: 'idle' | 'dialling' | 'connected' | 'self';
+  /** It shook hands once in this session. */
   hasAnswered: boolean;
   /** The next attempt goes out in the clear (or encrypted): what failed last time was the other. */
   tryPlain: boolean;
@@ -59,10 +71,6 @@ export function isDialable(endpoint: Endpoint): boolean {
   const first = bytes[0] as number;
   if (bytes.length === 4) return first !== 0 && first < 224;
   return first !== 0xff && bytes.some((byte) => byte !== 0);
-}
-
-export function isLoopback(host: string): boolean {
-  return host === '::1' || host.startsWith('127.');
 }
 
 export class CandidatePool {
@@ -96,12 +104,13 @@ export class CandidatePool {
       if (known !== undefined) {
         if (ORIGIN_RANK[origin] < ORIGIN_RANK[known.origin]) known.origin = origin;
         if (options.isSeed === true) known.isSeed = true;
+        if (origin === 'manual') forgive(known);
         // Named anew: it gets another chance, after its back-off.
         if (known.failures >= PARK_AFTER_FAILURES) known.failures = PARK_AFTER_FAILURES - 1;
         continue;
       }
       if (!isDialable(endpoint) || this.#options.isSelf(endpoint) || this.#options.isBanned(host)) continue;
-      if (this.#byKey.size >= MAX_CANDIDATES && !this.#evictOne()) continue;
+      if (this.#byKey.size >= MAX_CANDIDATES && !this.#evictFor(origin)) continue;
       this.#byKey.set(key, {
         endpoint,
         key,
@@ -146,10 +155,14 @@ export class CandidatePool {
   connected(candidate: Candidate): void {
     candidate.state = 'connected';
     candidate.hasAnswered = true;
-    candidate.failures = 0;
   }
 
-  /** The attempt failed, or the connection ended before it was of any use. */
+  /** It leads to ourselves: kept, so that whoever names it again changes nothing. */
+  isOurself(candidate: Candidate): void {
+    candidate.state = 'self';
+  }
+
+  /** The attempt failed, or the connection ended before it was of any use, or for the peer's fault. */
   failed(candidate: Candidate, nowMs: number): void {
     candidate.state = 'idle';
     candidate.failures++;
@@ -157,17 +170,23 @@ export class CandidatePool {
     candidate.notBeforeMs = nowMs + backoffMs * (0.75 + 0.5 * this.#options.rng.next());
   }
 
-  /** A connection that worked has ended. */
+  /** A connection that worked has ended, or an attempt was given up for a reason of ours. */
   ended(candidate: Candidate, nowMs: number): void {
     candidate.state = 'idle';
+    candidate.failures = 0;
     candidate.notBeforeMs = nowMs + RECONNECT_MS * (0.75 + 0.5 * this.#options.rng.next());
   }
 
-  /** The other way of encrypting may work: try at once, without counting a failure. */
+  /** Without counting a failure: the other way of encrypting may work, or it was us who ended it. */
   retryAtOnce(candidate: Candidate, tryPlain: boolean): void {
     candidate.state = 'idle';
     candidate.tryPlain = tryPlain;
     candidate.notBeforeMs = 0;
+  }
+
+  /** Times have changed (resumed, data missing again): whoever answered once may be dialled at once. */
+  retryAnswered(): void {
+    for (const candidate of this.#byKey.values()) if (candidate.hasAnswered) forgive(candidate);
   }
 
   find(endpoint: Endpoint): Candidate | undefined {
@@ -189,16 +208,25 @@ export class CandidatePool {
     return !(skipSeeds && candidate.isSeed);
   }
 
-  /** Makes room: the idle endpoint with the most failures goes. */
-  #evictOne(): boolean {
+  /**
+   * Makes room: the idle endpoint with the most failures goes, or one that nobody tried yet and that a lesser source
+   * named, so that no peer can fill the pool with inventions and shut out what the user or a tracker knows.
+   */
+  #evictFor(origin: PeerOrigin): boolean {
     let worst: Candidate | undefined;
     for (const candidate of this.#byKey.values()) {
-      if (candidate.state !== 'idle' || candidate.hasAnswered || candidate.failures === 0) continue;
+      if (candidate.state !== 'idle' || candidate.hasAnswered) continue;
+      if (candidate.failures === 0 && EVICTION_RANK[candidate.origin] <= EVICTION_RANK[origin]) continue;
       if (worst === undefined || candidate.failures > worst.failures) worst = candidate;
     }
     if (worst !== undefined) this.remove(worst);
     return worst !== undefined;
   }
+}
+
+function forgive(candidate: Candidate): void {
+  candidate.failures = 0;
+  candidate.notBeforeMs = 0;
 }
 
 function isBetter(a: Candidate, b: Candidate): boolean {

@@ -44,7 +44,7 @@ export class LsdSource implements PeerSource {
   readonly #options: LsdOptions;
   readonly #cookie: string;
   readonly #searches = new Map<string, Search>();
-  #sockets: { socket: dgram.Socket; group: string }[] | undefined;
+  #sockets: { socket: dgram.Socket; group: string; isReady: boolean }[] | undefined;
   #timer: NodeJS.Timeout | undefined;
   #error: string | undefined;
   #windowStartMs = 0;
@@ -93,10 +93,12 @@ export class LsdSource implements PeerSource {
 
   #bind(type: 'udp4' | 'udp6', group: string, from: string | undefined): void {
     const socket = dgram.createSocket({ type, reuseAddr: true, ipv6Only: type === 'udp6' });
+    const entry = { socket, group, isReady: false };
+    this.#sockets?.push(entry);
     // A machine without a LAN, or without multicast, is normal: discovery is off there, nothing else changes.
     socket.on('error', (error) => {
       this.#error = error.message;
-      this.#sockets = this.#sockets?.filter((entry) => entry.socket !== socket);
+      this.#sockets = this.#sockets?.filter((other) => other !== entry);
       socket.removeAllListeners('message');
       try {
         socket.close();
@@ -109,7 +111,7 @@ export class LsdSource implements PeerSource {
         socket.addMembership(group, from);
         socket.setMulticastLoopback(true);
         socket.setMulticastTTL(1);
-        this.#sockets?.push({ socket, group });
+        entry.isReady = true;
         for (const search of this.#searches.values()) this.#send(search, socket, group);
       } catch (error) {
         socket.emit('error', error as Error);
@@ -122,7 +124,11 @@ export class LsdSource implements PeerSource {
     const nowMs = this.#options.clock.nowMs();
     if (nowMs - search.lastAnnouncedAtMs < MIN_INTERVAL_MS || search.torrent.listenPort() === 0) return;
     search.lastAnnouncedAtMs = nowMs;
-    for (const { socket, group } of this.#sockets ?? []) this.#send(search, socket, group);
+    for (const { socket, group } of this.#ready) this.#send(search, socket, group);
+  }
+
+  get #ready(): { socket: dgram.Socket; group: string }[] {
+    return (this.#sockets ?? []).filter(({ isReady }) => isReady);
   }
 
   #send(search: Search, socket: dgram.Socket, group: string): void {
@@ -156,7 +162,7 @@ export class LsdSource implements PeerSource {
   }
 
   #status(search: Search): PeerSourceStatus {
-    const isUp = (this.#sockets?.length ?? 0) > 0;
+    const isUp = this.#ready.length > 0;
     return {
       kind: 'lsd',
       name: 'local discovery',

@@ -180,9 +180,9 @@ export class PeerConnection implements WireSink, UploadLine {
   uncork(): void {
     this.stream.uncork();
   }
-  /** @param isOurWish nothing speaks against this peer: it may be dialled again soon */
+  /** @param isOurWish nothing speaks against this peer: it may be dialled again as soon as we want peers */
   close(text: string, isOurWish = false): void {
-    this.isOurWish ||= isOurWish && !this.isClosing;
+    this.isOurWish ||= isOurWish;
     this.#isClosing = true;
     this.#pump?.close();
     this.#secure.close(text);

@@ -11,6 +11,7 @@ import {
   endpointKey,
   isIPv6,
 } from '../base/endpoint.ts';
+import { isLoopbackAddress } from '../base/local-address.ts';
 import { accept, type Result, reject } from '../base/result.ts';
 
 /** BEP 11, for added and dropped each; kept for the first message too, where more would be allowed. */
@@ -63,7 +64,10 @@ function flagsOf(byte: number): PexFlags {
   };
 }
 
-/** Repeats of an address within one message (other ports included) are let go, as BEP 11 advises. */
+/**
+ * Repeats of an address within one message (other ports included) are let go, as BEP 11 advises; on loopback, where a whole
+ * swarm shares one, only repeats of address and port.
+ */
 export function decodePex(payload: Uint8Array): Result<PexMessage> {
   const decoded = decodeDict(payload, { allowUnsorted: true });
   if (!decoded.ok) return reject(`ut_pex: ${decoded.reason.what}`);
@@ -73,8 +77,10 @@ export function decodePex(payload: Uint8Array): Result<PexMessage> {
   for (const { key, entryBytes } of FAMILIES) {
     const flags = dict.bytes(`${key('added')}.f`) ?? EMPTY_BYTES;
     for (const [index, endpoint] of compactList(dict, key('added'), entryBytes).entries()) {
-      if (endpoint === undefined || hosts.has(endpoint.host) || added.length >= MAX_READ_ENTRIES) continue;
-      hosts.add(endpoint.host);
+      if (endpoint === undefined || added.length >= MAX_READ_ENTRIES) continue;
+      const key = isLoopbackAddress(endpoint.host) ? endpointKey(endpoint) : endpoint.host;
+      if (hosts.has(key)) continue;
+      hosts.add(key);
       added.push({ endpoint, ...flagsOf(flags[index] ?? 0) });
     }
   }

@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import type { ZlibOptions } from 'node:zlib';
 import { concatBytes } from '../../core/base/bytes.ts';
 import { isIPv6, parseIp } from '../../core/base/endpoint.ts';
+import { isLocalAddress } from '../../core/base/local-address.ts';
 import { OperationError } from '../../core/base/result.ts';
-import { destinationRefusal, isLocalAddress } from '../local-address.ts';
+import { destinationRefusal } from '../local-address.ts';
 import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
 
 /**
