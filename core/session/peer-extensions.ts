@@ -13,6 +13,7 @@ import {
   encodeMetadataRequest,
 } from '../wire/ut-metadata.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
+import { DhtPorts } from './dht-ports.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { MAX_UNREAD_FOR_METADATA_BYTES } from './peer-limits.ts';
@@ -41,6 +42,7 @@ export class PeerExtensions {
   readonly #owner: ExtensionsOwner;
   readonly #serve: MetadataServe<PeerConnection>;
   readonly #exchange: PeerExchange;
+  readonly #dhtPorts: DhtPorts;
   /** While the metadata is unknown. */
   #fetch: MetadataFetch<PeerConnection> | undefined;
 
@@ -49,6 +51,7 @@ export class PeerExtensions {
     this.#owner = owner;
     this.#serve = new MetadataServe(owner.metainfo?.infoBytes);
     this.#exchange = new PeerExchange(owner.peers);
+    this.#dhtPorts = new DhtPorts(shared.dht);
     if (owner.metainfo === undefined) this.#fetch = new MetadataFetch(owner.infoHashBytes);
   }
 
@@ -58,7 +61,7 @@ export class PeerExtensions {
     return {
       infoHash: this.#owner.infoHashBytes,
       peerId: this.#shared.peerId,
-      dht: false,
+      dht: this.#dhtPorts.isOffered && !this.#owner.isPrivate,
       extensions: names,
       extended: this.#facts(connection),
     };
@@ -113,6 +116,10 @@ export class PeerExtensions {
     }
   }
 
+  onDhtPort(connection: PeerConnection, port: number): void {
+    if (!this.#owner.isPrivate) this.#dhtPorts.handlePort(connection, port);
+  }
+
   onClosed(connection: PeerConnection): void {
     this.#exchange.leave(connection);
     this.#serve.removePeer(connection);
@@ -123,6 +130,7 @@ export class PeerExtensions {
   tick(nowMs: number): void {
     this.#pollMetadata();
     if (this.#exchangesPeers) this.#exchange.tick(nowMs);
+    if (!this.#owner.isPrivate) this.#dhtPorts.tick(this.#owner.peers.connections);
   }
 
   // --- metadata (BEP 9)

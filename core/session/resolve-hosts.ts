@@ -5,11 +5,15 @@ import { type Endpoint, normalizeHost } from '../base/endpoint.ts';
 /** A name with more addresses than this is not a peer. */
 const MAX_ADDRESSES = 8;
 
-/** Calls back with literals before it returns, then once for every name that resolves. Never rejects. */
+/**
+ * Calls back with literals before it returns, then once for every name that resolves. Never rejects.
+ * @returns the names that were not looked up, since that is not allowed
+ */
 export async function resolveHosts(
   given: readonly { readonly host: string; readonly port: number }[],
+  mayLookUp: boolean,
   onEndpoints: (endpoints: Endpoint[]) => void,
-): Promise<void> {
+): Promise<string[]> {
   const literal: Endpoint[] = [];
   const names: { host: string; port: number }[] = [];
   for (const { host, port } of given) {
@@ -18,6 +22,7 @@ export async function resolveHosts(
     else literal.push({ host: address, port });
   }
   if (literal.length > 0) onEndpoints(literal);
+  if (!mayLookUp) return names.map(({ host }) => host);
   await Promise.all(
     names.map(async ({ host, port }) => {
       try {
@@ -32,4 +37,5 @@ export async function resolveHosts(
       }
     }),
   );
+  return [];
 }

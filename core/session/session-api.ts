@@ -1,7 +1,7 @@
 // What a Session takes and gives: options, commands, events. The cli and library users program against this.
 import type { Clock, Rng } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { PeerSource } from '../base/peer-source.ts';
+import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { FilePriority } from './snapshot.ts';
@@ -19,6 +19,8 @@ export interface SessionOptions {
   readonly tcp?: boolean;
   /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */
   readonly peerSources?: readonly PeerSource[];
+  /** Offered to peers that have one too. */
+  readonly dht?: DhtNeighbour;
   /** Bytes per second; 0 = none. */
   readonly downLimit?: number;
   readonly upLimit?: number;

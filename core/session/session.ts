@@ -2,24 +2,22 @@
 import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { randomInt } from '../base/clock.ts';
-import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+import { isIPv6 } from '../base/endpoint.ts';
 import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
-import { OperationError } from '../base/result.ts';
+import { OperationError, UsageError } from '../base/result.ts';
 import { LsdSource } from '../discovery/lsd.ts';
 import { DiskWorkers } from '../storage/disk-workers.ts';
 import { SlotMemory } from '../storage/slots.ts';
 import { ReadMemory } from '../storage/torrent-storage.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { skeyHash } from '../transport/mse.ts';
-import { parseProxy } from '../transport/proxy-url.ts';
 import { RateLimiter } from '../transport/rate-limiter.ts';
-import { dialTcp } from '../transport/tcp.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Listeners } from './listeners.ts';
 import { PeerConnection } from './peer-connection.ts';
-import { DIAL_TIMEOUT_MS, MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
+import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
 import type {
   AddTorrentOptions,
   Command,
@@ -33,6 +31,7 @@ import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 import { systemClock, systemRng } from './system.ts';
 import { Torrent } from './torrent.ts';
 import { snapshotTorrent } from './torrent-snapshot.ts';
+import { WayOut } from './way-out.ts';
 
 /** Azureus style (BEP 20): `tt`, version 0.1.0.0. */
 const PEER_ID_PREFIX = '-tt0100-';
@@ -52,6 +51,7 @@ export class Session implements SessionApi {
   readonly #bans = new Set<string>();
   readonly #votes = new AddressVotes();
   readonly #lsd: LsdSource | undefined;
+  readonly #wayOut: WayOut;
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -65,10 +65,14 @@ export class Session implements SessionApi {
         ? new LsdSource({
             clock: this.#clock,
             rng,
-            ipv4: options.ipv4 !== false,
-            ipv6: options.ipv6 !== false,
+            ...localDiscovery(options),
           })
         : undefined;
+    this.#wayOut = new WayOut(options, (message) => {
+      for (const { infoHash } of this.#torrents.values()) {
+        this.#emit(infoHash, { kind: 'source-error', source: 'proxy', message });
+      }
+    });
     const maxPeers = options.maxPeers ?? MAX_PEERS;
     this.#shared = {
       clock: this.#clock,
@@ -85,9 +89,11 @@ export class Session implements SessionApi {
       workers: new DiskWorkers(),
       dials: new DialScheduler(this.#clock),
       sources: [...(options.peerSources ?? []), ...(this.#lsd === undefined ? [] : [this.#lsd])],
+      dht: options.dht,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
-      connect: (endpoint) => this.#connect(endpoint),
+      connect: (endpoint) => this.#wayOut.connect(endpoint),
+      resolvesNames: isDirect,
       listenPort: () => this.#listeners.port,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
       isBanned: (key) => this.#bans.has(key),
@@ -109,7 +115,7 @@ export class Session implements SessionApi {
   }
 
   async add(options: AddTorrentOptions): Promise<TorrentHandle> {
-    if (this.#closing !== undefined) throw new OperationError('unexpected', 'the session is closed');
+    this.#assertOpen();
     const torrent = new Torrent(this.#shared, options);
     if (this.#torrents.has(torrent.infoHash)) {
       throw new OperationError('refused', `${torrent.name} is here already (info hash ${torrent.infoHash})`);
@@ -126,13 +132,18 @@ export class Session implements SessionApi {
   }
 
   async command(command: Command): Promise<void> {
+    this.#assertOpen();
     if (command.kind === 'set-limits') {
-      if (command.down !== undefined) this.#shared.downLimiter.setLimit(command.down);
-      if (command.up !== undefined) this.#shared.upLimiter.setLimit(command.up);
+      const { down = this.#shared.downLimiter.bytesPerSec, up = this.#shared.upLimiter.bytesPerSec } =
+        command;
+      if (!(down >= 0 && up >= 0))
+        throw new UsageError('a limit is a number of bytes a second, or 0 for none');
+      this.#shared.downLimiter.setLimit(down);
+      this.#shared.upLimiter.setLimit(up);
       return;
     }
     const torrent = this.#torrents.get(command.torrent);
-    if (torrent === undefined) throw new OperationError('unexpected', `no torrent ${command.torrent} here`);
+    if (torrent === undefined) throw new OperationError('refused', `no torrent ${command.torrent} here`);
     switch (command.kind) {
       case 'pause':
         return torrent.pause();
@@ -147,7 +158,7 @@ export class Session implements SessionApi {
       case 'set-file-priority':
         return torrent.setFilePriority(command.file, command.priority);
       case 'set-sequential':
-        return torrent.swarm?.setSequential(command.on);
+        return torrent.setSequential(command.on);
       case 'add-peer':
         return torrent.addPeer(command.host, command.port);
     }
@@ -185,14 +196,20 @@ export class Session implements SessionApi {
   async #close(timeoutMs: number): Promise<void> {
     clearInterval(this.#timer);
     this.#shared.dials.close();
+    this.#wayOut.close();
     const torrents = [...this.#torrents.values()];
     await Promise.all([this.#listeners.close(), ...torrents.map((torrent) => torrent.stop(timeoutMs))]);
     this.#shared.downLimiter.close();
     this.#shared.upLimiter.close();
-    await Promise.all([this.#lsd?.close(), this.#shared.workers.close()]);
+    const sources = this.#shared.sources.map((source) => source.close());
+    await Promise.all([...sources, this.#shared.workers.close()]);
   }
 
   // --- inside
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new OperationError('refused', 'the session is closed');
+  }
 
   #peerCount(counting: 'connected' | 'with-dials'): number {
     let count = 0;
@@ -219,24 +236,6 @@ export class Session implements SessionApi {
     this.#listeners.addPending(connection);
   }
 
-  async #connect(endpoint: Endpoint): Promise<ByteStream> {
-    const { proxy, bindAddresses, ipv4 = true, ipv6 = true, tcp = true } = this.#options;
-    const isV6 = isIPv6(endpoint.host);
-    if (!tcp || (isV6 ? !ipv6 : !ipv4)) throw new OperationError('network', 'address family is switched off');
-    if (proxy !== undefined) {
-      const { dialThroughProxy } = await import('../transport/socks.ts');
-      return dialThroughProxy(parseProxy(proxy), endpoint, DIAL_TIMEOUT_MS);
-    }
-    const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
-    if (bindAddresses !== undefined && local === undefined) {
-      throw new OperationError('network', 'no local address of that family to dial from');
-    }
-    return dialTcp(endpoint, {
-      timeoutMs: DIAL_TIMEOUT_MS,
-      ...(local === undefined ? {} : { localAddress: local }),
-    });
-  }
-
   async #drop(torrent: Torrent): Promise<void> {
     this.#torrents.delete(torrent.infoHash);
     this.#bySkey.delete(skeyHash(torrent.infoHashBytes));
@@ -254,6 +253,19 @@ export class Session implements SessionApi {
     const stamped = { ...event, atMs: this.#clock.nowMs(), torrent: infoHash } as SessionEvent;
     for (const subscriber of [...this.#subscribers]) subscriber(stamped);
   }
+}
+
+/** Bound to certain addresses, we speak on their networks only; an IPv6 group needs an interface, which an address does not name. */
+function localDiscovery(options: SessionOptions): { ipv4: boolean; ipv6: boolean; interfaceV4?: string } {
+  const { bindAddresses, ipv4 = true, ipv6 = true } = options;
+  if (bindAddresses === undefined) return { ipv4, ipv6 };
+  const wildcards = ['0.0.0.0', '::'];
+  const interfaceV4 = bindAddresses.find((address) => !isIPv6(address));
+  return {
+    ipv4: ipv4 && interfaceV4 !== undefined,
+    ipv6: ipv6 && bindAddresses.includes('::'),
+    ...(interfaceV4 === undefined || wildcards.includes(interfaceV4) ? {} : { interfaceV4 }),
+  };
 }
 
 function makePeerId(rng: { next(): number }): Uint8Array {

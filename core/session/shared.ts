@@ -3,7 +3,7 @@ import type { Clock, Rng } from '../base/clock.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { PeerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
-import type { PeerSource } from '../base/peer-source.ts';
+import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { DiskWorkers } from '../storage/disk-workers.ts';
 import type { SlotMemory } from '../storage/slots.ts';
 import type { ReadMemory } from '../storage/torrent-storage.ts';
@@ -31,10 +31,13 @@ export interface SessionShared {
   readonly workers: DiskWorkers;
   readonly dials: DialScheduler;
   readonly sources: readonly PeerSource[];
+  readonly dht: DhtNeighbour | undefined;
   readonly maxPeersPerTorrent: number;
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
   connect(endpoint: Endpoint): Promise<ByteStream>;
+  /** Whether host names may be looked up here; not behind a proxy, which would show what it hides. */
+  readonly resolvesNames: boolean;
   listenPort(): number;
   isSelf(endpoint: Endpoint): boolean;
   /** By `banKeyOf`. */

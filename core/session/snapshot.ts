@@ -78,6 +78,10 @@ export interface TorrentSnapshot {
   readonly openPieces: readonly number[];
   /** Full copies seen among the peers plus the share of the next one; undefined before metadata. */
   readonly availability: number | undefined;
+  /** Connected peers that have each piece, 255 for more; absent before metadata. A copy. */
+  readonly pieceAvailability?: Uint8Array;
+  /** Pieces are fetched in order. */
+  readonly isSequential?: boolean;
 }
 
 export interface WasteSnapshot {

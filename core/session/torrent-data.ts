@@ -35,7 +35,8 @@ export class TorrentData {
   checkedBytes = 0;
   readonly #shared: SessionShared;
   readonly #events: DataEvents;
-  readonly #isSequential: boolean;
+  #isSequential: boolean;
+  readonly #isReadOnly: boolean;
   #abortCheck: AbortController | undefined;
 
   private constructor(parts: {
@@ -45,7 +46,7 @@ export class TorrentData {
     filePriorities: FilePriority[];
     shared: SessionShared;
     events: DataEvents;
-    isSequential: boolean;
+    options: AddTorrentOptions;
   }) {
     this.metainfo = parts.metainfo;
     this.storage = parts.storage;
@@ -53,7 +54,8 @@ export class TorrentData {
     this.filePriorities = parts.filePriorities;
     this.#shared = parts.shared;
     this.#events = parts.events;
-    this.#isSequential = parts.isSequential;
+    this.#isSequential = parts.options.sequential === true;
+    this.#isReadOnly = parts.options.seedOnly === true;
     this.files = new FileProgress(parts.metainfo, parts.storage.have);
   }
 
@@ -96,7 +98,7 @@ export class TorrentData {
       filePriorities,
       shared,
       events,
-      isSequential: options.sequential === true,
+      options,
     });
     return data;
   }
@@ -105,8 +107,13 @@ export class TorrentData {
     return this.storage.needsCheck.length > 0;
   }
 
-  /** @throws OperationError `disk`; DOMException AbortError when closed meanwhile */
-  async check(scope: 'unvouched' | 'all'): Promise<void> {
+  /** Pieces that were verified could not be read: what the swarm has is less than what the disk was thought to have. */
+  get hasLostPieces(): boolean {
+    return this.swarm !== undefined && this.swarm.have.count < this.storage.have.count;
+  }
+
+  /** @returns false when it was aborted @throws OperationError `disk` */
+  async check(scope: 'unvouched' | 'all'): Promise<boolean> {
     const abort = new AbortController();
     this.#abortCheck = abort;
     this.checkedBytes = 0;
@@ -118,13 +125,22 @@ export class TorrentData {
           this.checkedBytes = bytes;
         },
       });
+      return true;
+    } catch (error) {
+      if (abort.signal.aborted) return false;
+      throw error;
     } finally {
       this.#abortCheck = undefined;
       this.checkedBytes = 0;
     }
   }
 
-  startSwarm(isAllowed: boolean): Swarm {
+  /** What is hashed so far is kept. */
+  abortCheck(): void {
+    this.#abortCheck?.abort();
+  }
+
+  startSwarm(): Swarm {
     const { clock, rng } = this.#shared;
     const { layout } = this.metainfo;
     this.files = new FileProgress(this.metainfo, this.storage.have);
@@ -147,8 +163,24 @@ export class TorrentData {
     const nowMs = clock.nowMs();
     swarm.setPiecePriorities(this.files.piecePriorities(this.filePriorities), nowMs);
     if (this.#isSequential) swarm.setSequential(true);
-    if (!isAllowed) swarm.setDownloadingAllowed(false, nowMs);
+    this.allowDownload(true);
     return swarm;
+  }
+
+  /** Nothing new is asked for while false; never in a torrent that must not be written. */
+  allowDownload(isAllowed: boolean): void {
+    this.swarm?.setDownloadingAllowed(isAllowed && !this.#isReadOnly, this.#shared.clock.nowMs());
+  }
+
+  /** Its connections are closing. Half-filled pieces are given up. */
+  dropSwarm(): void {
+    const { swarm } = this;
+    if (swarm === undefined) return;
+    this.allowDownload(false);
+    const nowMs = this.#shared.clock.nowMs();
+    for (const peer of [...swarm.peers]) swarm.removePeer(peer, nowMs);
+    swarm.releaseSlots();
+    this.swarm = undefined;
   }
 
   handlePieceResult(piece: number, ok: boolean, digests: Uint8Array | undefined): void {
@@ -165,6 +197,11 @@ export class TorrentData {
     this.#events.onSwarmInput();
   }
 
+  setSequential(isOn: boolean): void {
+    this.#isSequential = isOn;
+    this.swarm?.setSequential(isOn);
+  }
+
   /** Resolves when the bytes of the file lie where they belong. @throws OperationError `disk` */
   async setFilePriority(file: number, priority: FilePriority): Promise<void> {
     this.filePriorities[file] = priority;
@@ -177,8 +214,9 @@ export class TorrentData {
   }
 
   async close(): Promise<void> {
-    this.#abortCheck?.abort();
-    await this.storage.close();
+    this.abortCheck();
+    // Not flushed: thousands of files take seconds, and after a crash of the machine what was not is only hashed again.
+    await this.storage.close({ sync: false });
     this.slots.dispose();
   }
 }

@@ -3,9 +3,11 @@
 import { compareBytes } from '../base/bytes.ts';
 import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
+import { OperationError } from '../base/result.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
+import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
 import {
@@ -118,7 +120,9 @@ export class TorrentPeers implements Dialable {
       });
     } catch (error) {
       this.#shared.log('debug', `cannot connect to ${candidate.key}`, { error: String(error) });
-      this.pool.failed(candidate, this.#shared.clock.nowMs());
+      const nowMs = this.#shared.clock.nowMs();
+      if (error instanceof OperationError && error.code === PROXY_FAULT) this.pool.ended(candidate, nowMs);
+      else this.pool.failed(candidate, nowMs);
     }
   }
 
@@ -177,11 +181,13 @@ export class TorrentPeers implements Dialable {
     const nowMs = this.#shared.clock.nowMs();
     const { candidate } = connection;
     if (candidate !== undefined && this.pool.find(candidate.endpoint) === candidate) {
+      // While we seed too there is no sense in meeting again.
+      if (connection.swarmPeer?.isSeed === true) candidate.isSeed = true;
       const encrypted = this.#shared.policy === 'prefer' && !candidate.tryPlain;
       if (candidate.state === 'self') {
         // Never again.
-      } else if (connection.isOurWish || (connection.isAdmitted && wasOfUse(connection, nowMs)))
-        this.pool.ended(candidate, nowMs);
+      } else if (connection.isOurWish) this.pool.retryAtOnce(candidate, candidate.tryPlain);
+      else if (connection.isAdmitted && wasOfUse(connection, nowMs)) this.pool.ended(candidate, nowMs);
       else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
       else {
         candidate.tryPlain = false;
@@ -237,7 +243,7 @@ export class TorrentPeers implements Dialable {
         : swarmPeer.down.rateBytesPerSec(nowMs) + swarmPeer.up.rateBytesPerSec(nowMs);
     settled.sort((a, b) => rate(a) - rate(b));
     const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
-    for (const connection of settled.slice(0, leaving)) connection.close('replaced', true);
+    for (const connection of settled.slice(0, leaving)) connection.close('replaced');
   }
 }
 

@@ -53,6 +53,7 @@ export function snapshotTorrent(torrent: Torrent, nowMs: number): TorrentSnapsho
     pieces: have?.bytes.slice() ?? new Uint8Array(0),
     openPieces: swarm?.openPieces() ?? [],
     availability: swarm?.availability(),
+    ...swarm?.pieceFacts(),
   };
 }
 

@@ -1,7 +1,6 @@
 // The life of one torrent: metadata, check, download, seed; paused, failed, stopped. Owns its data, peers and sources.
 import { toHex } from '../base/bytes.ts';
 import type { InfoHash } from '../base/ids.ts';
-import type { SoughtTorrent } from '../base/peer-source.ts';
 import { InvariantError, OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { parseInfo } from '../metainfo/parse-info.ts';
@@ -17,6 +16,7 @@ import type { StreamEnd } from './secure-stream.ts';
 import type { AddTorrentOptions, TorrentHandle } from './session-api.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import type { FilePriority, TorrentState } from './snapshot.ts';
+import { soughtTorrent } from './sought-torrent.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
 import { type PeersOwner, TorrentPeers } from './torrent-peers.ts';
 import { TorrentSources } from './torrent-sources.ts';
@@ -36,10 +36,13 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
   metainfo: Metainfo | undefined;
   data: TorrentData | undefined;
   completedAtMs: number | undefined;
+  #isSequential: boolean;
   #hasFirstByte = false;
   #swarmTimer: NodeJS.Timeout | undefined;
   #swarmTimerAtMs = Number.POSITIVE_INFINITY;
   #isClosed = false;
+  /** The end of what is being opened or checked. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(shared: SessionShared, options: AddTorrentOptions) {
     this.#shared = shared;
@@ -49,11 +52,12 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     this.infoHash = toHex(this.infoHashBytes);
     this.metainfo = 'metainfo' in source ? source.metainfo : undefined;
     this.startedAtMs = shared.clock.nowMs();
+    this.#isSequential = options.sequential === true;
     this.peers = new TorrentPeers(shared, this);
     this.extensions = new PeerExtensions(shared, this);
     this.sources = new TorrentSources({
       sources: options.useSources === false ? [] : shared.sources,
-      torrent: this.#sought(),
+      torrent: soughtTorrent(this, shared),
       onPeers: (peers, origin) => this.peers.add(peers, origin),
       onExternalAddress: (host, from) => shared.voteExternalAddress(host, from),
     });
@@ -81,12 +85,11 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
 
   /** @throws OperationError when the data cannot be opened (then the torrent is of no use) */
   async start(): Promise<void> {
-    this.state = 'metadata';
+    this.#setState('metadata');
     this.#emit({ kind: 'added', name: this.name });
     this.#addGivenPeers();
     this.#shared.dials.add(this.peers);
-    if (this.metainfo !== undefined) await this.#open(this.metainfo);
-    else this.sources.start();
+    await this.#bringUp();
   }
 
   /** The info dictionary of a magnet is here; its hash is right. */
@@ -107,12 +110,38 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     if (this.options.metadataOnly === true) {
       this.#setState('stopped');
       this.peers.closeAll('metadata is all that was wanted');
+      void this.sources.stop(STOP_TIMEOUT_MS);
       return;
     }
-    this.#open(metainfo).catch((error: unknown) => this.onError(asOperationError(error)));
+    this.#bringUp().catch((error: unknown) => this.onError(asOperationError(error)));
   }
 
-  async #open(metainfo: Metainfo): Promise<void> {
+  /** From wherever it is to downloading or seeding; ends early when paused or stopped meanwhile. */
+  async #bringUp(): Promise<void> {
+    const { metainfo } = this;
+    if (metainfo === undefined) {
+      this.sources.start();
+      return;
+    }
+    await this.#inTurn(async () => {
+      this.data ??= await this.#open(metainfo);
+      const { data } = this;
+      if (this.#isClosed) await data.close();
+      if (!this.isActive || data.swarm !== undefined) return;
+      if (data.needsCheck && !(await this.#check(data, 'unvouched'))) return;
+      this.#startSwarm(data);
+      this.sources.start();
+    });
+  }
+
+  /** Opening and checking go one at a time, whatever is commanded meanwhile. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #open(metainfo: Metainfo): Promise<TorrentData> {
     if (metainfo.version === 'v2') {
       throw new OperationError(
         'bad-torrent',
@@ -122,24 +151,18 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
         },
       );
     }
-    const data = await TorrentData.open(this.#shared, metainfo, this.options, this);
-    this.data = data;
-    if (this.#isClosed) {
-      await data.close();
-      return;
-    }
-    if (data.needsCheck) await this.#check(data, 'unvouched');
-    if (this.#isClosed) return;
-    this.#startSwarm(data);
-    this.sources.start();
+    const options = { ...this.options, sequential: this.#isSequential };
+    return TorrentData.open(this.#shared, metainfo, options, this);
   }
 
-  async #check(data: TorrentData, scope: 'unvouched' | 'all'): Promise<void> {
+  /** @returns false when it was broken off: paused or stopped */
+  async #check(data: TorrentData, scope: 'unvouched' | 'all'): Promise<boolean> {
     this.#setState('checking');
     this.#emit({ kind: 'checking', bytes: data.metainfo.layout.totalLength });
-    await data.check(scope);
+    if (!(await data.check(scope)) || this.state !== 'checking') return false;
     const { have } = data.storage;
     this.#emit({ kind: 'checked', verifiedPieces: have.count, pieceCount: have.size });
+    return true;
   }
 
   #startSwarm(data: TorrentData): void {
@@ -151,7 +174,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
         { hint: 'run `tt verify` to see which files, or `tt download` to fetch the rest' },
       );
     }
-    const swarm = data.startSwarm(true);
+    const swarm = data.startSwarm();
     this.#setState(swarm.isComplete ? 'seeding' : 'downloading');
     if (swarm.isComplete) this.completedAtMs = this.#shared.clock.nowMs();
     this.#emit({ kind: 'started' });
@@ -163,8 +186,9 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
   }
 
   async pause(): Promise<void> {
-    if (!this.isActive || this.state === 'metadata' || this.state === 'checking') return;
+    if (!this.isActive) return;
     this.#setState('paused');
+    this.data?.abortCheck();
     this.swarm?.setDownloadingAllowed(false, this.#shared.clock.nowMs());
     this.peers.closeAll('paused');
     this.#emit({ kind: 'paused' });
@@ -173,40 +197,80 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
 
   /** From paused, or from an error whose cause is gone. @throws OperationError when it is not */
   async resume(): Promise<void> {
-    if (this.state !== 'paused' && this.state !== 'error') return;
+    if (!this.#isResumable) return;
     const { data } = this;
-    if (data === undefined) return;
-    if (this.state === 'error') await data.storage.retry();
+    if (this.state === 'error') await data?.storage.retry();
+    if (!this.#isResumable) return;
     this.error = undefined;
-    if (data.swarm === undefined) {
-      await this.#check(data, 'unvouched');
-      this.#startSwarm(data);
+    this.#emit({ kind: 'resumed' });
+    this.peers.pool.retryAnswered();
+    if (data?.hasLostPieces === true) await this.#checkAll(data);
+    else if (data?.swarm === undefined) {
+      this.#setState(data === undefined ? 'metadata' : 'checking');
+      await this.#orFail(this.#bringUp());
     } else {
-      data.swarm.setDownloadingAllowed(true, this.#shared.clock.nowMs());
+      data.allowDownload(true);
       this.#setState(data.swarm.isComplete ? 'seeding' : 'downloading');
     }
-    this.#emit({ kind: 'resumed' });
-    this.sources.start();
+    if (this.isActive) this.sources.start();
     this.#shared.dials.poke();
     this.onInput();
   }
 
-  async recheck(): Promise<void> {
-    const { data } = this;
-    if (data?.swarm === undefined) return;
-    this.peers.closeAll('checking');
-    data.swarm = undefined;
-    await this.#check(data, 'all');
-    if (!this.#isClosed) this.#startSwarm(data);
+  get #isResumable(): boolean {
+    return this.state === 'paused' || this.state === 'error';
   }
 
+  /** A paused torrent stays so. @throws OperationError `disk` */
+  async recheck(): Promise<void> {
+    const { data } = this;
+    if (data?.swarm === undefined || this.#isClosed) return;
+    const wasPaused = this.state === 'paused';
+    if (this.state === 'error') await data.storage.retry();
+    this.error = undefined;
+    await this.#checkAll(data);
+    if (wasPaused) await this.pause();
+  }
+
+  async #checkAll(data: TorrentData): Promise<void> {
+    this.peers.closeAll('checking');
+    data.dropSwarm();
+    this.#setState('checking');
+    const checked = this.#inTurn(async () => {
+      if (this.state === 'checking' && (await this.#check(data, 'all'))) this.#startSwarm(data);
+    });
+    await this.#orFail(checked);
+    this.peers.pool.retryAnswered();
+    this.#shared.dials.poke();
+  }
+
+  /** What goes wrong ends in the state `error` as well as in a rejection. */
+  async #orFail(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const failure = asOperationError(error);
+      this.onError(failure);
+      throw failure;
+    }
+  }
+
+  /** @throws OperationError `refused` when there is no such file (yet), `disk` */
   async setFilePriority(file: number, priority: FilePriority): Promise<void> {
     const { data } = this;
-    if (data === undefined || data.metainfo.files[file] === undefined) {
-      throw new InvariantError(`no file ${file}`);
+    if (data === undefined || this.#isClosed || data.metainfo.files[file] === undefined) {
+      throw new OperationError('refused', `${this.name} has no file ${file}`);
     }
     await data.setFilePriority(file, priority);
-    if (this.state === 'seeding' && !this.isComplete) this.#setState('downloading');
+    if (this.state !== 'seeding' || this.isComplete) return;
+    this.#setState('downloading');
+    this.peers.pool.retryAnswered();
+    this.#shared.dials.poke();
+  }
+
+  setSequential(isOn: boolean): void {
+    this.#isSequential = isOn;
+    this.data?.setSequential(isOn);
   }
 
   /** Idempotent; resolves within about `timeoutMs`. */
@@ -218,8 +282,10 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     this.#shared.dials.remove(this.peers);
     clearTimeout(this.#swarmTimer);
     const goodbye = this.sources.stop(timeoutMs);
+    this.data?.allowDownload(false);
     this.peers.closeAll('stopped');
     await this.data?.close();
+    await this.#turn;
     await goodbye;
     this.#emit({ kind: 'stopped' });
   }
@@ -231,7 +297,16 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
 
   /** A peer that the user names; host names are resolved. */
   async addPeer(host: string, port: number): Promise<void> {
-    await resolveHosts([{ host, port }], (endpoints) => this.peers.add(endpoints, 'manual'));
+    await this.#addPeers([{ host, port }]);
+  }
+
+  async #addPeers(given: readonly { readonly host: string; readonly port: number }[]): Promise<void> {
+    const { resolvesNames } = this.#shared;
+    const refused = await resolveHosts(given, resolvesNames, (found) => this.peers.add(found, 'manual'));
+    for (const source of refused) {
+      const message = 'host names of peers are not looked up while a proxy is used';
+      this.#emit({ kind: 'source-error', source, message });
+    }
   }
 
   // --- PeerOwner
@@ -265,7 +340,9 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
   onExtended(connection: PeerConnection, name: string, payload: Uint8Array): void {
     this.extensions.onMessage(connection, name, payload);
   }
-  onDhtPort(): void {}
+  onDhtPort(connection: PeerConnection, port: number): void {
+    this.extensions.onDhtPort(connection, port);
+  }
   onClosed(connection: PeerConnection, end: StreamEnd): void {
     const nowMs = this.#shared.clock.nowMs();
     if (connection.swarmPeer !== undefined) this.swarm?.removePeer(connection.swarmPeer, nowMs);
@@ -356,37 +433,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
   #addGivenPeers(): void {
     const { source, peers = [] } = this.options;
     const given = [...peers, ...('magnet' in source ? source.magnet.peers : [])];
-    void resolveHosts(given, (endpoints) => this.peers.add(endpoints, 'manual'));
-  }
-
-  #sought(): SoughtTorrent {
-    const { source, trackers = [] } = this.options;
-    const own = 'metainfo' in source ? source.metainfo.trackerTiers : source.magnet.trackerTiers;
-    return {
-      infoHash: this.infoHashBytes,
-      peerId: this.#shared.peerId,
-      isPrivate: this.isPrivate,
-      trackerTiers: [...own, ...trackers.map((url) => [url])],
-      dhtNodes: 'metainfo' in source ? source.metainfo.nodes : [],
-      listenPort: () => this.#shared.listenPort(),
-      wanted: () => this.peers.room,
-      transfer: () => {
-        const { swarm, metainfo } = this;
-        const verified = this.data?.storage.have;
-        const total = metainfo?.layout.totalLength;
-        return {
-          downloaded: swarm?.downloadedBytes ?? 0,
-          uploaded: swarm?.uploadedBytes ?? 0,
-          left:
-            total === undefined || verified === undefined
-              ? total
-              : verified.isFull
-                ? 0
-                : Math.max(1, total - verified.count * (metainfo?.layout.pieceLength ?? 0)),
-          corrupt: swarm?.wasted.failedHash ?? 0,
-        };
-      },
-    };
+    void this.#addPeers(given);
   }
 }
 

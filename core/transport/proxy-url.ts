@@ -8,6 +8,9 @@ export interface SocksProxy {
   readonly password: string | undefined;
 }
 
+/** `OperationError.code` when the proxy does not do its work, as opposed to a destination that it could not reach. */
+export const PROXY_FAULT = 'EPROXY';
+
 const DEFAULT_SOCKS_PORT = 1080;
 
 /** Parses `socks5://[user:password@]host[:port]`. @throws UsageError naming what is wrong */
@@ -21,11 +24,20 @@ export function parseProxy(text: string): SocksProxy {
   if (url.protocol !== 'socks5:' && url.protocol !== 'socks5h:') {
     throw new UsageError(`--proxy: ${url.protocol}// is not supported`, 'use socks5://HOST:PORT');
   }
-  if (url.hostname === '') throw new UsageError(`--proxy: no host in ${text}`, 'use socks5://HOST:PORT');
+  if (url.hostname === '' || url.port === '0')
+    throw new UsageError(`--proxy: no host in ${text}`, 'use socks5://HOST:PORT');
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? DEFAULT_SOCKS_PORT : Number(url.port),
-    user: url.username === '' ? undefined : decodeURIComponent(url.username),
-    password: url.password === '' ? undefined : decodeURIComponent(url.password),
+    user: decoded(url.username),
+    password: decoded(url.password),
   };
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return part === '' ? undefined : decodeURIComponent(part);
+  } catch {
+    throw new UsageError(`--proxy: %-signs in the user name or password must be followed by two hex digits`);
+  }
 }

@@ -120,6 +120,7 @@ export function dialTcp(endpoint: Endpoint, options: DialOptions): Promise<ByteS
       socket.off('error', fail);
     };
     options.signal?.addEventListener('abort', aborted);
+    if (options.signal?.aborted === true) queueMicrotask(aborted);
     socket.once('error', fail);
     socket.once('connect', () => {
       cleanUp();
