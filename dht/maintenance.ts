@@ -12,8 +12,10 @@ import type { OpenQuery, QueryOwner } from './transactions.ts';
 /** A contact that failed once is asked again this soon: dead or a lost datagram? */
 const RETRY_MS = 20_000;
 /** Checks sent in one go; the rest follow a moment later, so that a wake-up makes no burst. */
-const MAX_CHECKS = 4;
+const MAX_CHECKS = 8;
 const PAUSE_MS = 500;
+/** Otherwise what falls due within this time is done together: looking through the table costs more than a few checks. */
+const BATCH_MS = 10_000;
 /** Newly named nodes that one reply may make us ping. */
 const MAX_VERIFICATIONS = 2;
 /** Verifications in flight. */
@@ -144,7 +146,7 @@ export class Maintenance implements QueryOwner {
     }
     due.sort((x, y) => x.atMs - y.atMs || x.slot - y.slot);
     for (const { slot } of due.slice(0, MAX_CHECKS)) this.#askSlot(slot, nowMs);
-    return due.length > MAX_CHECKS ? nowMs : nextMs;
+    return due.length > MAX_CHECKS ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
   }
 
   #dueMs(slot: number, intervalMs: number): number {

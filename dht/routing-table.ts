@@ -328,6 +328,8 @@ export class RoutingTable {
    * Relaxed split: a newcomer among the k nearest to ourselves always gets in, in place of the farthest of its bucket.
    */
   #fartherNeighbour(bucket: Bucket, id: Id160): number {
+    // With k members in deeper buckets nobody of this one is a neighbour: known without sorting them.
+    if (bucket.level < this.neighbourhoodLevel()) return -1;
     const count = this.closest(this.ownId, this.#policy.k, 'all', 0);
     if (count < this.#policy.k) return -1;
     const last = this.slab.id(chosen[count - 1] as number);

@@ -9,7 +9,7 @@ import { hash3, stream } from './chance.ts';
 import { EventQueue } from './event-queue.ts';
 import { hostAddress, hostOf } from './hosts.ts';
 import { Network, type NetworkOptions } from './latency.ts';
-import { Population, type TableShape } from './population.ts';
+import { hostIds, Population, type TableShape } from './population.ts';
 import { readQuery, type StubReply, writeReply } from './stub-replies.ts';
 import { TraceHash } from './trace-hash.ts';
 
@@ -57,7 +57,9 @@ export class IdealNetwork {
 
   constructor(options: IdealNetworkOptions) {
     this.#options = options;
-    this.population = new Population(options.seed, options.nodes, options.shape);
+    const everybody = Array.from({ length: options.nodes }, (_, host) => host);
+    const ids = hostIds(options.seed, options.nodes);
+    this.population = new Population(options.seed, ids, options.shape, everybody);
     this.#network = new Network(options.seed, options.network);
     const churn = stream(options.seed, 'churn');
     this.#dead = Uint8Array.from({ length: options.nodes }, () => (churn.next() < options.deadShare ? 1 : 0));

@@ -13,10 +13,9 @@ export type TableShape = Pick<TablePolicy, 'k' | 'digitBits' | 'topBuckets'>;
 const HEAD_BITS = 32;
 
 export class Population {
-  readonly size: number;
   readonly shape: TableShape;
   /** By host number. */
-  readonly ids: readonly Id160[];
+  readonly #ids: readonly Id160[];
   readonly #seed: number;
   /** Host numbers in the order of their ids, and the first 32 bits of those. */
   readonly #order: Int32Array;
@@ -24,21 +23,28 @@ export class Population {
   /** Scratch of one selection. */
   readonly #picked: number[] = [];
 
-  constructor(seed: number, size: number, shape: TableShape) {
+  /**
+   * @param ids by host number
+   * @param members hosts that are in tables
+   */
+  constructor(seed: number, ids: readonly Id160[], shape: TableShape, members: readonly number[]) {
     this.#seed = seed;
-    this.size = size;
     this.shape = shape;
-    const rng = stream(seed, 'ids');
-    this.ids = Array.from({ length: size }, (_, host) => idForAddress(hostAddress(host), rng));
+    this.#ids = ids;
     // Head and host in one number: 32 + 21 bits, exact in a double.
-    const keys = Float64Array.from(this.ids, (id, host) => (id.a >>> 0) * 2 ** 21 + host);
+    const keys = Float64Array.from(members, (host) => ((ids[host] as Id160).a >>> 0) * 2 ** 21 + host);
     keys.sort();
     this.#order = Int32Array.from(keys, (key) => key % 2 ** 21);
     this.#heads = Float64Array.from(keys, (key) => Math.floor(key / 2 ** 21));
   }
 
+  /** Members. */
+  get size(): number {
+    return this.#order.length;
+  }
+
   id(host: number): Id160 {
-    return this.ids[host] as Id160;
+    return this.#ids[host] as Id160;
   }
 
   /**
@@ -158,4 +164,10 @@ export class Population {
     }
     return low;
   }
+}
+
+/** Ids of hosts 0 to `count` - 1: each fits its address (BEP 42). */
+export function hostIds(seed: number, count: number): Id160[] {
+  const rng = stream(seed, 'ids');
+  return Array.from({ length: count }, (_, host) => idForAddress(hostAddress(host), rng));
 }

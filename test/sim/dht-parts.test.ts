@@ -6,7 +6,7 @@ import { mean, normalQuantiles, stream } from '../../dht/sim/chance.ts';
 import { EventQueue } from '../../dht/sim/event-queue.ts';
 import { attackerAddress, hostAddress, hostOf } from '../../dht/sim/hosts.ts';
 import { CALIBRATION_NETWORK, Network, REAL_NETWORK } from '../../dht/sim/latency.ts';
-import { Population } from '../../dht/sim/population.ts';
+import { hostIds, Population } from '../../dht/sim/population.ts';
 import { TraceHash } from '../../dht/sim/trace-hash.ts';
 
 test('events come by time, at one instant by the order they were scheduled', () => {
@@ -58,6 +58,7 @@ test('host numbers and addresses are a bijection, attackers are outside of it', 
   expect(subnets.size).toBeGreaterThan(9_900);
 });
 
+const HOSTS = Array.from({ length: 500 }, (_, host) => host);
 const SHAPES = [
   { k: 8, digitBits: 1, topBuckets: [] },
   { k: 8, digitBits: 1, topBuckets: [32, 16] },
@@ -65,7 +66,7 @@ const SHAPES = [
 ] as const;
 
 test.each(SHAPES)('an ideal table has min(capacity, population) of every part of the space: %o', (shape) => {
-  const population = new Population(7, 500, shape);
+  const population = new Population(7, hostIds(7, 500), shape, HOSTS);
   const own = population.id(3);
   const counts = new Map<string, number>();
   const part = (id: Id160): string => {
@@ -93,7 +94,7 @@ test.each(SHAPES)('an ideal table has min(capacity, population) of every part of
       compareDistance(target, population.id(x), population.id(y)),
     );
     expect(population.closestInTable(3, target, 8)).toEqual(byDistance.slice(0, 8));
-    const everybody = Array.from({ length: 500 }, (_, host) => host).filter((host) => host % 3 > 0);
+    const everybody = HOSTS.filter((host) => host % 3 > 0);
     everybody.sort((x, y) => compareDistance(target, population.id(x), population.id(y)));
     expect(population.closest(target, 8, (host) => host % 3 > 0)).toEqual(everybody.slice(0, 8));
   }

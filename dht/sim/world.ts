@@ -1,0 +1,331 @@
+// A network of real machines on virtual time: hosts with addresses, lines and translators; datagrams, timers, arrivals and
+// departures in one queue. Invariant: the same options give the same run, to the byte (see `trace`).
+import { DhtAddress } from '../address.ts';
+import { idForAddress } from '../bep42.ts';
+import { DhtMachine } from '../machine.ts';
+import type { Id160 } from '../node-id.ts';
+import type { BootstrapResult, DhtContact } from '../results.ts';
+import { hash3, stream } from './chance.ts';
+import { DatagramPool } from './datagram-pool.ts';
+import { EventQueue } from './event-queue.ts';
+import { hostAddress, hostOf, SIM_PORT } from './hosts.ts';
+import { Network, type NetworkOptions } from './latency.ts';
+import { NatBox, type NatOptions } from './nat.ts';
+import { hostIds, Population } from './population.ts';
+import { type ClientMix, type ClientProfile, clientOptions, type ProfileName } from './profiles.ts';
+import { type ChurnOptions, Sessions } from './sessions.ts';
+import { TraceHash } from './trace-hash.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  /** Nodes that are there at any time. */
+  readonly nodes: number;
+  readonly network: NetworkOptions;
+  readonly clients: ClientMix;
+  /** Undefined: everybody stays. */
+  readonly churn?: ChurnOptions | undefined;
+  /** Translators, by share of the hosts; the rest has none. */
+  readonly nats?: readonly (NatOptions & { readonly share: number })[];
+  /** Changes to all profiles. */
+  readonly override?: ClientProfile;
+}
+
+/** Somebody who is not one of the machines: an attacker. */
+export interface Guest {
+  handleDatagram(datagram: Uint8Array, from: DhtAddress): void;
+}
+
+const DATAGRAM = 1;
+const TIMER = 2;
+const TURN = 3;
+const ACTION = 4;
+/** Hour one: no machine sees a clock near zero. */
+export const WORLD_START_MS = 3_600_000;
+/** Hosts that never leave and have no translator, whom the others know as bootstrap addresses. */
+const ROUTERS = 8;
+/** Contacts a node saves when it leaves. */
+const SAVED_CONTACTS = 100;
+/** Numbers of guests, beyond those of hosts. */
+const FIRST_GUEST = 2 ** 27;
+
+export class World {
+  readonly options: WorldOptions;
+  readonly trace = new TraceHash();
+  /** Hosts that are there or come back. */
+  readonly hosts: number;
+  /** After every arrival, when its bootstrap has ended. */
+  onBootstrap: ((host: number, result: BootstrapResult) => void) | undefined;
+  datagrams = 0;
+  arrivals = 0;
+  readonly #queue = new EventQueue(WORLD_START_MS * 1000);
+  readonly #network: Network;
+  readonly #pool = new DatagramPool();
+  readonly #sessions: Sessions | undefined;
+  readonly #ids: Id160[];
+  readonly #addresses: readonly DhtAddress[];
+  readonly #machines: (DhtMachine | undefined)[];
+  readonly #profiles: readonly ProfileName[];
+  readonly #nats: readonly (NatBox | undefined)[];
+  /** By host: when the timer event is due that counts; others are leftovers. */
+  readonly #timerUs: Float64Array;
+  readonly #saved = new Map<number, readonly DhtContact[]>();
+  readonly #guests: { readonly guest: Guest; readonly address: DhtAddress }[] = [];
+  /** Indices of guests by IP address; one port each. */
+  readonly #guestAt = new Map<number, number>();
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    const { seed, nodes, churn } = options;
+    this.#network = new Network(seed, options.network);
+    const churnRng = stream(seed, 'churn');
+    this.#sessions = churn === undefined ? undefined : new Sessions(churn, churnRng);
+    this.hosts = churn === undefined ? nodes : Math.ceil(nodes / Sessions.availability);
+    this.#ids = hostIds(seed, this.hosts);
+    this.#addresses = this.#ids.map((_, host) => hostAddress(host));
+    this.#timerUs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
+    const traits = stream(seed, 'workload', 1);
+    this.#profiles = this.#ids.map(() => pickShare(options.clients, traits.next())?.profile ?? 'ours');
+    this.#nats = this.#ids.map((_, host) => {
+      const nat = pickShare(options.nats ?? [], traits.next());
+      return nat === undefined || host < ROUTERS ? undefined : new NatBox(nat, hash3(seed, host, 7));
+    });
+    this.#machines = this.#ids.map(() => undefined);
+    this.#populate();
+  }
+
+  get nowMs(): number {
+    return this.#queue.nowUs / 1000;
+  }
+
+  get events(): number {
+    return this.#queue.popped;
+  }
+
+  /** Of the host when it is there. */
+  machine(host: number): DhtMachine | undefined {
+    return this.#machines[host];
+  }
+
+  id(host: number): Id160 {
+    return this.#ids[host] as Id160;
+  }
+
+  profile(host: number): ProfileName {
+    return this.#profiles[host] as ProfileName;
+  }
+
+  hasNat(host: number): boolean {
+    return this.#nats[host] !== undefined;
+  }
+
+  /** Is somebody there who can be reached by all and has this id? */
+  isServing(contact: DhtContact): boolean {
+    const host = hostOf(contact.address);
+    if (host < 0 || host >= this.hosts || this.#machines[host] === undefined) return false;
+    return this.#nats[host] === undefined && this.id(host).isAt(contact.id, 0);
+  }
+
+  /** The `count` hosts nearest to `target` that are there and can be reached. */
+  closestServing(target: Id160, count: number): readonly number[] {
+    return this.#reachable().closest(target, count, () => true);
+  }
+
+  /** Hosts that are there, lowest number first. */
+  *present(): IterableIterator<number> {
+    for (let host = 0; host < this.hosts; host++) if (this.#machines[host] !== undefined) yield host;
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#queue.push(Math.ceil(atMs * 1000), ACTION, 0, 0, 0, run);
+  }
+
+  /** Gives a command to the machine of a host, and wakes it when it must be. */
+  command<T>(host: number, run: (machine: DhtMachine, nowMs: number) => T): T | undefined {
+    const machine = this.#machines[host];
+    if (machine === undefined) return undefined;
+    const result = run(machine, this.nowMs);
+    this.#schedule(host, machine);
+    return result;
+  }
+
+  /** @returns how it sends */
+  addGuest(address: DhtAddress, guest: Guest): (datagram: Uint8Array, to: DhtAddress) => void {
+    const number = this.#guests.push({ guest, address }) - 1;
+    this.#guestAt.set(address.w0, number);
+    return (datagram, to) => this.#send(FIRST_GUEST + number, address, datagram, to);
+  }
+
+  run(untilMs: number): void {
+    const untilUs = untilMs * 1000;
+    while (this.#queue.pop(untilUs)) {
+      const { kind, a, b, c, ref } = this.#queue.event;
+      this.trace.addTime(this.#queue.nowUs);
+      this.trace.add((kind << 28) ^ a);
+      if (kind === DATAGRAM) this.#deliver(a, b, c, ref as Uint8Array);
+      else if (kind === TIMER) this.#fire(a);
+      else if (kind === TURN) this.#turn(a);
+      else (ref as () => void)();
+    }
+    this.#queue.advanceTo(untilUs);
+  }
+
+  /** Those who are there from the start know each other as in a network that has run for long. */
+  #populate(): void {
+    const churn = this.#sessions;
+    const traits = stream(this.options.seed, 'workload', 2);
+    for (let host = 0; host < this.hosts; host++) {
+      const isThere = churn === undefined || host < ROUTERS || traits.next() < Sessions.availability;
+      if (isThere) this.#start(host);
+      if (churn !== undefined && host >= ROUTERS)
+        this.#turnIn(host, isThere ? churn.restOfSessionMs() : churn.restOfAwayMs());
+    }
+    const members = this.#reachable();
+    for (const host of this.present()) {
+      const machine = this.#machines[host] as DhtMachine;
+      const options = clientOptions(this.profile(host), this.options.override);
+      const checkMs = options.maintenance.checkMs;
+      members.table(
+        this.id(host),
+        host,
+        (other) => {
+          // As if heard from some time ago, so that checks come spread out.
+          const agoMs = ((hash3(this.options.seed, host, other) >>> 0) / 2 ** 32) * checkMs;
+          const contact = { id: this.id(other).toBytes(), address: this.#addresses[other] as DhtAddress };
+          machine.insertVerified(contact, this.nowMs - agoMs, this.#network.roundTripMs(host, other));
+        },
+        options.table,
+      );
+      this.#schedule(host, machine);
+    }
+  }
+
+  #reachable(): Population {
+    const members: number[] = [];
+    for (const host of this.present()) if (this.#nats[host] === undefined) members.push(host);
+    const { table } = clientOptions('ours', this.options.override);
+    return new Population(this.options.seed, this.#ids, table, members);
+  }
+
+  #start(host: number): DhtMachine {
+    const { seed, override } = this.options;
+    const machine = new DhtMachine(
+      {
+        ...clientOptions(this.profile(host), override),
+        rng: stream(seed, 'protocol', host * 64 + (this.arrivals % 64)),
+        nodeId: this.id(host).toBytes(),
+      },
+      {
+        send: (datagram, to) => this.#send(host, this.#addresses[host] as DhtAddress, datagram, to),
+      },
+      this.nowMs,
+    );
+    this.#machines[host] = machine;
+    this.#timerUs[host] = Number.POSITIVE_INFINITY;
+    return machine;
+  }
+
+  #turnIn(host: number, afterMs: number): void {
+    this.#queue.push(this.#queue.nowUs + Math.ceil(afterMs * 1000), TURN, host, 0, 0, undefined);
+  }
+
+  /** Somebody leaves without a word, or comes back to where they were. */
+  #turn(host: number): void {
+    const sessions = this.#sessions as Sessions;
+    const machine = this.#machines[host];
+    if (machine !== undefined) {
+      this.#saved.set(host, machine.state(this.nowMs).contacts.slice(0, SAVED_CONTACTS));
+      this.#machines[host] = undefined;
+      this.#turnIn(host, sessions.awayMs());
+      return;
+    }
+    this.arrivals++;
+    const rng = stream(this.options.seed, 'churn', 1 + this.arrivals);
+    const isNew = rng.next() < (this.options.churn?.newIdShare ?? 0);
+    if (isNew) this.#ids[host] = idForAddress(this.#addresses[host] as DhtAddress, rng);
+    const started = this.#start(host);
+    started.bootstrap(
+      {
+        nodes: isNew ? [] : (this.#saved.get(host) ?? []),
+        routers: this.#addresses.slice(0, ROUTERS),
+        onDone: (result) => this.onBootstrap?.(host, result),
+      },
+      this.nowMs,
+    );
+    this.#saved.delete(host);
+    this.#schedule(host, started);
+    this.#turnIn(host, sessions.sessionMs());
+  }
+
+  #send(from: number, source: DhtAddress, datagram: Uint8Array, to: DhtAddress): void {
+    this.datagrams++;
+    const { nowUs } = this.#queue;
+    const sourcePort = this.#nats[from]?.outbound(to.w0, nowUs) ?? source.port;
+    const target = this.#numberOf(to);
+    if (target < 0) return;
+    const travelUs = this.#network.travelUs(from, target, datagram.length, nowUs);
+    if (travelUs < 0) return;
+    const ports = (to.port << 16) | sourcePort;
+    this.#queue.push(nowUs + travelUs, DATAGRAM, target, from, ports, this.#pool.copy(datagram));
+  }
+
+  /** Of the host or guest with this IP address; -1 for nobody. */
+  #numberOf(address: DhtAddress): number {
+    const host = hostOf(address);
+    if (host >= 0) return host < this.hosts ? host : -1;
+    const guest = this.#guestAt.get(address.w0);
+    return guest === undefined ? -1 : FIRST_GUEST + guest;
+  }
+
+  #addressOf(number: number, port: number): DhtAddress {
+    if (number >= FIRST_GUEST) return (this.#guests[number - FIRST_GUEST] as { address: DhtAddress }).address;
+    const address = this.#addresses[number] as DhtAddress;
+    return port === address.port ? address : DhtAddress.v4(address.w0, port);
+  }
+
+  #deliver(target: number, from: number, ports: number, datagram: Uint8Array): void {
+    this.trace.addBytes(datagram);
+    const source = this.#addressOf(from, ports & 0xffff);
+    if (target >= FIRST_GUEST) {
+      this.#guests[target - FIRST_GUEST]?.guest.handleDatagram(datagram, source);
+    } else {
+      const machine = this.#machines[target];
+      if (machine !== undefined && this.#isAdmitted(target, ports >>> 16, source)) {
+        machine.handleDatagram(datagram, source, this.nowMs);
+        this.#schedule(target, machine);
+      }
+    }
+    this.#pool.release(datagram);
+  }
+
+  #isAdmitted(host: number, port: number, source: DhtAddress): boolean {
+    const nat = this.#nats[host];
+    return nat === undefined ? port === SIM_PORT : nat.admits(port, source.w0, this.#queue.nowUs);
+  }
+
+  /** One timer event per host counts: the earliest. A machine that moved its deadline back is asked again then. */
+  #schedule(host: number, machine: DhtMachine): void {
+    const nextMs = machine.nextTimeoutMs();
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    const atUs = Math.max(this.#queue.nowUs + 1, Math.ceil(nextMs * 1000));
+    if (atUs >= (this.#timerUs[host] as number)) return;
+    this.#timerUs[host] = atUs;
+    this.#queue.push(atUs, TIMER, host, 0, 0, undefined);
+  }
+
+  #fire(host: number): void {
+    const machine = this.#machines[host];
+    if (machine === undefined || this.#timerUs[host] !== this.#queue.nowUs) return;
+    this.#timerUs[host] = Number.POSITIVE_INFINITY;
+    if (machine.nextTimeoutMs() <= this.nowMs) machine.handleTimeout(this.nowMs);
+    this.#schedule(host, machine);
+  }
+}
+
+function pickShare<T extends { readonly share: number }>(choices: readonly T[], draw: number): T | undefined {
+  let sum = 0;
+  for (const choice of choices) {
+    sum += choice.share;
+    if (draw < sum) return choice;
+  }
+  return undefined;
+}
