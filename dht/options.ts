@@ -216,9 +216,9 @@ export const TRUSTING_TABLE: TablePolicy = {
 
 export const OUR_MAINTENANCE: MaintenancePolicy = {
   enabled: true,
-  checkMs: 9 * MINUTE_MS,
-  neighbourCheckMs: 4 * MINUTE_MS,
-  selfLookupMs: 10 * MINUTE_MS,
+  checkMs: 12 * MINUTE_MS,
+  neighbourCheckMs: 6 * MINUTE_MS,
+  selfLookupMs: 15 * MINUTE_MS,
   bucketRefreshMs: 15 * MINUTE_MS,
   quarantineMs: 3 * MINUTE_MS,
 };

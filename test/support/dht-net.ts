@@ -137,7 +137,8 @@ export class DhtNet {
     this.#armed.set(node, nextMs);
     this.at(Math.max(nextMs, this.nowMs), () => {
       if (this.#armed.get(node) === nextMs) this.#armed.delete(node);
-      if (node.isUp) node.machine.handleTimeout(this.nowMs);
+      if (!node.isUp) return;
+      node.machine.handleTimeout(this.nowMs);
       this.#arm(node);
     });
   }

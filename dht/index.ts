@@ -1,0 +1,50 @@
+// The public face of the DHT library: the pure machine, the node on real sockets, and the node as a peer source.
+
+export { DhtAddress, type Family } from './address.ts';
+export { type DhtAccess, DhtSource, type DhtSourceOptions } from './dht-source.ts';
+export { publicKeyOf } from './ed25519.ts';
+export { DhtNode, type DhtNodeOptions } from './io/dht-node.ts';
+export { type HostAndPort, PUBLIC_ROUTERS, resolveRouters } from './io/routers.ts';
+export { immutableItem, immutableTarget, mutableTarget, signItem } from './items.ts';
+export { DhtMachine, type DhtOutput, type TableContact } from './machine.ts';
+export {
+  CLIENT_VERSION,
+  type DhtOptions,
+  LOOKUP_PRESETS,
+  type LookupPolicy,
+  type LookupPresetName,
+  NO_LIMITS,
+  type TablePolicy,
+  TRUSTING_TABLE,
+} from './options.ts';
+export type {
+  AnnounceOptions,
+  AnnounceResult,
+  BootstrapOptions,
+  BootstrapResult,
+  DhtContact,
+  DhtItem,
+  DhtOperation,
+  DhtSnapshot,
+  DhtState,
+  DhtStatistics,
+  FamilySnapshot,
+  FindNodeOptions,
+  GetItemOptions,
+  GetItemResult,
+  GetPeersOptions,
+  GetPeersResult,
+  LookupReport,
+  LookupResult,
+  PingResult,
+  PutItemOptions,
+  PutItemResult,
+  QueryTrace,
+  SampleOptions,
+  SampleReply,
+  SampleResult,
+  ScrapeOptions,
+  ScrapeResult,
+  SwarmEstimate,
+} from './results.ts';
+export { decodeState, encodeState } from './state.ts';
