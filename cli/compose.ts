@@ -9,6 +9,8 @@ import { systemClock, systemRng } from '../core/session/system.ts';
 import { parseProxy } from '../core/transport/proxy-url.ts';
 import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
+import { DhtService } from './dht/dht-service.ts';
+import { bootstrapOf, nodeOptions } from './dht/node-options.ts';
 import type { Settings } from './settings/settings.ts';
 import type { Flags } from './spec.ts';
 import { ttVersion } from './version.ts';
@@ -23,12 +25,6 @@ export interface ComposeOptions {
 
 /** Flags of engine parts that this version does not have: an "off" is true already, anything else would be a lie. */
 function refuseMissingFeatures(flags: Flags): void {
-  if (flags.list('bootstrap').length > 0) {
-    throw new UsageError(
-      '--bootstrap: this version of tt has no DHT',
-      'Leave it out; use --peer or --tracker.',
-    );
-  }
   if (flags.choice('tcp') === false) {
     throw new UsageError('--no-tcp: this version of tt speaks TCP only, nothing would be left');
   }
@@ -38,6 +34,7 @@ function refuseMissingFeatures(flags: Flags): void {
 export function composeSession(options: ComposeOptions): SessionApi {
   const { settings, log } = options;
   refuseMissingFeatures(options.flags);
+  const dht = dhtServiceOf(options);
   return new Session({
     portRange: settings.port,
     encryption: settings.encryption,
@@ -48,11 +45,24 @@ export function composeSession(options: ComposeOptions): SessionApi {
     maxPeers: settings.maxPeers,
     stateDir: settings.stateDir,
     log,
-    peerSources: [new TrackerSource({ ...trackerClientOptions(settings), log })],
+    peerSources: [
+      new TrackerSource({ ...trackerClientOptions(settings), log }),
+      ...(dht === undefined ? [] : [dht]),
+    ],
+    ...(dht === undefined ? {} : { dht }),
     ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
     ...(settings.proxy === '' ? {} : { proxy: settings.proxy }),
     ...options.overrides,
   });
+}
+
+/** Its UDP goes through no proxy, so that behind one there is no DHT. */
+function dhtServiceOf({ settings, flags, log }: ComposeOptions): DhtService | undefined {
+  // Told even where the DHT is off: a mistyped address is a mistake either way.
+  bootstrapOf(flags);
+  if (!settings.dht || settings.proxy !== '') return undefined;
+  const bindAddresses = settings.interface === '' ? undefined : interfaceAddresses(settings.interface);
+  return new DhtService({ node: nodeOptions({ settings, flags, bindAddresses, log }), log });
 }
 
 /** How trackers are spoken to under these settings; also for `tt tracker announce` and `scrape`. */

@@ -43,6 +43,28 @@ const PEER_FLAG: FlagSpec = {
   repeat: true,
 };
 
+const BOOTSTRAP_FLAG: FlagSpec = {
+  flags: '--bootstrap <host:port>',
+  summary: 'enter the DHT through this node instead of the well-known ones (repeatable)',
+  repeat: true,
+};
+
+const INTERFACE_FLAG: FlagSpec = {
+  flags: '--interface <name>',
+  summary: 'use only this network interface: its name or its address',
+};
+
+/** The sockets of a `tt dht` command. */
+export const DHT_SOCKET_FLAGS: readonly FlagSpec[] = [
+  { flags: '-4, --ipv4', summary: 'the IPv4 DHT only (default: both)' },
+  { flags: '-6, --ipv6', summary: 'the IPv6 DHT only' },
+  INTERFACE_FLAG,
+  { flags: '--read-only', summary: 'ask, never answer (BEP 43): what all of these but `node` do anyway' },
+];
+
+/** How a `tt dht` command takes part in the DHT. */
+export const DHT_FLAGS: readonly FlagSpec[] = [BOOTSTRAP_FLAG, ...DHT_SOCKET_FLAGS];
+
 export const NETWORK_FLAGS: FlagGroup = {
   title: 'Network',
   flags: [
@@ -50,7 +72,7 @@ export const NETWORK_FLAGS: FlagGroup = {
       flags: '-p, --port <port>',
       summary: 'listen here: a port, a range like 6881-6889, or 0 for any (default: 6891-6999)',
     },
-    { flags: '--interface <name>', summary: 'use only this network interface: its name or its address' },
+    INTERFACE_FLAG,
     {
       flags: '--proxy <url>',
       summary: 'socks5://[user:password@]host:port for everything; what cannot go through it is off',
@@ -72,16 +94,12 @@ export const NETWORK_FLAGS: FlagGroup = {
     { flags: '--pex', summary: 'exchange peers with peers', isHidden: true },
     { flags: '--no-lsd', summary: 'do not look for peers on the local network' },
     { flags: '--lsd', summary: 'look for peers on the local network', isHidden: true },
-    { flags: '--no-dht', summary: 'accepted: this version has no DHT to turn off' },
+    { flags: '--no-dht', summary: 'do not look for peers in the DHT' },
+    { flags: '--dht', summary: 'look for peers in the DHT', isHidden: true },
+    BOOTSTRAP_FLAG,
     { flags: '--no-utp', summary: 'accepted: this version has no uTP to turn off' },
     { flags: '--no-port-map', summary: 'accepted: this version maps no ports' },
     { flags: '--no-tcp', summary: 'refused: this version has TCP only', isHidden: true },
-    {
-      flags: '--bootstrap <host:port>',
-      summary: 'refused: this version has no DHT',
-      repeat: true,
-      isHidden: true,
-    },
   ],
 };
 

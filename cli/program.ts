@@ -1,6 +1,14 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
-import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
-import type { ArgumentSpec, CommandSpec } from './spec.ts';
+import {
+  DHT_FLAGS,
+  DHT_SOCKET_FLAGS,
+  NETWORK_FLAGS,
+  OUTPUT_FLAGS,
+  STATE_DIR_FLAG,
+  STOP_SEEDING_FLAGS,
+  TIMEOUT_FLAG,
+} from './flags.ts';
+import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
 const SOURCE_SUMMARY = '.torrent file, magnet link, info hash, http(s) URL, or - for stdin';
 
@@ -281,6 +289,182 @@ const tracker: CommandSpec = {
   ],
 };
 
+const DHT_PORT_FLAG: FlagSpec = {
+  flags: '-p, --port <port>',
+  summary: 'UDP port to ask from (default: any)',
+};
+
+const HASH: ArgumentSpec = {
+  name: 'hash',
+  summary: 'info hash, magnet link or .torrent file',
+  completes: 'torrent',
+};
+
+const dht: CommandSpec = {
+  name: 'dht',
+  group: TOOLS,
+  summary: 'ask the DHT, or take part in it',
+  commands: [
+    {
+      name: 'node',
+      summary: 'run a DHT node until told to stop, with live statistics',
+      details: 'Its nodes are kept between runs, in the folder that `tt config` calls cache-dir.',
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            { ...DHT_PORT_FLAG, summary: 'UDP port, a range, or 0 for any (default: 6891-6999)' },
+            ...DHT_FLAGS,
+            { ...TIMEOUT_FLAG, summary: 'stop after this long, exit code 0' },
+          ],
+        },
+      ],
+      examples: [
+        ['tt dht node', 'until Ctrl-C'],
+        ['tt dht node --interface 127.0.0.1 --port 6881 --bootstrap 127.0.0.1:6882', 'a network of your own'],
+        ['tt dht node --events --timeout 1m', 'statistics as NDJSON, every second'],
+      ],
+      load: () => import('./commands/dht-node.ts'),
+    },
+    {
+      name: 'lookup',
+      summary: 'find the live nodes closest to an id',
+      args: [{ name: 'id', summary: '40 hex digits' }],
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            {
+              flags: '--trace',
+              summary: 'every query: when, why, what came of it; and a picture of the path',
+            },
+            DHT_PORT_FLAG,
+            ...DHT_FLAGS,
+            TIMEOUT_FLAG,
+          ],
+        },
+      ],
+      examples: [
+        ['tt dht lookup 0123456789abcdef0123456789abcdef01234567 --trace', 'how the answer was found'],
+      ],
+      load: () => import('./commands/dht-lookup.ts'),
+    },
+    {
+      name: 'get-peers',
+      summary: 'who has a torrent: each peer printed as it is found',
+      args: [HASH],
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            { flags: '--enough <count>', summary: 'stop as soon as so many are known' },
+            { flags: '--no-seeds', summary: 'ask for those who still download (BEP 33)' },
+            DHT_PORT_FLAG,
+            ...DHT_FLAGS,
+            TIMEOUT_FLAG,
+          ],
+        },
+      ],
+      examples: [
+        ['tt dht get-peers ubuntu.torrent', 'all that the closest nodes know'],
+        ["tt dht get-peers 'magnet:?xt=urn:btih:...' --enough 10 --json", 'ten will do'],
+      ],
+      load: () => import('./commands/dht-get-peers.ts'),
+    },
+    {
+      name: 'announce',
+      summary: 'tell the DHT that this address has a torrent',
+      details: 'Once: nodes forget it after 30 minutes. `tt seed` and `tt download` announce by themselves.',
+      args: [HASH],
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            { flags: '-p, --port <port>', summary: 'the TCP port that peers shall connect to' },
+            { flags: '--implied-port', summary: 'let them take the UDP port that they see instead' },
+            { flags: '--seed', summary: 'say that everything is there (BEP 33)' },
+            ...DHT_FLAGS,
+            TIMEOUT_FLAG,
+          ],
+        },
+      ],
+      examples: [['tt dht announce ubuntu.torrent --port 6891 --seed', 'somebody else serves it on 6891']],
+      load: () => import('./commands/dht-announce.ts'),
+    },
+    {
+      name: 'ping',
+      summary: 'is a node there, which one, and how far away',
+      args: [{ name: 'host:port', summary: 'address of a node', isVariadic: true }],
+      flagGroups: [{ title: 'DHT', flags: [DHT_PORT_FLAG, ...DHT_SOCKET_FLAGS, TIMEOUT_FLAG] }],
+      examples: [['tt dht ping router.bittorrent.com:6881', 'also says as what address it sees us']],
+      load: () => import('./commands/dht-ping.ts'),
+    },
+    {
+      name: 'get',
+      summary: 'fetch a stored item, checked against its hash or signature (BEP 44)',
+      args: [{ name: 'target', summary: 'target (40 hex digits) or public key of a mutable item (64)' }],
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            { flags: '--salt <text>', summary: 'salt of a mutable item' },
+            DHT_PORT_FLAG,
+            ...DHT_FLAGS,
+            TIMEOUT_FLAG,
+          ],
+        },
+      ],
+      examples: [['tt dht get e5f96f6f38320f0f33959cb4d3d656452117aadb', 'the value goes to stdout']],
+      load: () => import('./commands/dht-get.ts'),
+    },
+    {
+      name: 'put',
+      summary: 'store an item; with a key, one that can be changed later (BEP 44)',
+      args: [{ name: 'value', summary: 'text, or - for stdin; at most 1000 bytes as bencode' }],
+      flagGroups: [
+        {
+          title: 'DHT',
+          flags: [
+            {
+              flags: '--key <file>',
+              summary: 'sign with the private key in this file, made if there is none: a mutable item',
+              completes: 'file',
+            },
+            { flags: '--salt <text>', summary: 'one key, several items: tells them apart' },
+            { flags: '--seq <number>', summary: 'sequence number (default: one more than the DHT holds)' },
+            { flags: '--cas <number>', summary: 'only over the version with this sequence number' },
+            { flags: '--bencode', summary: 'the value is bencode already' },
+            DHT_PORT_FLAG,
+            ...DHT_FLAGS,
+            TIMEOUT_FLAG,
+          ],
+        },
+      ],
+      examples: [
+        ["tt dht put 'Hello World!'", 'prints the target to get it by'],
+        ['tt dht put v2 --key my.key --salt news', 'the same target as the version before'],
+      ],
+      load: () => import('./commands/dht-put.ts'),
+    },
+    {
+      name: 'sample',
+      summary: 'info hashes that the nodes around an id store (BEP 51)',
+      args: [{ name: 'target', summary: '40 hex digits (default: a random id)', isOptional: true }],
+      flagGroups: [{ title: 'DHT', flags: [DHT_PORT_FLAG, ...DHT_FLAGS, TIMEOUT_FLAG] }],
+      examples: [['tt dht sample', 'what is shared around a random place']],
+      load: () => import('./commands/dht-sample.ts'),
+    },
+    {
+      name: 'scrape',
+      summary: 'about how many seeds and peers a torrent has (BEP 33)',
+      args: [HASH],
+      flagGroups: [{ title: 'DHT', flags: [DHT_PORT_FLAG, ...DHT_FLAGS, TIMEOUT_FLAG] }],
+      examples: [['tt dht scrape ubuntu.torrent', 'the estimate and its error']],
+      load: () => import('./commands/dht-scrape.ts'),
+    },
+  ],
+};
+
 const demo: CommandSpec = {
   name: 'demo',
   group: TOOLS,
@@ -325,7 +509,7 @@ const completion: CommandSpec = {
 export const PROGRAM: CommandSpec = {
   name: 'tt',
   summary: 'A BitTorrent client for the command line.',
-  commands: [download, seed, list, create, info, metadata, verify, tracker, demo, config, completion],
+  commands: [download, seed, list, create, info, metadata, verify, tracker, dht, demo, config, completion],
 };
 
 export const COMMON_FLAGS = OUTPUT_FLAGS;

@@ -106,7 +106,9 @@ export class FamilyState {
         return;
       const id = Id160.read(bytes, span.start);
       if (!this.#table.isWanted(id, from) || this.isLiar(from, nowMs)) return;
-      this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });
+      // Within one network there is no NAT whose mapping could lapse: due at once, before all others.
+      if (from.scope !== 'global') this.quarantine.unshift({ id, address: from, dueMs: nowMs });
+      else this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });
     } else this.#table.offer(Id160.read(bytes, span.start), from, 0, nowMs);
   }
 

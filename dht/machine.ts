@@ -318,6 +318,7 @@ export class DhtMachine {
       return;
     }
     family.handleQuery(message, from, nowMs);
+    this.#maintenance.get(from.family)?.releaseQuarantine(nowMs);
   }
 
   /** BEP 32: a reply over one family may name nodes of the other; taken up only while that table is nearly empty. */

@@ -94,6 +94,8 @@ export class Maintenance implements QueryOwner {
   #fire(nowMs: number): void {
     const { maintenance } = this.#context.parts;
     const { table } = this.#family;
+    // Also while the table is empty: the first node of a network knows only who asks it.
+    this.releaseQuarantine(nowMs);
     if (table.size === 0) {
       if (nowMs >= this.#rejoinAtMs) {
         this.#rejoinAtMs = nowMs + this.#rejoinMs;
@@ -108,7 +110,6 @@ export class Maintenance implements QueryOwner {
       this.#selfLookupAtMs = nowMs;
       this.#events.lookupSelf(nowMs);
     }
-    this.#releaseQuarantine(nowMs);
     const nextCheckMs = this.#check(nowMs);
     const nextReleaseMs = this.#family.quarantine[0]?.dueMs ?? Number.POSITIVE_INFINITY;
     const nextMs = Math.min(
@@ -120,8 +121,10 @@ export class Maintenance implements QueryOwner {
     this.#context.timers.set(this.#timer, Math.max(nowMs + PAUSE_MS, nextMs));
   }
 
-  #releaseQuarantine(nowMs: number): void {
+  /** Asks those whose time has come whether they are there. */
+  releaseQuarantine(nowMs: number): void {
     const { quarantine, table } = this.#family;
+    if (!this.#context.parts.maintenance.enabled) return;
     while (quarantine.length > 0 && (quarantine[0]?.dueMs as number) <= nowMs) {
       const node = quarantine.shift();
       if (node !== undefined && table.isWanted(node.id, node.address))

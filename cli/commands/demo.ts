@@ -146,6 +146,7 @@ function demoSession(context: CommandContext, stateDir: string, limits: Partial<
     proxy: '',
     interface: LOOPBACK,
     lsd: false,
+    dht: false,
     stateDir,
   };
   return composeSession({ settings, flags: context.flags, log: context.log, overrides: { ipv6: false } });

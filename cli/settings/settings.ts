@@ -34,9 +34,12 @@ export interface Settings {
   readonly preallocate: (typeof PREALLOCATE_CHOICES)[number];
   readonly pex: boolean;
   readonly lsd: boolean;
+  readonly dht: boolean;
   readonly color: (typeof COLOR_CHOICES)[number];
   /** Absolute. */
   readonly stateDir: string;
+  /** Absolute: what can be lost without harm, such as the nodes of the DHT. */
+  readonly cacheDir: string;
   /** Empty: none. */
   readonly logFile: string;
 }
@@ -83,8 +86,10 @@ const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   preallocate: { default: 'none', parse: parseChoice(PREALLOCATE_CHOICES) },
   pex: { default: 'true', parse: parseOnOff },
   lsd: { default: 'true', parse: parseOnOff },
+  dht: { default: 'true', parse: parseOnOff },
   color: { default: 'auto', parse: parseChoice(COLOR_CHOICES) },
   stateDir: { default: '', parse: anyText, isPath: true },
+  cacheDir: { default: '', parse: anyText, isPath: true },
   logFile: { default: '', parse: anyText, isPath: true },
 };
 
@@ -128,7 +133,8 @@ export async function resolveSettings(inputs: SettingInputs): Promise<ResolvedSe
     if (!parsed.ok)
       throw new UsageError(`${origin.from}: "${origin.text}" is refused: ${parsed.reason.what}`);
     const base = origin.source === 'file' ? path.dirname(paths.configFile) : inputs.cwd;
-    const fallback = name === 'stateDir' && parsed.value === '' ? paths.state : parsed.value;
+    const usual = name === 'stateDir' ? paths.state : name === 'cacheDir' ? paths.cache : '';
+    const fallback = parsed.value === '' ? usual : parsed.value;
     const isRelative = spec.isPath === true && typeof fallback === 'string' && fallback !== '';
     values[name] = isRelative ? path.resolve(base, fallback) : fallback;
     origins[name] = origin;

@@ -63,6 +63,14 @@ export interface PeerSearch {
   stop(timeoutMs: number): Promise<void>;
 }
 
+/** The DHT node beside a session (BEP 5): peers tell each other where theirs listen. */
+export interface DhtNeighbour {
+  /** UDP port of our node; 0 while there is none. */
+  port(): number;
+  /** A peer's node, not yet verified. */
+  addNode(endpoint: Endpoint): void;
+}
+
 export interface PeerSource {
   readonly kind: PeerOrigin;
   /** @returns undefined when this source has nothing for the torrent (no trackers; private) */

@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Rng } from '../../core/base/clock.ts';
-import type { DhtAddress, Family } from '../address.ts';
+import { DhtAddress, type Family } from '../address.ts';
 import { DhtMachine } from '../machine.ts';
 import type { DhtOptions } from '../options.ts';
 import type { BootstrapResult, DhtContact } from '../results.ts';
@@ -125,6 +125,12 @@ export class DhtNode {
   /** Port of the socket of the family; undefined without one. */
   port(family: Family): number | undefined {
     return this.#shell.port(family);
+  }
+
+  /** A node that somebody named; not an IP address: ignored. */
+  addNode(endpoint: HostAndPort): void {
+    const address = DhtAddress.of(endpoint);
+    if (address !== undefined) this.run((machine, nowMs) => machine.addNode(address, nowMs));
   }
 
   /** Sends something else over the shared socket. */

@@ -34,6 +34,8 @@ export function makePlace(): Place {
   const started: RunningProcess[] = [];
   const env = {
     TT_HOME: `${dir.path}/home`,
+    // Nothing leaves this machine: who tests the DHT says --dht and --bootstrap.
+    TT_DHT: 'false',
     COLUMNS: undefined,
     NO_COLOR: undefined,
     FORCE_COLOR: undefined,

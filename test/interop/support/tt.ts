@@ -45,6 +45,8 @@ const CLEAN_ENVIRONMENT = {
   VITEST_POOL_ID: undefined,
   TEST: undefined,
   FORCE_COLOR: undefined,
+  // Who tests the DHT says --dht.
+  TT_DHT: 'false',
 };
 
 /** Starts `tt ...args` with a TT_HOME of its own. */
@@ -146,7 +148,7 @@ export class TtClient implements Client {
       host,
       '--encryption',
       ENCRYPTION[this.#options.encryption],
-      // Of --no-lsd and --lsd the last one counts.
+      // Of --no-lsd and --lsd the last one counts, and so for the DHT.
       '--no-lsd',
       '--no-dht',
       '--no-port-map',
