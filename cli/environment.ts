@@ -1,4 +1,5 @@
 // Everything the program takes from the world around it, as one value: a test runs the whole program with its own.
+import { isatty } from 'node:tty';
 
 /** The part of a tty or pipe that we write to. */
 export interface OutputStream {
@@ -6,6 +7,12 @@ export interface OutputStream {
   on(event: 'error' | 'resize', listener: (error: Error & { code?: string }) => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+}
+
+/** Both ends of a terminal: what a full screen needs. */
+export interface Terminal {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
 }
 
 export interface Environment {
@@ -16,6 +23,8 @@ export interface Environment {
   readonly stdin: AsyncIterable<Uint8Array>;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
+  /** undefined unless stdin and stdout are both a terminal. */
+  readonly terminal?: Terminal | undefined;
   /** @returns a function that unsubscribes */
   onSignal(signal: NodeJS.Signals, listener: () => void): () => void;
   /** Leaves at once, whatever is under way. */
@@ -24,8 +33,23 @@ export interface Environment {
   nowMs(): number;
 }
 
+/** Asked of the descriptors: looking at process.stdin would open it. */
+function terminalOfProcess(): Terminal | undefined {
+  if (!isatty(STDIN) || !isatty(STDOUT)) return undefined;
+  return {
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: process.stdout,
+  };
+}
+
+const STDIN = 0;
+const STDOUT = 1;
+
 export function processEnvironment(): Environment {
   return {
+    terminal: terminalOfProcess(),
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),

@@ -12,6 +12,8 @@ export const OUTPUT_FLAGS: FlagGroup = {
       summary: 'say more; -vv details and stack traces, -vvv everything',
       counts: true,
     },
+    { flags: '--no-screen', summary: 'a progress line instead of the full screen' },
+    { flags: '--screen', summary: 'the full screen even where CI is set', isHidden: true },
     { flags: '--log-file <file>', summary: 'append the log, with times, to this file', completes: 'file' },
     {
       flags: '--color <when>',

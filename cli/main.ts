@@ -8,6 +8,7 @@ import type { Outcome } from './outcome.ts';
 import { Console } from './output/console.ts';
 import { openLogSink } from './output/log-sink.ts';
 import { Output, type OutputMode } from './output/output.ts';
+import { restoreTerminal } from './output/terminal-hold.ts';
 import { COMMON_FLAGS, PROGRAM } from './program.ts';
 import { rootHelp } from './root-help.ts';
 import { readConfigFile, resolveSettings } from './settings/settings.ts';
@@ -30,6 +31,7 @@ const KEEP_ALIVE_MS = 60_000;
 
 /** A bug: say so in the form that was asked for, and end. Nothing can be trusted enough to go on. */
 function crash(environment: Environment, error: unknown): void {
+  restoreTerminal();
   const console = new Console(environment, 'auto');
   // Below whatever live line was there.
   if (console.isLive) console.err('');
@@ -160,6 +162,7 @@ function modeOf(flags: Flags): OutputMode {
     isEvents: flags.isOn('events'),
     isQuiet: flags.isOn('quiet'),
     verbose: flags.count('verbose'),
+    screen: flags.choice('screen'),
   };
 }
 

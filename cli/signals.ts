@@ -1,4 +1,5 @@
 // SIGINT, SIGTERM and SIGHUP: the first asks for a clean end, the second leaves at once, and five seconds are all a clean end gets.
+import { OperationError } from '../core/base/result.ts';
 import type { Environment } from './environment.ts';
 import { type ExitReason, exitCodeOf } from './exit-codes.ts';
 
@@ -42,9 +43,14 @@ export class Interrupts {
     return this.first;
   }
 
-  /** Ends the command cleanly without a signal: nobody reads what it writes. */
+  /** Ctrl-C as a key: a terminal in raw mode sends no signal. */
+  interrupt(): void {
+    this.handleSignal('interrupted');
+  }
+
+  /** Ends the command cleanly without a signal: nobody reads what it writes, or `q` was pressed. */
   stop(): void {
-    this.controller.abort();
+    this.controller.abort(new OperationError('unfinished', 'stopped before everything was there'));
   }
 
   /** Resolves when the command should end. */

@@ -190,24 +190,29 @@ async function download(
   const session = demoSession(context, path.join(root, 'state'), {});
   const startedAtMs = nowMs();
   const job = new Job('download', { isWanted: false, ratio: undefined, timeMs: undefined }, startedAtMs);
-  return runSession(context, session, async () => {
-    const unwatch = watchJobs(session, [job], nowMs);
-    let peersUsed = 0;
-    job.whenComplete((torrent) => {
-      peersUsed = torrent.peers.filter((peer) => peer.downloadedBytes > 0).length;
-    });
-    try {
-      job.infoHash = toHex(metainfo.infoHash);
-      await session.add({ source: { metainfo }, directory: path.join(root, 'download') });
-      const ended = await waitFor(context, job.finished, DOWNLOAD_TIMEOUT_MS);
-      context.interrupts.signal.throwIfAborted();
-      if (job.failure !== undefined) {
-        throw new OperationError('unexpected', `the demo's download failed: ${job.failure.message}`);
+  return runSession(
+    context,
+    session,
+    async () => {
+      const unwatch = watchJobs(session, [job], nowMs);
+      let peersUsed = 0;
+      job.whenComplete((torrent) => {
+        peersUsed = torrent.peers.filter((peer) => peer.downloadedBytes > 0).length;
+      });
+      try {
+        job.infoHash = toHex(metainfo.infoHash);
+        await session.add({ source: { metainfo }, directory: path.join(root, 'download') });
+        const ended = await waitFor(context, job.finished, DOWNLOAD_TIMEOUT_MS);
+        context.interrupts.signal.throwIfAborted();
+        if (job.failure !== undefined) {
+          throw new OperationError('unexpected', `the demo's download failed: ${job.failure.message}`);
+        }
+        if (ended === 'timeout') throw new OperationError('timeout', "the demo's download did not finish");
+        return { elapsedMs: (job.completedAtMs as number) - startedAtMs, peersUsed };
+      } finally {
+        unwatch();
       }
-      if (ended === 'timeout') throw new OperationError('timeout', "the demo's download did not finish");
-      return { elapsedMs: (job.completedAtMs as number) - startedAtMs, peersUsed };
-    } finally {
-      unwatch();
-    }
-  });
+    },
+    {},
+  );
 }

@@ -1,7 +1,7 @@
 // `tt download SOURCE...`: everything into one session; ends when all of it is there, or as the flags say.
 import { stat } from 'node:fs/promises';
 import { toHex } from '../../core/base/ids.ts';
-import { OperationError } from '../../core/base/result.ts';
+import { OperationError, UsageError } from '../../core/base/result.ts';
 import { CUT_SHORT_HINT, looksCutShort } from '../../core/metainfo/magnet.ts';
 import type { SessionApi } from '../../core/session/session-api.ts';
 import { composeSession } from '../compose.ts';
@@ -103,14 +103,30 @@ export async function run(context: CommandContext): Promise<Outcome> {
 
   let ended: 'done' | 'timeout' | 'stopped' = 'done';
   if (loaded.length > 0) {
-    ended = await runSession(context, session, async () => {
-      const hooks: Promise<void>[] = [];
-      const unwatch = watchJobs(session, jobs, nowMs);
-      for (const job of jobs) {
-        job.whenComplete((torrent) => {
-          if (onDone.length > 0) hooks.push(runOnDone(context, onDone, torrent));
-        });
+    const hooks: Promise<void>[] = [];
+    const watchDone = (job: Job): void =>
+      job.whenComplete((torrent) => {
+        if (onDone.length > 0) hooks.push(runOnDone(context, onDone, torrent));
+      });
+    const addFromScreen = async (source: string): Promise<void> => {
+      const job = new Job(source, until, nowMs());
+      const [added] = await prepare(context, [job]);
+      const isHere = ({ infoHash }: { infoHash: string }): boolean =>
+        added !== undefined && infoHash === infoHashOf(added.loaded);
+      if (session.snapshot().torrents.some(isHere)) throw new UsageError(`${source} is here already`);
+      if (added !== undefined) {
+        jobs.push(job);
+        watchDone(job);
+        await addTorrent(context, session, added);
       }
+      if (job.failure === undefined) return;
+      // Told at the screen; what the command was started for has its own exit code.
+      if (jobs.includes(job)) jobs.splice(jobs.indexOf(job), 1);
+      throw new UsageError(job.failure.message);
+    };
+    const work = async (): Promise<'done' | 'timeout' | 'stopped'> => {
+      const unwatch = watchJobs(session, jobs, nowMs);
+      for (const job of jobs) watchDone(job);
       try {
         await Promise.all(loaded.map((each) => addTorrent(context, session, each)));
         return await waitForJobs(context, jobs, timeoutMs);
@@ -118,9 +134,18 @@ export async function run(context: CommandContext): Promise<Outcome> {
         unwatch();
         await Promise.all(hooks);
       }
-    });
+    };
+    ended = await runSession(context, session, work, { add: addFromScreen });
   }
   return outcomeOf(context, jobs, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
+}
+
+/** Also of those that were added meanwhile. */
+async function allFinished(jobs: readonly Job[]): Promise<void> {
+  for (let waited = 0; waited < jobs.length; ) {
+    waited = jobs.length;
+    await Promise.all(jobs.map((job) => job.finished));
+  }
 }
 
 /** --timeout is for getting complete; what seeds afterwards has its own limits. */
@@ -129,7 +154,7 @@ async function waitForJobs(
   jobs: readonly Job[],
   timeoutMs: number | undefined,
 ): Promise<'done' | 'timeout' | 'stopped'> {
-  const all = Promise.all(jobs.map((job) => job.finished));
+  const all = allFinished(jobs);
   const ended = await waitFor(context, all, timeoutMs);
   const isComplete = jobs.every((job) => job.isComplete || job.failure !== undefined);
   return ended === 'timeout' && isComplete ? waitFor(context, all, undefined) : ended;

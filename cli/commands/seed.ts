@@ -110,16 +110,21 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const magnets = new Map<Job, string>();
   let ended: 'done' | 'timeout' | 'stopped' = 'done';
   if (contents.length > 0) {
-    ended = await runSession(context, session, async () => {
-      const unwatch = watchJobs(session, jobs, nowMs);
-      try {
-        for (const content of contents) announceWhenReady(context, session, content, magnets);
-        await Promise.all(contents.map((content) => addSeed(context, session, content)));
-        return await waitFor(context, Promise.all(jobs.map((job) => job.finished)), timeoutMs);
-      } finally {
-        unwatch();
-      }
-    });
+    ended = await runSession(
+      context,
+      session,
+      async () => {
+        const unwatch = watchJobs(session, jobs, nowMs);
+        try {
+          for (const content of contents) announceWhenReady(context, session, content, magnets);
+          await Promise.all(contents.map((content) => addSeed(context, session, content)));
+          return await waitFor(context, Promise.all(jobs.map((job) => job.finished)), timeoutMs);
+        } finally {
+          unwatch();
+        }
+      },
+      {},
+    );
   }
   return outcomeOf(context, jobs, magnets, ended === 'timeout');
 }

@@ -7,6 +7,8 @@ import { truncateText } from './text.ts';
 const DEFAULT_COLUMNS = 80;
 /** Below this nothing readable is left; above it a line is only harder to follow. */
 const LEAST_COLUMNS = 20;
+/** What waits while a full screen has the terminal: the newest, as in a scrollback. */
+const MOST_HELD_LINES = 200;
 const ERASE_LINE = '\u001b[K';
 const ERASE_BELOW = '\u001b[J';
 
@@ -17,13 +19,19 @@ export class Console {
   readonly errStyle: Style;
   /** Whether live lines are possible on stderr. */
   readonly isLive: boolean;
+  /** What --color says. */
+  readonly color: 'auto' | 'always' | 'never';
   private readonly environment: Environment;
   private readonly deaf = new Set<OutputStream>();
   private liveLines: readonly string[] = [];
+  /** Set while a full screen has the terminal: sees each line; the line itself waits. */
+  private onHeldLine: ((text: string) => void) | undefined;
+  private held: { readonly stream: OutputStream; readonly text: string }[] = [];
   private onReaderGone: (() => void) | undefined;
 
   constructor(environment: Environment, color: 'auto' | 'always' | 'never') {
     this.environment = environment;
+    this.color = color;
     const { env, stdout, stderr } = environment;
     this.outStyle = styleFor({ choice: color, env, isTty: stdout.isTTY === true });
     this.errStyle = styleFor({ choice: color, env, isTty: stderr.isTTY === true });
@@ -40,6 +48,18 @@ export class Console {
   whenReaderGone(listener: () => void): void {
     this.onReaderGone = listener;
     if (this.deaf.has(this.environment.stdout)) listener();
+  }
+
+  /** From now on lines wait instead of being written into a full screen; `onLine` may show them there. */
+  divert(onLine: (text: string) => void): void {
+    this.clearLive();
+    this.onHeldLine = onLine;
+  }
+
+  /** Writes what has waited. */
+  release(): void {
+    this.onHeldLine = undefined;
+    for (const { stream, text } of this.held.splice(0)) this.write(stream, text);
   }
 
   /** Columns of stderr: what a live line may use. */
@@ -73,7 +93,7 @@ export class Console {
 
   /** Replaces the live lines; each is cut to the width. Without a terminal nothing happens. */
   live(lines: readonly string[]): void {
-    if (!this.isLive) return;
+    if (!this.isLive || this.onHeldLine !== undefined) return;
     // The last column stays free: some terminals wrap as soon as it is written.
     const width = this.columns - 1;
     const cut = lines.map((line) => truncateText(line, width));
@@ -110,6 +130,20 @@ export class Console {
   }
 
   private write(stream: OutputStream, text: string): void {
+    if (this.onHeldLine !== undefined && stream.isTTY === true) {
+      this.hold(stream, text);
+      return;
+    }
     if (!this.deaf.has(stream)) stream.write(text);
+  }
+
+  private hold(stream: OutputStream, text: string): void {
+    this.held.push({ stream, text });
+    // A result is never dropped, chatter may be.
+    if (this.held.length > MOST_HELD_LINES) {
+      const oldest = this.held.findIndex((each) => each.stream === this.environment.stderr);
+      if (oldest >= 0) this.held.splice(oldest, 1);
+    }
+    for (const line of text.trimEnd().split('\n')) this.onHeldLine?.(line);
   }
 }

@@ -2,10 +2,13 @@
 import type { Environment } from '../environment.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import type { Failure, Outcome } from '../outcome.ts';
+import type { ScreenControl } from '../ui/model.ts';
 import type { Console } from './console.ts';
 import { EventsMeter, EventsRenderer, SCHEMA } from './events-renderer.ts';
 import { PlainMeter, PlainRenderer } from './plain-renderer.ts';
 import { type Meter, quietMeter, quietRenderer, type Renderer } from './renderer.ts';
+import { wantsColor } from './style.ts';
+import { holdTerminal } from './terminal-hold.ts';
 import { safeJson, safeText } from './text.ts';
 
 export interface OutputMode {
@@ -15,6 +18,13 @@ export interface OutputMode {
   readonly isEvents: boolean;
   readonly isQuiet: boolean;
   readonly verbose: number;
+  /** --screen or --no-screen; undefined: wherever it fits. */
+  readonly screen?: boolean | undefined;
+}
+
+/** Terminals of build machines are for logs. */
+function isCi(value: string | undefined): boolean {
+  return value !== undefined && value !== '' && value !== '0' && value !== 'false';
 }
 
 /** -vv and more: stack traces with errors. */
@@ -35,10 +45,28 @@ export class Output {
     return this.mode.isJson || this.mode.isEvents;
   }
 
-  renderer(): Renderer {
+  /** @param control what a full screen may ask for; without it there is none */
+  async renderer(control?: ScreenControl): Promise<Renderer> {
     if (this.mode.isEvents) return new EventsRenderer(this.console);
     if (this.wantsNoProgress()) return quietRenderer;
-    return new PlainRenderer(this.console);
+    const { terminal, env } = this.environment;
+    if (control === undefined || terminal === undefined || !this.wantsScreen())
+      return new PlainRenderer(this.console);
+    const { ScreenRenderer } = await import('./screen-renderer.ts');
+    return new ScreenRenderer({
+      console: this.console,
+      terminal,
+      control,
+      hasColor: wantsColor({ choice: this.console.color, env, isTty: true }),
+      nowMs: () => this.environment.nowMs(),
+      onTerminalHeld: holdTerminal,
+    });
+  }
+
+  private wantsScreen(): boolean {
+    const { env } = this.environment;
+    if (this.mode.isJson || env['TERM'] === 'dumb') return false;
+    return this.mode.screen ?? !isCi(env['CI']);
   }
 
   meter(label: string): Meter {

@@ -39,6 +39,12 @@ const COLOR_STYLE: Style = {
   green: sgr(32, 39),
 };
 
+/** Text of ours without the styles above. */
+export function stripStyle(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: styles are made of them
+  return text.replace(/\u001b\[[0-9;]*m/g, '');
+}
+
 export function styleFor(inputs: ColorInputs): Style {
   return wantsColor(inputs) ? COLOR_STYLE : NO_STYLE;
 }

@@ -64,6 +64,8 @@ export class Job {
     if (event.torrent !== this.infoHash) return;
     if (event.kind === 'first-byte') this.firstByteAtMs ??= nowMs;
     if (event.kind === 'error') this.fail(event.error);
+    // Removed by somebody at the screen, or the session ends.
+    if (event.kind === 'stopped') this.resolveFinished();
   }
 
   /** To be called with fresh pictures: after events, and every second while it seeds. */

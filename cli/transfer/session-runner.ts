@@ -1,17 +1,31 @@
 // Runs a session for a command: starts it, shows it through the renderer the flags ask for, and closes it whatever happens.
-import type { SessionApi } from '../../core/session/session-api.ts';
+import type { Command, SessionApi } from '../../core/session/session-api.ts';
 import type { CommandContext } from '../context.ts';
 import { logEvent } from './event-log.ts';
 
 /** Trackers get this long to hear our goodbye; less than the hard stop after a signal. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
+export interface ScreenWishes {
+  /** Adds what somebody pasted into the screen. */
+  readonly add?: (source: string) => Promise<void>;
+}
+
+/** @param screen given where a full screen may be shown */
 export async function runSession<T>(
   context: CommandContext,
   session: SessionApi,
   work: () => Promise<T>,
+  screen?: ScreenWishes,
 ): Promise<T> {
-  const renderer = context.output.renderer();
+  const { interrupts } = context;
+  const control = screen && {
+    command: (command: Command) => session.command(command),
+    add: screen.add,
+    quit: () => interrupts.stop(),
+    interrupt: () => interrupts.interrupt(),
+  };
+  const renderer = await context.output.renderer(control);
   const unsubscribe = session.subscribe((event) => {
     renderer.handleEvent(event);
     logEvent(context.log, event);

@@ -149,6 +149,14 @@ export class AvailabilityOrder {
     return (this.#availability[piece] as number) + this.#seeds;
   }
 
+  /** Peers that have each piece, 255 for more; a copy. */
+  availabilityBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.pieceCount);
+    for (let piece = 0; piece < bytes.length; piece++)
+      bytes[piece] = Math.min(0xff, this.availabilityOf(piece));
+    return bytes;
+  }
+
   /** Waiting pieces that some peer has. */
   get obtainableCount(): number {
     return this.waiting.count - (this.#seeds > 0 ? 0 : this.#lonely);

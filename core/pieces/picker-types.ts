@@ -28,6 +28,13 @@ export interface PickerPeer {
   readonly isOnParole: boolean;
 }
 
+/** What a view draws of the pieces beyond having them or not. */
+export interface PieceFacts {
+  /** Peers that have each piece, 255 for more. */
+  readonly pieceAvailability: Uint8Array;
+  readonly isSequential: boolean;
+}
+
 /** `pick` writes (piece, block) pairs; a block begins at `block * BLOCK_BYTES`. */
 export const PICK_STRIDE = 2;
 

@@ -16,6 +16,7 @@ import type {
   PickerLimits,
   PickerOptions,
   PickerPeer,
+  PieceFacts,
   Receipt,
   SequentialWindow,
 } from './picker-types.ts';
@@ -323,6 +324,10 @@ export class PiecePicker {
   /** Peers that have it, complete ones included. */
   availabilityOf(piece: number): number {
     return this.#order.availabilityOf(piece);
+  }
+
+  pieceFacts(): PieceFacts {
+    return { pieceAvailability: this.#order.availabilityBytes(), isSequential: this.#sequential.isOn };
   }
 
   /** Full copies among the peers plus the share of pieces beyond the rarest: 1.4 = every piece once, 40 % twice or more. */

@@ -2,7 +2,7 @@
 // PeerPort and SwarmEvents, time comes in as `nowMs`. The work is done by Interest, Downloads, Uploads and Verdicts.
 import { Bitfield } from '../base/bitfield.ts';
 import { PiecePicker } from '../pieces/picker.ts';
-import type { SequentialWindow } from '../pieces/picker-types.ts';
+import type { PieceFacts, SequentialWindow } from '../pieces/picker-types.ts';
 import type { FilePriority, WasteSnapshot } from '../session/snapshot.ts';
 import { titForTat } from './choke-policy.ts';
 import { Downloads } from './downloads.ts';
@@ -375,6 +375,10 @@ export class Swarm {
   /** Full copies among connected peers plus the share of pieces that have one more. */
   availability(): number {
     return this.#picker.distributedCopies;
+  }
+  /** For the piece map of a view; a copy. */
+  pieceFacts(): PieceFacts {
+    return this.#picker.pieceFacts();
   }
   /** Peers that may be unchoked at a time. */
   get uploadSlots(): number {

@@ -1,0 +1,48 @@
+// Rates of the last minutes for the graphs: one sample a second for the session and for each torrent, bounded.
+import type { SessionSnapshot } from '../../core/session/snapshot.ts';
+
+const SAMPLE_INTERVAL_MS = 1_000;
+/** Enough for a graph across the widest terminal, two samples a column. */
+const MOST_SAMPLES = 600;
+
+export interface RateHistory {
+  readonly down: number[];
+  readonly up: number[];
+}
+
+const NO_HISTORY: RateHistory = { down: [], up: [] };
+
+export class History {
+  readonly total: RateHistory = { down: [], up: [] };
+  private readonly torrents = new Map<string, RateHistory>();
+  private nextAtMs = Number.NEGATIVE_INFINITY;
+
+  add(snapshot: SessionSnapshot): void {
+    if (snapshot.atMs < this.nextAtMs) return;
+    // A process that was stopped for an hour owes no samples for it.
+    this.nextAtMs = Math.max(this.nextAtMs, snapshot.atMs - SAMPLE_INTERVAL_MS) + SAMPLE_INTERVAL_MS;
+    push(this.total, snapshot.downRateBytesPerSec, snapshot.upRateBytesPerSec);
+    const gone = new Set(this.torrents.keys());
+    for (const torrent of snapshot.torrents) {
+      gone.delete(torrent.infoHash);
+      const history = this.torrents.get(torrent.infoHash) ?? { down: [], up: [] };
+      this.torrents.set(torrent.infoHash, history);
+      push(history, torrent.downRateBytesPerSec, torrent.upRateBytesPerSec);
+    }
+    for (const infoHash of gone) this.torrents.delete(infoHash);
+  }
+
+  of(infoHash: string): RateHistory {
+    return this.torrents.get(infoHash) ?? NO_HISTORY;
+  }
+}
+
+function push(history: RateHistory, down: number, up: number): void {
+  for (const [values, value] of [
+    [history.down, down],
+    [history.up, up],
+  ] as const) {
+    values.push(value);
+    if (values.length > MOST_SAMPLES) values.shift();
+  }
+}

@@ -1,0 +1,108 @@
+// The peers: who, how, how fast, and why each is unchoked.
+import type { PeerSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
+import { safeText } from '../../output/text.ts';
+import { formatBytes, formatRate, formatShare } from '../../output/units.ts';
+import { type Line, span } from '../styled.ts';
+import { type Column, tableLines } from '../table.ts';
+
+/** As rtorrent and libtorrent users know them: capitals are what the peer does to us. */
+export function peerFlags(peer: PeerSnapshot): string {
+  return [
+    peer.amInterested ? (peer.peerChoking ? 'd' : 'D') : '-',
+    peer.peerInterested ? (peer.amChoking ? 'u' : 'U') : '-',
+    peer.isSnubbed ? 'S' : '-',
+    peer.isIncoming ? 'I' : '-',
+    peer.isEncrypted ? 'E' : '-',
+  ].join('');
+}
+
+const rate = (bytesPerSec: number): string => (bytesPerSec < 1 ? '' : formatRate(bytesPerSec));
+
+function columns(torrent: TorrentSnapshot): readonly Column<PeerSnapshot>[] {
+  return [
+    { title: 'Flags', width: 5, text: peerFlags },
+    { title: 'Via', width: 7, text: (peer) => peer.transport },
+    { title: 'From', width: 8, fromColumns: 110, text: (peer) => peer.origin },
+    {
+      title: 'Has',
+      width: 6,
+      align: 'right',
+      text: (peer) => (torrent.pieceCount === 0 ? '' : formatShare(peer.pieceCount, torrent.pieceCount)),
+    },
+    {
+      title: 'Down',
+      width: 10,
+      align: 'right',
+      text: (peer) => rate(peer.downRateBytesPerSec),
+      tone: () => 'down',
+    },
+    {
+      title: 'Up',
+      width: 10,
+      align: 'right',
+      text: (peer) => rate(peer.upRateBytesPerSec),
+      tone: () => 'up',
+    },
+    {
+      title: 'Got',
+      width: 9,
+      align: 'right',
+      fromColumns: 120,
+      text: (peer) => formatBytes(peer.downloadedBytes),
+    },
+    {
+      title: 'Sent',
+      width: 9,
+      align: 'right',
+      fromColumns: 120,
+      text: (peer) => formatBytes(peer.uploadedBytes),
+    },
+    {
+      title: 'Asked',
+      width: 9,
+      align: 'right',
+      fromColumns: 140,
+      text: (peer) => `${peer.requestsOut}/${peer.requestsIn}`,
+    },
+    { title: 'Unchoked', width: 12, fromColumns: 78, text: (peer) => peer.unchokeReason ?? '' },
+    { title: 'Address', width: 21, fromColumns: 110, text: (peer) => safeText(peer.address) },
+    {
+      title: 'Client',
+      width: 0,
+      // On a narrow screen the address stands here, as the only name that tells peers apart.
+      text: (peer) => safeText(peer.client === '' ? peer.address : peer.client),
+    },
+  ];
+}
+
+const LEGEND = 'D we get, d wait  U it gets, u waits  S snubbed  I came in  E encrypted';
+
+/** Those that move most come first. */
+export function sortedPeers(torrent: TorrentSnapshot): readonly PeerSnapshot[] {
+  const moving = (peer: PeerSnapshot): number => peer.downRateBytesPerSec + peer.upRateBytesPerSec;
+  return [...torrent.peers].sort((a, b) => moving(b) - moving(a));
+}
+
+export function peerTable(torrent: TorrentSnapshot, width: number, height: number, cursor?: number): Line[] {
+  return tableLines({
+    columns: columns(torrent),
+    rows: sortedPeers(torrent),
+    cursor,
+    width,
+    height,
+    empty: `no peer is connected, ${torrent.candidateCount} known`,
+  });
+}
+
+export function peerLines(torrent: TorrentSnapshot, width: number, height: number, cursor: number): Line[] {
+  const chosen = sortedPeers(torrent)[Math.max(0, Math.min(cursor, torrent.peers.length - 1))];
+  const known = `${torrent.peers.length} connected, ${torrent.candidateCount} more known`;
+  const about: Line =
+    chosen === undefined
+      ? [span('dim', known)]
+      : [
+          span('dim', `${known}; chosen: `),
+          `${safeText(chosen.address)} ${safeText(chosen.client)}, by ${chosen.origin}`,
+        ];
+  return [...peerTable(torrent, width, height - 2, cursor), about, [span('dim', LEGEND)]];
+}

@@ -1,0 +1,79 @@
+// Where peers come from: trackers, DHT, local network; and how we ourselves can be reached.
+import type { PeerSourceStatus } from '../../../core/base/peer-source.ts';
+import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
+import { safeText } from '../../output/text.ts';
+import { formatDuration } from '../../output/units.ts';
+import { type Line, span } from '../styled.ts';
+import { type Column, tableLines } from '../table.ts';
+
+const count = (value: number | undefined): string => (value === undefined ? '' : String(value));
+
+function columns(nowMs: number): readonly Column<PeerSourceStatus>[] {
+  return [
+    { title: 'Kind', width: 8, text: (source) => source.kind },
+    {
+      title: 'State',
+      width: 8,
+      text: (source) => source.state,
+      tone: (source) => (source.state === 'error' ? 'bad' : source.state === 'ok' ? 'good' : undefined),
+    },
+    {
+      title: 'Next in',
+      width: 8,
+      align: 'right',
+      text: ({ nextAnnounceAtMs }) =>
+        nextAnnounceAtMs === undefined ? '' : formatDuration(Math.max(0, nextAnnounceAtMs - nowMs)),
+    },
+    { title: 'Peers', width: 6, align: 'right', text: (source) => String(source.peersReceived) },
+    { title: 'Seeds', width: 6, align: 'right', text: (source) => count(source.seeds) },
+    { title: 'Leech', width: 6, align: 'right', text: (source) => count(source.leechers) },
+    {
+      title: 'Name',
+      width: 0,
+      text: ({ name, message }) =>
+        safeText(message === undefined || message === '' ? name : `${name}  ${message}`),
+    },
+  ];
+}
+
+/** Listening ports and addresses: whether the world can come to us. */
+function reachability({ listen, externalAddresses }: SessionSnapshot): Line[] {
+  const incoming = listen.reduce((sum, each) => sum + each.incomingCount, 0);
+  const ports = listen.map((each) => `${each.transport} ${safeText(each.host)} port ${each.port}`);
+  return [
+    [span('dim', 'listening   '), ports.length === 0 ? 'nowhere' : ports.join(', ')],
+    [
+      span('dim', 'reachable   '),
+      incoming === 0
+        ? span('warn', 'nobody came in so far')
+        : span('good', `yes: ${incoming} connections came in`),
+    ],
+    [
+      span('dim', 'our address '),
+      externalAddresses.length === 0 ? 'not known' : externalAddresses.map(safeText).join(', '),
+    ],
+  ];
+}
+
+export interface SourcesInput {
+  readonly snapshot: SessionSnapshot;
+  readonly torrent: TorrentSnapshot;
+  readonly width: number;
+  readonly height: number;
+  readonly cursor: number;
+}
+
+export function sourceLines({ snapshot, torrent, width, height, cursor }: SourcesInput): Line[] {
+  const below = reachability(snapshot);
+  const table = tableLines({
+    columns: columns(snapshot.atMs),
+    rows: torrent.sources,
+    cursor,
+    width,
+    height: height - below.length - 1,
+    empty: torrent.isPrivate
+      ? 'a private torrent without trackers'
+      : 'no trackers; peers come by hand or from the local network',
+  });
+  return [...table, [], ...below];
+}

@@ -1,0 +1,88 @@
+// Puts the screen on the terminal and takes it off again: alternate screen, raw mode, job control. Loads Ink and React,
+// so import it only when the screen is wanted.
+import { render } from './ink.ts';
+import type { ScreenModel } from './model.ts';
+import { Screen, type SuspendTerminal } from './screen.tsx';
+
+/** Pictures come four times a second; keys may add some. */
+const MOST_FRAMES_PER_SEC = 10;
+/** The kernel ignores a stop for a process whose shell is gone: then nobody will continue it either. */
+const STOP_GRACE_MS = 200;
+
+export interface MountOptions {
+  readonly model: ScreenModel;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  /** The screen broke and is gone; the terminal is as it was. */
+  readonly onCrash: (error: unknown) => void;
+}
+
+export interface MountedScreen {
+  /** Leaves the terminal as it was found; at once. */
+  unmount(): void;
+}
+
+export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): MountedScreen {
+  let suspend: SuspendTerminal | undefined;
+  let isAway = false;
+  const onReady = (given: SuspendTerminal): void => {
+    suspend = given;
+  };
+
+  /** Gives the terminal back, stops with everything the shell calls this job, and comes back with `fg`. */
+  const stop = (pid: number): void => {
+    if (isAway || suspend === undefined) return;
+    isAway = true;
+    void suspend(async () => {
+      process.off('SIGTSTP', onStop);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, STOP_GRACE_MS);
+        process.once('SIGCONT', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+        process.kill(pid, 'SIGTSTP');
+      });
+    }).finally(() => {
+      isAway = false;
+      process.on('SIGTSTP', onStop);
+    });
+  };
+  const onStop = (): void => stop(process.pid);
+  /** Continued after a stop that asked nobody: the shell may have changed the terminal meanwhile. */
+  const onContinue = (): void => {
+    if (!isAway) void suspend?.(async () => {});
+  };
+
+  // The shell's job: our launcher is part of it.
+  model.onSuspend = () => stop(0);
+  process.on('SIGTSTP', onStop);
+  process.on('SIGCONT', onContinue);
+  const release = (): void => {
+    model.onSuspend = undefined;
+    process.off('SIGTSTP', onStop);
+    process.off('SIGCONT', onContinue);
+  };
+
+  const instance = render(<Screen model={model} onReady={onReady} />, {
+    stdin,
+    stdout,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    interactive: true,
+    alternateScreen: true,
+    incrementalRendering: true,
+    maxFps: MOST_FRAMES_PER_SEC,
+  });
+  instance.waitUntilExit().catch((error: unknown) => {
+    release();
+    onCrash(error);
+  });
+  return {
+    unmount: () => {
+      release();
+      instance.unmount();
+      instance.cleanup();
+    },
+  };
+}
