@@ -79,7 +79,9 @@ export class TorrentPeers implements Dialable {
 
   add(endpoints: readonly Endpoint[], origin: PeerOrigin, options: { isSeed?: boolean } = {}): void {
     const allowed = endpoints.filter(({ host, port }) => !this.#shared.isBanned(banKeyOf(host, port)));
-    if (this.pool.add(allowed, origin, options) > 0) this.#shared.dials.poke();
+    const added = this.pool.add(allowed, origin, options);
+    // What the user names anew is due at once, known or not.
+    if (added > 0 || origin === 'manual') this.#shared.dials.poke();
   }
 
   // --- dialling

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
-import { CandidatePool, isDialable, MAX_CANDIDATES } from '../../../core/discovery/candidates.ts';
+import {
+  type Candidate,
+  CandidatePool,
+  isDialable,
+  MAX_CANDIDATES,
+} from '../../../core/discovery/candidates.ts';
 
 function pool(
   options: { rank?: (endpoint: Endpoint) => number; banned?: string; self?: number } = {},
@@ -99,5 +104,66 @@ describe('the candidate pool', () => {
     expect(known.add([at('192.168.1.1')], 'tracker')).toBe(1);
     expect(known.find(failing.endpoint)).toBeUndefined();
     expect(known.size).toBe(MAX_CANDIDATES);
+  });
+
+  it('waits ever longer for who answers but is of no use, and forgets that after who was', () => {
+    const known = pool();
+    known.add([at('10.0.0.1')], 'tracker');
+    const waits: number[] = [];
+    for (let nowMs = 0; waits.length < 3; ) {
+      const candidate = known.next(nowMs, false);
+      if (candidate === undefined) {
+        const readyMs = known.nextReadyMs(false);
+        if (readyMs === undefined) break;
+        waits.push(readyMs - nowMs);
+        nowMs = readyMs;
+        continue;
+      }
+      known.connected(candidate);
+      known.failed(candidate, nowMs);
+    }
+    expect(waits[1]).toBeGreaterThan((waits[0] as number) * 1.1);
+    // Parked after three: nobody asks for it until a source names it again.
+    expect(waits.length).toBe(2);
+    known.add([at('10.0.0.1')], 'tracker');
+    expect(known.nextReadyMs(false)).toBeDefined();
+  });
+
+  it('is told by the user, or by better times, to try again at once', () => {
+    const known = pool();
+    known.add([at('10.0.0.1'), at('10.0.0.2')], 'tracker');
+    for (let i = 0; i < 2; i++) known.failed(known.next(0, false) as Candidate, 0);
+    expect(known.next(0, false)).toBeUndefined();
+    known.add([at('10.0.0.2')], 'manual');
+    const candidate = known.next(0, false) as Candidate;
+    expect(candidate.key).toBe('10.0.0.2:6881');
+    known.connected(candidate);
+    known.failed(candidate, 0);
+    known.retryAnswered();
+    expect(known.next(0, false)?.key).toBe('10.0.0.2:6881');
+    expect(known.next(0, false)).toBeUndefined();
+  });
+
+  it('never dials ourselves twice, whoever names us', () => {
+    const known = pool();
+    known.add([at('10.0.0.1')], 'pex');
+    known.isOurself(known.next(0, false) as Candidate);
+    known.add([at('10.0.0.1')], 'manual');
+    known.retryAnswered();
+    expect(known.next(1e9, false)).toBeUndefined();
+  });
+
+  it('full of what one peer invented has room for what the user and trackers name', () => {
+    const known = pool();
+    known.add(
+      Array.from({ length: MAX_CANDIDATES + 10 }, (_, i) => at(`10.1.${i >>> 8}.${i & 255}`)),
+      'pex',
+    );
+    expect(known.size).toBe(MAX_CANDIDATES);
+    expect(known.add([at('10.2.0.1')], 'pex')).toBe(0);
+    expect(known.add([at('10.2.0.1')], 'tracker')).toBe(1);
+    expect(known.add([at('10.2.0.2')], 'manual')).toBe(1);
+    expect(known.size).toBe(MAX_CANDIDATES);
+    expect(known.next(0, false)?.key).toBe('10.2.0.2:6881');
   });
 });

@@ -125,6 +125,20 @@ describe('ut_pex', () => {
     expect(decoded.ok && decoded.value.added.length).toBe(200);
   });
 
+  it('takes one port of each address, and all of them on loopback, where a whole swarm shares one', () => {
+    const of = (host: string): PexPeer[] => [1, 2, 2].map((port) => ({ endpoint: { host, port } }));
+    const decoded = decodePex(
+      encodePex({ added: [...of('127.0.0.1'), ...of('10.0.0.1'), ...of('::1')], dropped: [] }),
+    );
+    expect(decoded.ok && decoded.value.added.map(({ endpoint }) => endpointKey(endpoint))).toEqual([
+      '127.0.0.1:1',
+      '127.0.0.1:2',
+      '10.0.0.1:1',
+      '[::1]:1',
+      '[::1]:2',
+    ]);
+  });
+
   it('tells changes, 50 at a time, once a minute, and never the peer of itself', () => {
     const sender = new PexSender();
     const peers = Array.from({ length: 120 }, (_, i) => peer(i));
