@@ -178,7 +178,7 @@ class DhtSearch implements PeerSearch {
     this.#startedAtMs = clock.nowMs();
     this.#state = 'working';
     const port = this.#torrent.listenPort();
-    const isDue = this.#wantsAnnounce || this.#startedAtMs - this.#announcedAtMs >= ANNOUNCE_MS;
+    const isDue = this.#wantsAnnounce || this.#startedAtMs - this.#announcedAtMs >= ANNOUNCE_MS - JITTER_MS;
     const onPeers = (peers: readonly DhtAddress[]): void => this.#handlePeers(peers);
     if (port === 0 || !isDue) {
       const onDone = (result: GetPeersResult): void => this.#handleEnd(result, undefined);

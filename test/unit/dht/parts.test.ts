@@ -1,0 +1,434 @@
+import { describe, expect, it } from 'vitest';
+import { fromHex, latin1, toHex, utf8 } from '../../../core/base/bytes.ts';
+import { randomBytes, seededRng } from '../../../core/base/clock.ts';
+import { DhtAddress } from '../../../dht/address.ts';
+import { idForAddress, isValidId } from '../../../dht/bep42.ts';
+import { BLOOM_BYTES, estimate, hasAddress, insertAddress } from '../../../dht/bloom.ts';
+import { type Deadline, DeadlineHeap } from '../../../dht/deadline-heap.ts';
+import { publicKeyOf } from '../../../dht/ed25519.ts';
+import { ExternalAddress } from '../../../dht/external-address.ts';
+import { ItemStore } from '../../../dht/item-store.ts';
+import {
+  immutableItem,
+  immutableTarget,
+  isAuthentic,
+  mutableTarget,
+  signedBuffer,
+  signItem,
+} from '../../../dht/items.ts';
+import { LookupCache } from '../../../dht/lookup-cache.ts';
+import { NetworkSize } from '../../../dht/network-size.ts';
+import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
+import { OUR_LIMITS, OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
+import { PeerStore } from '../../../dht/peer-store.ts';
+import type { DhtItem } from '../../../dht/results.ts';
+import { RoundTrips } from '../../../dht/round-trips.ts';
+import { decodeState, encodeState } from '../../../dht/state.ts';
+import { Throttle } from '../../../dht/throttle.ts';
+import { TOKEN_BYTES, Tokens } from '../../../dht/tokens.ts';
+import { address, hex, nthAddress, vectors } from './material.ts';
+
+const MINUTE_MS = 60_000;
+const NOW_MS = 10_000_000;
+const rng = seededRng(7);
+
+describe('ids', () => {
+  it('orders by XOR distance, the top bit included', () => {
+    const target = Id160.of(new Uint8Array(20));
+    const near = Id160.of(hex(`7f${'ff'.repeat(19)}`));
+    const far = Id160.of(hex(`80${'00'.repeat(19)}`));
+    expect(compareDistance(target, near, far)).toBeLessThan(0);
+    expect(compareDistance(far, near, far)).toBeGreaterThan(0);
+    expect(near.sharedBits(far)).toBe(0);
+    expect(near.sharedBits(near)).toBe(160);
+    expect(target.sharedBits(near)).toBe(1);
+  });
+
+  it('draws ids at a chosen depth', () => {
+    const base = Id160.random(rng);
+    for (const depth of [0, 1, 7, 8, 9, 31, 32, 100, 159])
+      expect(randomIdAt(base, depth, rng).sharedBits(base), String(depth)).toBe(depth);
+  });
+});
+
+describe('BEP 42', () => {
+  const { valid, invalid, exempt, not_exempt: notExempt } = vectors('bep42');
+
+  it('knows the published ids', () => {
+    for (const { ip, node_id: id } of valid) expect(isValidId(Id160.of(hex(id)), address(ip)), ip).toBe(true);
+    for (const { ip, node_id: id, why } of invalid)
+      expect(isValidId(Id160.of(hex(id)), address(ip)), why).toBe(false);
+  });
+
+  it('makes ids that fit, for both families', () => {
+    for (const host of ['124.31.75.21', '1.2.3.4', '2001:db8:1:2::5', '2a00:1450::1']) {
+      const id = idForAddress(address(host), rng);
+      expect(isValidId(id, address(host)), host).toBe(true);
+      const bytes = id.toBytes();
+      bytes[0] = (bytes[0] as number) ^ 1;
+      expect(isValidId(Id160.of(bytes), address(host)), host).toBe(false);
+    }
+  });
+
+  it('exempts local networks and nothing else', () => {
+    const id = Id160.of(new Uint8Array(20));
+    for (const host of [...exempt, '::1', 'fe80::1', 'fd00::1'])
+      expect(isValidId(id, address(host)), host).toBe(true);
+    for (const host of notExempt) expect(isValidId(id, address(host)), host).toBe(false);
+  });
+});
+
+describe('BEP 33 filters', () => {
+  const vector = vectors('bep33');
+
+  it('give the published bits and estimate', () => {
+    const filter = new Uint8Array(BLOOM_BYTES);
+    for (let i = 0; i < 256; i++) insertAddress(filter, address(`192.0.2.${i}`));
+    for (let i = 0; i < 1000; i++) insertAddress(filter, address(`2001:db8::${i.toString(16)}`));
+    expect(toHex(filter)).toBe(vector.filter);
+    const { count, error, saturated } = estimate(filter);
+    expect(count).toBeCloseTo(vector.estimate, 3);
+    // The truth is 1256.
+    expect(Math.abs(count - 1256)).toBeLessThan(2 * error);
+    expect(saturated).toBe(false);
+    expect(hasAddress(filter, address('192.0.2.77'))).toBe(true);
+  });
+
+  it('give the published single filter', () => {
+    const filter = new Uint8Array(BLOOM_BYTES);
+    insertAddress(filter, address('192.168.1.1'));
+    expect(toHex(filter)).toBe(vector.single['192.168.1.1']);
+  });
+
+  it('count nothing, little and too much', () => {
+    expect(estimate(new Uint8Array(BLOOM_BYTES))).toEqual({ count: 0, error: 0, saturated: false });
+    expect(estimate(new Uint8Array(BLOOM_BYTES).fill(0xff)).saturated).toBe(true);
+  });
+
+  it('state an error that holds in about two of three draws', () => {
+    const draws = seededRng(3);
+    let within = 0;
+    for (let round = 0; round < 60; round++) {
+      const filter = new Uint8Array(BLOOM_BYTES);
+      for (let i = 0; i < 500; i++) insertAddress(filter, DhtAddress.v4((draws.next() * 2 ** 32) | 0, 1));
+      const { count, error } = estimate(filter);
+      if (Math.abs(count - 500) <= error) within++;
+    }
+    expect(within).toBeGreaterThan(30);
+    expect(within).toBeLessThan(54);
+  });
+});
+
+describe('BEP 44 and 46 items', () => {
+  const vector = vectors('bep44');
+
+  it('have the published targets, buffers and signatures', () => {
+    for (const one of vector.mutable) {
+      const item: DhtItem = {
+        kind: 'mutable',
+        target: hex(one.target),
+        v: utf8(one.v_bencoded),
+        publicKey: hex(one.k),
+        salt: utf8(one.salt),
+        seq: BigInt(one.seq),
+        signature: hex(one.sig),
+      };
+      expect(latin1(signedBuffer(item.salt, item.seq, item.v))).toBe(one.signed_buffer);
+      expect(toHex(mutableTarget(item.publicKey, item.salt))).toBe(one.target);
+      expect(isAuthentic(item)).toBe(true);
+      expect(isAuthentic({ ...item, seq: item.seq + 1n })).toBe(false);
+      expect(isAuthentic({ ...item, salt: utf8('x') })).toBe(false);
+      expect(isAuthentic({ ...item, v: utf8('12:Hello World?') })).toBe(false);
+      expect(isAuthentic({ ...item, publicKey: new Uint8Array(32).fill(1) })).toBe(false);
+    }
+    for (const one of vector.immutable) {
+      expect(toHex(immutableTarget(utf8(one.v_bencoded)))).toBe(one.target);
+      expect(isAuthentic(immutableItem(utf8(one.v_bencoded)))).toBe(true);
+    }
+  });
+
+  it('are found from the magnet links of BEP 46', () => {
+    for (const { magnet, target } of vectors('bep46').cases) {
+      const key = hex(/btpk:([0-9a-f]{64})/.exec(magnet)?.[1] as string);
+      const salt = fromHex(/&s=([0-9a-f]*)/.exec(magnet)?.[1] ?? '') as Uint8Array;
+      expect(toHex(mutableTarget(key, salt))).toBe(target);
+    }
+  });
+
+  it('are signed so that they verify; bad values are refused', () => {
+    const seed = new Uint8Array(32).fill(9);
+    const item = signItem({ seed, v: utf8('i5e'), seq: 3n, salt: utf8('s') });
+    expect(isAuthentic(item)).toBe(true);
+    expect(item).toMatchObject({ kind: 'mutable', publicKey: publicKeyOf(seed) });
+    expect(() => signItem({ seed, v: utf8('nonsense'), seq: 1n })).toThrow(TypeError);
+    expect(() => signItem({ seed, v: utf8('i5e'), seq: -1n })).toThrow(TypeError);
+    expect(() => signItem({ seed, v: utf8('i5e'), seq: 1n, salt: new Uint8Array(65) })).toThrow(TypeError);
+    expect(() => immutableItem(utf8(`1001:${'x'.repeat(1001)}`))).toThrow(TypeError);
+  });
+});
+
+describe('ItemStore', () => {
+  const own = Id160.of(new Uint8Array(20));
+  const seed = new Uint8Array(32).fill(1);
+  const item = (seq: bigint, text = 'x'): DhtItem =>
+    signItem({ seed, v: utf8(`${text.length}:${text}`), seq });
+
+  it('never lets a sequence number fall, and compares before it swaps', () => {
+    const store = new ItemStore(OUR_STORES);
+    expect(store.put(item(5n), undefined, own, NOW_MS)).toBe('stored');
+    expect(store.put(item(4n), undefined, own, NOW_MS)).toBe('seq-too-low');
+    expect(store.put(item(5n, 'other'), undefined, own, NOW_MS)).toBe('seq-too-low');
+    expect(store.put(item(5n), undefined, own, NOW_MS)).toBe('stored');
+    expect(store.put(item(6n), 4n, own, NOW_MS)).toBe('cas-mismatch');
+    expect(store.put(item(6n), 5n, own, NOW_MS)).toBe('stored');
+    expect(store.get(item(6n).target, NOW_MS)).toMatchObject({ seq: 6n });
+  });
+
+  it('forgets after two hours, unless put again', () => {
+    const store = new ItemStore(OUR_STORES);
+    const { target } = item(1n);
+    store.put(item(1n), undefined, own, NOW_MS);
+    store.put(item(1n), undefined, own, NOW_MS + 60 * MINUTE_MS);
+    expect(store.get(target, NOW_MS + 170 * MINUTE_MS)).toBeDefined();
+    expect(store.get(target, NOW_MS + 181 * MINUTE_MS)).toBeUndefined();
+  });
+
+  it('keeps the nearest when full', () => {
+    const store = new ItemStore({ ...OUR_STORES, maxItems: 10 });
+    const items = Array.from({ length: 40 }, (_, i) => immutableItem(utf8(`i${i}e`)));
+    for (const one of items) store.put(one, undefined, own, NOW_MS);
+    expect(store.size).toBe(10);
+    const sorted = [...items].sort((x, y) => compareDistance(own, Id160.of(x.target), Id160.of(y.target)));
+    for (const one of sorted.slice(0, 10)) expect(store.get(one.target, NOW_MS)).toBeDefined();
+  });
+});
+
+describe('PeerStore', () => {
+  const hash = new Uint8Array(20).fill(3);
+
+  it('keeps one entry per address, expiring after 30 minutes', () => {
+    const store = new PeerStore(OUR_STORES, rng);
+    store.announce(hash, address('1.2.3.4', 1), false, NOW_MS);
+    store.announce(hash, address('1.2.3.4', 2), true, NOW_MS + 20 * MINUTE_MS);
+    store.announce(hash, address('1.2.3.5', 3), false, NOW_MS);
+    expect(store.peers).toBe(2);
+    const later = store.pick(hash, 4, 50, false, NOW_MS + 31 * MINUTE_MS);
+    expect(later.map((peer) => `${peer.host}:${peer.port}`)).toEqual(['1.2.3.4:2']);
+    expect(store.pick(hash, 4, 50, false, NOW_MS + 51 * MINUTE_MS)).toEqual([]);
+    store.hasRoom(hash, 4, NOW_MS + 60 * MINUTE_MS);
+    expect(store.hashes).toBe(0);
+  });
+
+  it('tells seeds from peers', () => {
+    const store = new PeerStore(OUR_STORES, rng);
+    store.announce(hash, address('1.2.3.4'), true, NOW_MS);
+    store.announce(hash, address('1.2.3.5'), false, NOW_MS);
+    expect(store.pick(hash, 4, 50, true, NOW_MS).map((peer) => peer.host)).toEqual(['1.2.3.5']);
+    const filters = store.filters(hash, 4, NOW_MS);
+    expect(hasAddress(filters?.seeds as Uint8Array, address('1.2.3.4'))).toBe(true);
+    expect(hasAddress(filters?.peers as Uint8Array, address('1.2.3.5'))).toBe(true);
+    expect(hasAddress(filters?.peers as Uint8Array, address('1.2.3.4'))).toBe(false);
+  });
+
+  it('keeps the families apart', () => {
+    const store = new PeerStore(OUR_STORES, rng);
+    store.announce(hash, address('2001:db8::5', 9), false, NOW_MS);
+    expect(store.pick(hash, 4, 9, false, NOW_MS)).toEqual([]);
+    expect(store.pick(hash, 6, 9, false, NOW_MS)[0]).toMatchObject({ host: '2001:db8::5', port: 9 });
+  });
+
+  it('is bounded in hashes and in peers, and says so before', () => {
+    const store = new PeerStore({ ...OUR_STORES, maxHashes: 5, maxPeersPerHash: 7 }, rng);
+    for (let i = 0; i < 50; i++) {
+      store.announce(hash, nthAddress(i), false, NOW_MS);
+      store.announce(randomBytes(rng, 20), nthAddress(i), false, NOW_MS);
+    }
+    expect(store.hashes).toBe(5);
+    expect(store.hasRoom(hash, 4, NOW_MS)).toBe(false);
+    expect(store.hasRoom(randomBytes(rng, 20), 4, NOW_MS)).toBe(false);
+    expect(store.pick(hash, 4, 50, false, NOW_MS).length).toBe(7);
+  });
+
+  it('gives the same samples for an interval (BEP 51)', () => {
+    const store = new PeerStore(OUR_STORES, rng);
+    for (let i = 0; i < 100; i++) store.announce(randomBytes(rng, 20), nthAddress(i), false, NOW_MS);
+    const first = store.samples(20, NOW_MS);
+    const second = store.samples(20, NOW_MS + MINUTE_MS);
+    expect(second.samples).toEqual(first.samples);
+    expect(second.secondsLeft).toBe(first.secondsLeft - 60);
+    expect(new Set(first.samples.map(toHex)).size).toBe(20);
+    expect(store.samples(20, NOW_MS + 16 * MINUTE_MS).samples).not.toEqual(first.samples);
+  });
+});
+
+describe('Tokens', () => {
+  const key = new Uint8Array(20).fill(1);
+  const make = (tokens: Tokens, from: DhtAddress, nowMs: number): Uint8Array => {
+    const token = new Uint8Array(TOKEN_BYTES);
+    tokens.write(token, 0, from, key, 0, nowMs);
+    return token;
+  };
+
+  it('hold for their address and hash, for five to ten minutes', () => {
+    const tokens = new Tokens(rng);
+    const token = make(tokens, address('1.2.3.4'), NOW_MS);
+    expect(tokens.isValid(token, address('1.2.3.4', 99), key, 0, NOW_MS + 5 * MINUTE_MS)).toBe(true);
+    expect(tokens.isValid(token, address('1.2.3.4'), key, 0, NOW_MS + 10 * MINUTE_MS)).toBe(false);
+    expect(tokens.isValid(token, address('1.2.3.5'), key, 0, NOW_MS)).toBe(false);
+    expect(tokens.isValid(token, address('1.2.3.4'), new Uint8Array(20), 0, NOW_MS)).toBe(false);
+    expect(tokens.isValid(token.subarray(1), address('1.2.3.4'), key, 0, NOW_MS)).toBe(false);
+    expect(new Tokens(rng).isValid(token, address('1.2.3.4'), key, 0, NOW_MS)).toBe(false);
+  });
+});
+
+describe('Throttle', () => {
+  it('lets a burst of ten pass, then two a second', () => {
+    const throttle = new Throttle(OUR_LIMITS);
+    const admitted = (nowMs: number): number => {
+      let count = 0;
+      while (throttle.admit(1, nowMs)) count++;
+      return count;
+    };
+    expect(admitted(NOW_MS)).toBe(10);
+    expect(admitted(NOW_MS + 1000)).toBe(2);
+    expect(admitted(NOW_MS + 60_000)).toBe(10);
+    expect(throttle.admit(2, NOW_MS)).toBe(true);
+  });
+
+  it('bans a flood for five minutes', () => {
+    const throttle = new Throttle(OUR_LIMITS);
+    for (let i = 0; i < 51; i++) throttle.admit(1, NOW_MS + i * 100);
+    expect(throttle.isBanned(1, NOW_MS + 6_000)).toBe(true);
+    expect(throttle.isBanned(2, NOW_MS + 6_000)).toBe(false);
+    expect(throttle.isBanned(1, NOW_MS + 6 * MINUTE_MS)).toBe(false);
+  });
+
+  it('remembers a bounded number of addresses', () => {
+    const throttle = new Throttle(OUR_LIMITS);
+    for (let i = 0; i < 100_000; i++) throttle.admit(i, NOW_MS);
+    expect(throttle.size).toBeLessThanOrEqual(OUR_LIMITS.maxAddresses);
+  });
+});
+
+describe('DeadlineHeap', () => {
+  it('gives items back in order, whatever is moved and removed meanwhile', () => {
+    const heap = new DeadlineHeap<Deadline>();
+    const draws = seededRng(5);
+    const items = Array.from({ length: 500 }, (): Deadline => ({ dueMs: 0, heapAt: -1 }));
+    for (const item of items) heap.set(item, draws.next() * 1000);
+    for (const item of items.slice(0, 100)) heap.set(item, draws.next() * 1000);
+    for (const item of items.slice(100, 200)) heap.remove(item);
+    const expected = [...items.slice(0, 100), ...items.slice(200)]
+      .map((item) => item.dueMs)
+      .sort((x, y) => x - y);
+    const got: number[] = [];
+    for (let item = heap.popDue(2000); item !== undefined; item = heap.popDue(2000)) got.push(item.dueMs);
+    expect(got).toEqual(expected);
+    expect(heap.nextMs).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('RoundTrips', () => {
+  const { stall } = OUR_LOOKUP;
+
+  it('stalls at 600 ms until it has seen 64, then at p90 or p10 + 100 ms', () => {
+    const trips = new RoundTrips();
+    for (let i = 0; i < 63; i++) trips.add(100);
+    expect(trips.stallMs(stall, 0)).toBe(600);
+    trips.add(100);
+    expect(trips.stallMs(stall, 0)).toBe(225);
+    for (let i = 0; i < 20; i++) trips.add(900);
+    expect(trips.stallMs(stall, 0)).toBeGreaterThan(850);
+    expect(trips.stallMs(stall, 40)).toBe(75);
+    expect(trips.stallMs(stall, 200)).toBe(300);
+  });
+
+  it('forgets: a network that becomes slow is believed within a few hundred answers', () => {
+    const trips = new RoundTrips();
+    for (let i = 0; i < 1000; i++) trips.add(50);
+    for (let i = 0; i < 400; i++) trips.add(800);
+    expect(trips.stallMs(stall, 0)).toBeGreaterThan(800);
+  });
+});
+
+describe('ExternalAddress', () => {
+  it('is what most subnets see, one voice each', () => {
+    const votes = new ExternalAddress();
+    for (let i = 0; i < 50; i++) votes.vote(address(`5.5.5.${i}`), address('9.9.9.9'));
+    expect(votes.address).toBeUndefined();
+    for (let i = 0; i < 4; i++) votes.vote(nthAddress(i), address('8.8.4.4', 7));
+    expect(votes.address?.host).toBe('8.8.4.4');
+    expect(votes.vote(nthAddress(9), address('8.8.4.4', 7))).toBe(false);
+    votes.vote(nthAddress(10), address('192.168.1.1'));
+    expect(votes.address?.host).toBe('8.8.4.4');
+  });
+
+  it('changes when the majority does', () => {
+    const votes = new ExternalAddress();
+    for (let i = 0; i < 10; i++) votes.vote(nthAddress(i), address('8.8.4.4'));
+    for (let i = 0; i < 10; i++) votes.vote(nthAddress(i), address('7.7.7.7'));
+    expect(votes.address?.host).toBe('7.7.7.7');
+  });
+});
+
+describe('NetworkSize', () => {
+  const sorted = (count: number, draws = seededRng(11)): number[] =>
+    Array.from({ length: count }, () => draws.next()).sort((x, y) => x - y);
+
+  it('comes within a fifth after some lookups', () => {
+    const size = new NetworkSize();
+    const draws = seededRng(4);
+    for (let i = 0; i < 40; i++) size.learn(sorted(20_000, draws).slice(0, 8));
+    expect(size.nodes).toBeGreaterThan(15_000);
+    expect(size.nodes).toBeLessThan(27_000);
+  });
+
+  it('calls a crowd near the target a crowd, and honest neighbourhoods honest', () => {
+    const size = new NetworkSize();
+    const draws = seededRng(4);
+    for (let i = 0; i < 20; i++) size.learn(sorted(10_000, draws).slice(0, 8));
+    for (let i = 0; i < 200; i++) expect(size.denseCount(sorted(10_000, draws).slice(0, 8))).toBe(0);
+    const crowd = Array.from({ length: 8 }, (_, i) => (i + 1) * 1e-7);
+    expect(size.denseCount(crowd)).toBe(8);
+    expect(size.denseCount([...crowd.slice(0, 5), 3e-4, 4e-4, 5e-4])).toBeGreaterThanOrEqual(5);
+  });
+});
+
+describe('LookupCache', () => {
+  it('knows the neighbourhood of a recent target, and forgets it', () => {
+    const cache = new LookupCache();
+    const target = Id160.random(rng);
+    const nodes = [{ id: randomIdAt(target, 20, rng), address: nthAddress(1), roundTripMs: 5 }];
+    cache.put(target, nodes, NOW_MS);
+    expect(cache.near(target, 8, NOW_MS)).toEqual(nodes);
+    expect(cache.near(randomIdAt(target, 17, rng), 8, NOW_MS)).toEqual(nodes);
+    expect(cache.near(randomIdAt(target, 3, rng), 8, NOW_MS)).toEqual([]);
+    expect(cache.near(target, 8, NOW_MS + 60 * MINUTE_MS)).toEqual([]);
+  });
+});
+
+describe('state file', () => {
+  it('comes back as it was, for both families', () => {
+    const state = {
+      ids: [
+        { family: 4 as const, id: randomBytes(rng, 20) },
+        { family: 6 as const, id: randomBytes(rng, 20) },
+      ],
+      contacts: [
+        { id: randomBytes(rng, 20), address: address('1.2.3.4', 5) },
+        { id: randomBytes(rng, 20), address: address('2001:db8::5', 6) },
+      ],
+    };
+    const decoded = decodeState(encodeState(state));
+    if (!decoded.ok) throw new Error(decoded.reason.what);
+    expect(decoded.value.ids).toEqual(state.ids);
+    expect(decoded.value.contacts.map((one) => [toHex(one.id), one.address.host, one.address.port])).toEqual(
+      state.contacts.map((one) => [toHex(one.id), one.address.host, one.address.port]),
+    );
+  });
+
+  it('refuses what is none', () => {
+    for (const text of ['', 'garbage', 'le', 'd6:formati2ee', 'de'])
+      expect(decodeState(utf8(text)).ok, text).toBe(false);
+  });
+});
