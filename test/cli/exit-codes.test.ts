@@ -58,11 +58,9 @@ describe('each code with its slug', () => {
   });
 
   it('2 usage: what this version cannot do is said, not ignored', async () => {
-    for (const flags of [['--bootstrap', '127.0.0.1:1'], ['--no-tcp']]) {
-      const result = await tt('download', 'data.torrent', ...flags);
-      expect(result.code).toBe(2);
-      expect(result.stderr).toContain(flags[0]);
-    }
+    const withoutTcp = await tt('download', 'data.torrent', '--no-tcp');
+    expect(withoutTcp.code).toBe(2);
+    expect(withoutTcp.stderr).toContain('--no-tcp');
     for (const version of ['--v2', '--hybrid']) {
       const result = await tt('create', 'data', version, '-o', 'x.torrent');
       expect(result.code).toBe(2);

@@ -1,0 +1,46 @@
+// A DHT of a few real nodes on loopback, in this process: every tt under test enters it with --bootstrap, and nothing else.
+import { isIPv6 } from '../../core/base/endpoint.ts';
+import { DhtNode } from '../../dht/io/dht-node.ts';
+import { waitFor } from './wait.ts';
+
+export interface LoopbackDht {
+  readonly nodes: readonly DhtNode[];
+  /** HOST:PORT of the first node. */
+  readonly entry: string;
+  readonly bootstrap: readonly ['--bootstrap', string];
+  close(): Promise<void>;
+}
+
+const JOIN_TIMEOUT_MS = 20_000;
+
+/** @param hosts one node on each; repeat an address for several */
+export async function loopbackDht(hosts: readonly string[]): Promise<LoopbackDht> {
+  const nodes: DhtNode[] = [];
+  let first: { host: string; port: number } | undefined;
+  for (const host of hosts) {
+    const family = isIPv6(host) ? 6 : 4;
+    const node = await DhtNode.open({
+      ipv4: family === 4,
+      ipv6: family === 6,
+      ...(family === 4 ? { bindV4: host } : { bindV6: host }),
+      bootstrap: first === undefined ? [] : [first],
+    });
+    nodes.push(node);
+    // One after the other: who enters meets all who are there, and they take him in.
+    if (first !== undefined) await node.ready;
+    first ??= { host, port: node.port(family) as number };
+  }
+  const isJoined = (node: DhtNode): boolean =>
+    node.machine.snapshot(node.now()).families.some(({ good }) => good >= Math.min(8, hosts.length - 1));
+  await waitFor(() => nodes.every(isJoined), { what: 'a DHT on loopback', timeoutMs: JOIN_TIMEOUT_MS });
+  const { host, port } = first as { host: string; port: number };
+  const entry = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  return {
+    nodes,
+    entry,
+    bootstrap: ['--bootstrap', entry],
+    close: async () => {
+      await Promise.all(nodes.map((node) => node.close()));
+    },
+  };
+}
