@@ -44,6 +44,9 @@ const MAX_WIDENING = 72;
 /** When only stalled queries are left and we have too few, they get this many stall times more. */
 const LINGER_STALLS = 3;
 const MAX_LINGER_MS = 3_000;
+/** From this share of answers on those who stall are taken for slow, and awaited for so many stall times in all. */
+const HEALTHY_SHARE = 0.8;
+const SLOW_STALLS = 2;
 /** Below this share of answers refilling is damped. */
 const MIN_ANSWERED_SHARE = 1 / 3;
 
@@ -66,6 +69,7 @@ export class Lookup implements CandidateEvents {
   /** Ids taken by other paths of the same lookup; undefined for a plain lookup. */
   readonly #claims: Set<string> | undefined;
   readonly #linger = timer((nowMs) => this.#end('exhausted', nowMs));
+  readonly #patience = timer((nowMs) => this.#advance(nowMs));
   #active = 0;
   #stalled = 0;
   #answered = 0;
@@ -427,7 +431,23 @@ export class Lookup implements CandidateEvents {
       this.#refill(nowMs);
       if (this.#active > 0 || this.isDone) return;
     }
-    this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
+    const slowUntilMs = set.isFull && this.policy.awaitSlow ? this.#slowUntilMs() : nowMs;
+    if (slowUntilMs > nowMs) this.#context.timers.set(this.#patience, slowUntilMs);
+    else this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
+  }
+
+  /** Until when the stalled among the closest are worth waiting for. */
+  #slowUntilMs(): number {
+    let untilMs = Number.NEGATIVE_INFINITY;
+    if (this.#answered < this.#settled * HEALTHY_SHARE) return untilMs;
+    const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
+    const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
+    for (const candidate of this.#candidates) {
+      if (set.add(candidate)) break;
+      if (candidate.state === 'stalled')
+        untilMs = Math.max(untilMs, candidate.sentAtMs + stallMs * SLOW_STALLS);
+    }
+    return untilMs;
   }
 
   /** More nodes this near than chance allows: go on until there are 8 beyond them. */
@@ -442,6 +462,7 @@ export class Lookup implements CandidateEvents {
     if (this.isDone) return;
     this.#ended = end;
     this.#context.timers.remove(this.#linger);
+    this.#context.timers.remove(this.#patience);
     if (end === 'converged') {
       const set = this.#closestSet();
       if (this.#dense === 0) this.family.size.learn(set.distances(this.target));

@@ -12,10 +12,10 @@ import type { OpenQuery, QueryOwner } from './transactions.ts';
 /** A contact that failed once is asked again this soon: dead or a lost datagram? */
 const RETRY_MS = 20_000;
 /** Checks sent in one go; the rest follow a moment later, so that a wake-up makes no burst. */
-const MAX_CHECKS = 8;
+const MAX_CHECKS = 16;
 const PAUSE_MS = 500;
 /** Otherwise what falls due within this time is done together: looking through the table costs more than a few checks. */
-const BATCH_MS = 10_000;
+const BATCH_MS = 30_000;
 /** Newly named nodes that one reply may make us ping. */
 const MAX_VERIFICATIONS = 2;
 /** Verifications in flight. */

