@@ -50,6 +50,14 @@ export class OperationError extends Error {
   }
 }
 
+/** Whatever was thrown, as something the outside world can be told; `unexpected` when nobody foresaw it. */
+export function asOperationError(error: unknown): OperationError {
+  if (error instanceof OperationError) return error;
+  return new OperationError('unexpected', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
+
 /** The command line was wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

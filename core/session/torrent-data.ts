@@ -107,9 +107,11 @@ export class TorrentData {
     return this.storage.needsCheck.length > 0;
   }
 
-  /** Pieces that were verified could not be read: what the swarm has is less than what the disk was thought to have. */
-  get hasLostPieces(): boolean {
-    return this.swarm !== undefined && this.swarm.have.count < this.storage.have.count;
+  /** Verified pieces could not be read, or what is to be seeded was not all there: only a look at everything helps. */
+  get needsFullCheck(): boolean {
+    const { have } = this.storage;
+    const hasLostPieces = this.swarm !== undefined && this.swarm.have.count < have.count;
+    return hasLostPieces || (this.#isReadOnly && !have.isFull);
   }
 
   /** @returns false when it was aborted @throws OperationError `disk` */

@@ -1,7 +1,7 @@
 // The life of one torrent: metadata, check, download, seed; paused, failed, stopped. Owns its data, peers and sources.
 import { toHex } from '../base/bytes.ts';
 import type { InfoHash } from '../base/ids.ts';
-import { InvariantError, OperationError } from '../base/result.ts';
+import { asOperationError, InvariantError, OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
@@ -9,6 +9,7 @@ import type { SwarmPeer } from '../swarm/swarm-peer.ts';
 import { clientName } from '../wire/client-name.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
+import { DueTimer } from './due-timer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerExtensions } from './peer-extensions.ts';
 import { resolveHosts } from './resolve-hosts.ts';
@@ -37,9 +38,9 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
   data: TorrentData | undefined;
   completedAtMs: number | undefined;
   #isSequential: boolean;
+  #mustRecheck = false;
   #hasFirstByte = false;
-  #swarmTimer: NodeJS.Timeout | undefined;
-  #swarmTimerAtMs = Number.POSITIVE_INFINITY;
+  readonly #swarmTimer: DueTimer;
   #isClosed = false;
   /** The end of what is being opened or checked. */
   #turn: Promise<void> = Promise.resolve();
@@ -53,6 +54,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     this.metainfo = 'metainfo' in source ? source.metainfo : undefined;
     this.startedAtMs = shared.clock.nowMs();
     this.#isSequential = options.sequential === true;
+    this.#swarmTimer = new DueTimer(shared.clock, () => this.#onDue());
     this.peers = new TorrentPeers(shared, this);
     this.extensions = new PeerExtensions(shared, this);
     this.sources = new TorrentSources({
@@ -151,8 +153,10 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
         },
       );
     }
-    const options = { ...this.options, sequential: this.#isSequential };
-    return TorrentData.open(this.#shared, metainfo, options, this);
+    const { options } = this;
+    const recheck = options.recheck === true || this.#mustRecheck;
+    const now = { ...options, recheck, sequential: this.#isSequential };
+    return TorrentData.open(this.#shared, metainfo, now, this);
   }
 
   /** @returns false when it was broken off: paused or stopped */
@@ -204,7 +208,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     this.error = undefined;
     this.#emit({ kind: 'resumed' });
     this.peers.pool.retryAnswered();
-    if (data?.hasLostPieces === true) await this.#checkAll(data);
+    if (data?.needsFullCheck === true) await this.#checkAll(data);
     else if (data?.swarm === undefined) {
       this.#setState(data === undefined ? 'metadata' : 'checking');
       await this.#orFail(this.#bringUp());
@@ -226,10 +230,20 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     const { data } = this;
     if (data?.swarm === undefined || this.#isClosed) return;
     const wasPaused = this.state === 'paused';
-    if (this.state === 'error') await data.storage.retry();
-    this.error = undefined;
-    await this.#checkAll(data);
+    if (this.state === 'error') await this.#reopen(data);
+    else await this.#checkAll(data);
     if (wasPaused) await this.pause();
+  }
+
+  /** Whatever the disk did: everything is opened afresh, and nothing that was known of it counts. */
+  async #reopen(data: TorrentData): Promise<void> {
+    data.dropSwarm();
+    this.data = undefined;
+    this.error = undefined;
+    this.#mustRecheck = true;
+    this.#setState('checking');
+    await this.#inTurn(() => data.close());
+    await this.#orFail(this.#bringUp());
   }
 
   async #checkAll(data: TorrentData): Promise<void> {
@@ -280,7 +294,7 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     const wasError = this.state === 'error';
     this.#setState(wasError ? 'error' : 'stopped');
     this.#shared.dials.remove(this.peers);
-    clearTimeout(this.#swarmTimer);
+    this.#swarmTimer.clear();
     const goodbye = this.sources.stop(timeoutMs);
     this.data?.allowDownload(false);
     this.peers.closeAll('stopped');
@@ -363,24 +377,13 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
       this.#emit({ kind: 'first-byte' });
     }
     swarm.flush(this.#shared.clock.nowMs());
-    this.#armSwarmTimer(swarm);
+    if (!this.#isClosed) this.#swarmTimer.arm(swarm.nextTimeoutMs());
   }
 
-  #armSwarmTimer(swarm: Swarm): void {
-    const dueMs = swarm.nextTimeoutMs();
-    if (this.#isClosed || dueMs >= this.#swarmTimerAtMs) return;
-    clearTimeout(this.#swarmTimer);
-    this.#swarmTimerAtMs = dueMs;
-    this.#swarmTimer = setTimeout(
-      () => {
-        this.#swarmTimerAtMs = Number.POSITIVE_INFINITY;
-        const { swarm: current } = this;
-        if (current === undefined || this.#isClosed) return;
-        current.handleTimeout(this.#shared.clock.nowMs());
-        this.onInput();
-      },
-      Math.max(1, dueMs - this.#shared.clock.nowMs()),
-    );
+  #onDue(): void {
+    if (this.#isClosed) return;
+    this.swarm?.handleTimeout(this.#shared.clock.nowMs());
+    this.onInput();
   }
 
   // --- DataEvents
@@ -439,10 +442,3 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
 
 /** Trackers that do not answer must not hold up a stop. */
 const STOP_TIMEOUT_MS = 3_000;
-
-function asOperationError(error: unknown): OperationError {
-  if (error instanceof OperationError) return error;
-  return new OperationError('unexpected', error instanceof Error ? error.message : String(error), {
-    cause: error,
-  });
-}

@@ -82,7 +82,7 @@ export class UploadPump {
       this.#readingBytes -= length;
       if (error !== undefined || view === undefined || release === undefined) {
         // What cannot be read is not there: the storage reports the trouble, the swarm stops offering the piece.
-        if (!this.#isClosed) this.#swarm.handlePieceLost(piece, this.#line.nowMs());
+        this.#swarm.handlePieceLost(piece, this.#line.nowMs());
         return;
       }
       if (this.#isClosed) {

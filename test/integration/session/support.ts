@@ -18,6 +18,7 @@ export interface Made {
 export class World {
   readonly dir: TempDir = makeTempDir();
   readonly #sessions: Session[] = [];
+  #madeCount = 0;
 
   path(name: string): string {
     const path = join(this.dir.path, name);
@@ -29,7 +30,7 @@ export class World {
     files: Readonly<Record<string, number>>,
     options: { pieceLength?: number; isPrivate?: boolean } = {},
   ): Promise<Made> {
-    const directory = this.path('content');
+    const directory = this.path(`content${this.#madeCount++}`);
     const root = join(directory, 'it');
     for (const [name, length] of Object.entries(files)) writePayload(join(root, name), length, name);
     const { metainfo } = await createTorrent({ path: root, ...options });
