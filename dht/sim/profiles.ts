@@ -11,7 +11,7 @@ import {
   TRUSTING_TABLE,
 } from '../options.ts';
 
-export type ProfileName = 'ours' | 'libtorrent' | 'jech' | 'k-rpc';
+export type ProfileName = 'ours' | 'libtorrent' | 'jech' | 'k-rpc' | 'one-minute';
 
 export type ClientProfile = Pick<DhtOptions, 'lookup' | 'table' | 'maintenance'>;
 
@@ -22,6 +22,14 @@ const LAZY_MAINTENANCE: MaintenancePolicy = {
   checkMs: 15 * MINUTE_MS,
   neighbourCheckMs: 15 * MINUTE_MS,
   selfLookupMs: 15 * MINUTE_MS,
+};
+
+/** Entries are hardly looked after at all. */
+const CARELESS_MAINTENANCE: MaintenancePolicy = {
+  ...OUR_MAINTENANCE,
+  checkMs: 120 * MINUTE_MS,
+  neighbourCheckMs: 120 * MINUTE_MS,
+  selfLookupMs: 30 * MINUTE_MS,
 };
 
 export const PROFILES: Readonly<Record<ProfileName, ClientProfile>> = {
@@ -39,7 +47,13 @@ export const PROFILES: Readonly<Record<ProfileName, ClientProfile>> = {
   'k-rpc': {
     lookup: LOOKUP_PRESETS['k-rpc'],
     table: { ...TRUSTING_TABLE, k: 20 },
-    maintenance: LAZY_MAINTENANCE,
+    maintenance: CARELESS_MAINTENANCE,
+  },
+  /** Crosby and Wallach's: believes whom it sees, notices the dead in lookups only, and waits for each of them. */
+  'one-minute': {
+    lookup: LOOKUP_PRESETS['one-minute'],
+    table: TRUSTING_TABLE,
+    maintenance: CARELESS_MAINTENANCE,
   },
 };
 
