@@ -19,8 +19,9 @@ export class History {
 
   add(snapshot: SessionSnapshot): void {
     if (snapshot.atMs < this.nextAtMs) return;
+    this.nextAtMs += SAMPLE_INTERVAL_MS;
     // A process that was stopped for an hour owes no samples for it.
-    this.nextAtMs = Math.max(this.nextAtMs, snapshot.atMs - SAMPLE_INTERVAL_MS) + SAMPLE_INTERVAL_MS;
+    if (this.nextAtMs <= snapshot.atMs) this.nextAtMs = snapshot.atMs + SAMPLE_INTERVAL_MS;
     push(this.total, snapshot.downRateBytesPerSec, snapshot.upRateBytesPerSec);
     const gone = new Set(this.torrents.keys());
     for (const torrent of snapshot.torrents) {

@@ -54,6 +54,8 @@ export function lineWidth(line: Line): number {
   return line.reduce((sum, part) => sum + textWidth(typeof part === 'string' ? part : part.text), 0);
 }
 
+const ELLIPSIS_ROOM = '  ';
+
 /** At most `columns` wide: the part that crosses the edge ends in `…`, what follows is dropped. */
 export function fitLine(line: Line, columns: number): Line {
   if (lineWidth(line) <= columns) return line;
@@ -67,9 +69,8 @@ export function fitLine(line: Line, columns: number): Line {
       left -= width;
       continue;
     }
-    // Something follows, or this is too long: either way the ellipsis needs a column here.
-    const cut =
-      width === left ? `${truncateText(text, left - 1).replace(/…$/, '')}…` : truncateText(text, left);
+    // Something follows, or this is too long: either way the ellipsis needs a column, and the added text makes it come.
+    const cut = truncateText(`${text}${ELLIPSIS_ROOM}`, left);
     kept.push(typeof part === 'string' ? cut : { ...part, text: cut });
     break;
   }

@@ -22,10 +22,6 @@ const LEAST_GRAPH_ROWS = 2;
 const MOST_GRAPH_ROWS = 12;
 const LEAST_PEER_ROWS = 3;
 
-export function wastedTotal({ wastedBytes }: TorrentSnapshot): number {
-  return wastedBytes.duplicate + wastedBytes.failedHash + wastedBytes.unrequested;
-}
-
 function field(name: string, ...value: Line): Line {
   return [span('dim', cell(name, LABEL_COLUMNS)), ...value];
 }

@@ -22,7 +22,7 @@ function columns(torrent: TorrentSnapshot): readonly Column<PeerSnapshot>[] {
   return [
     { title: 'Flags', width: 5, text: peerFlags },
     { title: 'Via', width: 7, text: (peer) => peer.transport },
-    { title: 'From', width: 8, fromColumns: 110, text: (peer) => peer.origin },
+    { title: 'From', width: 8, fromColumns: 130, text: (peer) => peer.origin },
     {
       title: 'Has',
       width: 6,
@@ -47,21 +47,21 @@ function columns(torrent: TorrentSnapshot): readonly Column<PeerSnapshot>[] {
       title: 'Got',
       width: 9,
       align: 'right',
-      fromColumns: 120,
+      fromColumns: 150,
       text: (peer) => formatBytes(peer.downloadedBytes),
     },
     {
       title: 'Sent',
       width: 9,
       align: 'right',
-      fromColumns: 120,
+      fromColumns: 150,
       text: (peer) => formatBytes(peer.uploadedBytes),
     },
     {
       title: 'Asked',
       width: 9,
       align: 'right',
-      fromColumns: 140,
+      fromColumns: 170,
       text: (peer) => `${peer.requestsOut}/${peer.requestsIn}`,
     },
     { title: 'Unchoked', width: 12, fromColumns: 78, text: (peer) => peer.unchokeReason ?? '' },

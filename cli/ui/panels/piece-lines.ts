@@ -9,6 +9,7 @@ const MOST = '▓';
 const SOME = '▒';
 const FLIGHT = '+';
 const MISSING = '·';
+const RARE = '-';
 const NOBODY = '!';
 /** Missing pieces that no more peers than this have are rare. */
 const RARE_PEERS = 2;
@@ -19,7 +20,7 @@ function glyph(cell: PieceCell): readonly [text: string, tone: Tone | undefined]
   if (inFlight > 0) return [FLIGHT, 'key'];
   if (rarest === 0) return [NOBODY, 'bad'];
   const tone = rarest !== undefined && rarest <= RARE_PEERS ? 'rare' : have > 0 ? 'good' : 'dim';
-  if (have === 0) return [MISSING, tone];
+  if (have === 0) return [tone === 'rare' ? RARE : MISSING, tone];
   return [have * 2 >= pieces ? MOST : SOME, tone];
 }
 
@@ -50,8 +51,8 @@ export function mapLines(torrent: TorrentSnapshot, width: number, height: number
   return lines;
 }
 
-function legend(width: number): Line[] {
-  const states: Line = [
+function legend(width: number): Line {
+  return [
     span('good', HAVE),
     ' have  ',
     span('good', `${MOST}${SOME}`),
@@ -60,13 +61,15 @@ function legend(width: number): Line[] {
     ' in flight  ',
     span('dim', MISSING),
     ' missing  ',
-    span('rare', MISSING),
+    span('rare', RARE),
     width >= 100 ? ' missing and rare: two peers or fewer  ' : ' rare  ',
     span('bad', NOBODY),
     ' nobody has it',
   ];
-  return [states];
 }
+
+/** Facts above the map; a space, the legend and the scale below. */
+const OTHER_ROWS = 4;
 
 export function pieceLines(torrent: TorrentSnapshot, width: number, height: number): Line[] {
   const { pieceCount, verifiedPieces, pieceLength, openPieces, availability } = torrent;
@@ -78,8 +81,9 @@ export function pieceLines(torrent: TorrentSnapshot, width: number, height: numb
     ...(availability === undefined ? [] : [`${availability.toFixed(2)} copies among the peers`]),
     ...(torrent.isSequential === true ? ['in order'] : []),
   ].join(', ');
-  const map = mapLines(torrent, width, Math.max(1, height - 3));
-  const perCell = pieceCount / Math.max(1, Math.min(pieceCount, width * Math.max(1, height - 3)));
-  const scale = perCell > 1 ? `, one character is ${perCell.toFixed(perCell < 10 ? 1 : 0)} pieces` : '';
-  return [[facts + scale], ...map, [], ...legend(width)].slice(0, height);
+  const mapRows = Math.max(1, height - OTHER_ROWS);
+  const perCell = pieceCount / Math.max(1, Math.min(pieceCount, width * mapRows));
+  const scale: Line[] =
+    perCell > 1 ? [[span('dim', `one character is ${perCell.toFixed(perCell < 10 ? 1 : 0)} pieces`)]] : [];
+  return [[facts], ...mapLines(torrent, width, mapRows), [], legend(width), ...scale].slice(0, height);
 }

@@ -9,6 +9,7 @@ import { type Column, tableLines } from '../table.ts';
 
 const BAR_COLUMNS = 12;
 const SPARK_COLUMNS = 20;
+const SPARK_FROM_COLUMNS = 100;
 
 const rate = (bytesPerSec: number): string => (bytesPerSec < 1 ? '' : formatRate(bytesPerSec));
 
@@ -89,7 +90,7 @@ function totals(snapshot: SessionSnapshot, history: RateHistory, width: number):
       ),
     ],
     [
-      span('down', sparkline(history.down, SPARK_COLUMNS)),
+      span('down', width < SPARK_FROM_COLUMNS ? '' : sparkline(history.down, SPARK_COLUMNS)),
       span('bold', ` ↓ ${rate(snapshot.downRateBytesPerSec) || formatRate(0)}`),
       span('bold', `  ↑ ${rate(snapshot.upRateBytesPerSec) || formatRate(0)}`),
     ],

@@ -1,0 +1,281 @@
+// What is on the screen, at the sizes people have, with names nobody should have and with more than anybody has.
+import { describe, expect, it } from 'vitest';
+import { textWidth } from '../../../cli/output/text.ts';
+import { KEYS } from '../../../cli/ui/keys.ts';
+import { PANELS } from '../../../cli/ui/state.ts';
+import { file, modelRig, peer, session, torrent } from '../../support/screen-rig.ts';
+
+const SIZES = [
+  [80, 24],
+  [120, 40],
+  [200, 60],
+  // Less than anything is made for: still no row too many, none too wide.
+  [30, 6],
+] as const;
+
+const HOSTILE = [
+  '\u001b[31mred\u001b[2J\u001b]0;title\u0007',
+  'new\nline\r\ttab\u0000nul',
+  '\u202egpj.exe',
+  '漢字かな交じり文'.repeat(30),
+  'e\u0301'.repeat(200),
+  'עברית العربية',
+  '👩‍👩‍👧‍👦👍🏽🇩🇪'.repeat(20),
+  'x'.repeat(5_000),
+  '',
+];
+
+/** Only what paintLine writes. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const STYLES = /\u001b\[[0-9;]*m/g;
+
+function expectFits(rig: ReturnType<typeof modelRig>, columns: number, rows: number): void {
+  const frame = rig.model.frame(columns, rows);
+  expect(frame).toHaveLength(rows);
+  for (const row of frame) {
+    const bare = row.replace(STYLES, '');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(bare).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+    expect(textWidth(bare)).toBeLessThanOrEqual(columns);
+  }
+}
+
+describe('every panel at every size', () => {
+  for (const [columns, rows] of SIZES) {
+    for (const hasColor of [false, true]) {
+      it(`${columns}x${rows}, ${hasColor ? 'colour' : 'no colour'}: exactly fits`, () => {
+        for (const name of HOSTILE) {
+          const rig = modelRig({ hasColor });
+          rig.model.setSnapshot(
+            session([
+              torrent({
+                name,
+                directory: name,
+                error: name,
+                peers: [peer({ client: name })],
+                files: [file(0, { path: name })],
+              }),
+            ]),
+          );
+          rig.model.note('a line');
+          for (const key of ['1', '2', '3', '4', '5', '6', '?']) {
+            rig.press(key);
+            expectFits(rig, columns, rows);
+          }
+          rig.press('escape', 'x');
+          expectFits(rig, columns, rows);
+        }
+      });
+    }
+  }
+
+  it('says nothing by colour alone: without it no colour is written', () => {
+    const rig = modelRig({ hasColor: false });
+    rig.model.setSnapshot(session([torrent()]));
+    for (let i = 1; i <= PANELS.length; i++) {
+      rig.press(String(i));
+      for (const row of rig.model.frame(120, 40)) {
+        expect(row).not.toContain('\u001b[3');
+        expect(row).not.toContain(';36m');
+      }
+      expect(rig.rows()[1]).toMatch(new RegExp(`\\[${i} `));
+    }
+  });
+});
+
+describe('overview', () => {
+  it('shows progress, speeds, time left, peers and waste at 80x24', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    const text = rig.text();
+    expect(rig.rows()[0]).toMatch(/^ tt 33\.3% {2}debian-13.* ↓ 12\.0 MiB\/s {2}↑ 1\.00 MiB\/s $/);
+    expect(text).toMatch(/333 MiB of 0\.98 GiB .* 55s left/);
+    expect(text).toContain('2 connected, 17 more known, 2.40 copies');
+    expect(text).toContain('34.0 MiB, ratio 0.10   wasted 32.0 KiB twice');
+    expect(text).toContain('qBittorrent 5.1.2');
+    expect(text).toMatch(/pieces +[▒·+█]+/);
+  });
+
+  it('draws the speed of the past', () => {
+    const rig = modelRig();
+    for (let second = 0; second < 30; second++)
+      rig.model.setSnapshot(
+        session([torrent({ downRateBytesPerSec: second * 1e6 })], { atMs: second * 1000 }),
+      );
+    expect(rig.text()).toMatch(/↓ down +[\u2800-\u28ff]+ +27\.7 MiB\/s/);
+    expect(rig.text(120, 40)).toContain('top 27.7 MiB');
+  });
+
+  it('says of a complete download where it lies, how long it took, its speed, ratio and waste', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(
+      session([
+        torrent({ state: 'seeding', completedAtMs: 101_000, verifiedBytes: 1000 << 20, etaMs: undefined }),
+      ]),
+    );
+    const text = rig.text();
+    expect(text).toContain('complete, seeding');
+    expect(text).toMatch(/lies in +\/srv\/torrents/);
+    expect(text).toMatch(/took +1m40s at 3\.40 MiB\/s on average/);
+    expect(text).toContain('ratio 0.10');
+    expect(text).toContain('32.0 KiB twice');
+  });
+
+  it.each([
+    ['metadata', /asking peers for the metadata/],
+    ['checking', /checking what is on disk/],
+    ['paused', /paused; p resumes/],
+    ['error', /error: no space left/],
+    ['stopped', /stopped/],
+  ] as const)('tells the state %s', (state, expected) => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent({ state, error: 'no space left' })]));
+    expect(rig.text()).toMatch(expected);
+  });
+
+  it('shows a magnet before its metadata', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(
+      session([
+        torrent({
+          state: 'metadata',
+          name: '',
+          pieceCount: 0,
+          wantedBytes: 0,
+          totalBytes: 0,
+          verifiedBytes: 0,
+          files: [],
+          pieces: new Uint8Array(0),
+          openPieces: [],
+          availability: undefined,
+          etaMs: undefined,
+        }),
+      ]),
+    );
+    for (const key of ['1', '2', '3', '4', '5', '6']) {
+      rig.press(key);
+      expectFits(rig, 80, 24);
+    }
+    rig.press('2');
+    expect(rig.text()).toContain('not known before the metadata');
+  });
+});
+
+describe('panels', () => {
+  it('peers: transport, flags, rates, why unchoked', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('3');
+    expect(rig.text()).toMatch(
+      /> DU--E tcp +80\.0% 1\.50 MiB\/s +293 KiB\/s optimistic +qBittorrent 5\.1\.2/,
+    );
+    expect(rig.text(200, 60)).toMatch(/utp +tracker .*\[2001:db8::9\]:51413 +Transmission 4\.0\.6/);
+    expect(rig.text()).toContain('chosen: 192.0.2.7:6881');
+  });
+
+  it('trackers: state, next announce, and whether anybody can reach us', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('5');
+    expect(rig.text()).toMatch(/tracker +ok +10m00s +50 +120 +8 udp:\/\/tracker\.example/);
+    expect(rig.text()).toMatch(/dht +working +7 +DHT {2}312 nodes/);
+    expect(rig.text()).toContain('tcp 0.0.0.0 port 6891');
+    expect(rig.text()).toContain('nobody came in so far');
+    expect(rig.text()).toContain('198.51.100.4');
+  });
+
+  it('files: progress and priority', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('4');
+    expect(rig.text()).toMatch(/> {5}1 4 normal +100% +10\.0 MiB folder\/file-1\.bin/);
+    expect(rig.text()).toMatch(/3 skip +100%/);
+  });
+
+  it('log: the newest at the bottom, and back in time', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    for (let i = 1; i <= 100; i++) rig.model.note(`line ${i} end`);
+    rig.press('6');
+    expect(rig.text()).toContain('line 100 end');
+    expect(rig.text()).not.toContain('line 80 end');
+    rig.press('up', 'page-up');
+    expect(rig.text()).not.toContain('line 90 end');
+    rig.press('home');
+    expect(rig.text()).toContain('line 1 end');
+    rig.press('end');
+    expect(rig.text()).toContain('line 100 end');
+  });
+
+  it('several torrents: a list with totals; one of them opens', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(
+      session([
+        torrent(),
+        torrent({ infoHash: 'b'.repeat(40), name: 'second', state: 'paused', downRateBytesPerSec: 0 }),
+      ]),
+    );
+    expect(rig.text()).toMatch(/> downloading +33\.3%.*debian/);
+    expect(rig.text()).toMatch(/paused .*second/);
+    expect(rig.text()).toContain('2 torrents, 33.3% of 1.95 GiB, 4 peers');
+    rig.press('down', 'enter');
+    expect(rig.rows()[0]).toContain('second');
+    rig.press('escape');
+    expect(rig.text()).toMatch(/> paused .*second/);
+  });
+
+  it('help lists every key of the table', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('?');
+    for (const size of [
+      [120, 40],
+      [200, 60],
+    ] as const) {
+      const text = rig.text(...size);
+      for (const { label, help } of KEYS) expect(text).toContain(`${label.padEnd(15)} ${help}`);
+    }
+    expect(rig.text()).toContain('Up and Down for more');
+    rig.press(...Array<string>(20).fill('down'));
+    expect(rig.text()).toContain('Ctrl-C');
+  });
+});
+
+describe('size', () => {
+  const files = Array.from({ length: 10_000 }, (_, i) => file(i));
+  const peers = Array.from({ length: 500 }, (_, i) =>
+    peer({ address: `10.0.${i >> 8}.${i & 255}:1`, client: `client ${i}` }),
+  );
+  const huge = session([torrent({ pieceCount: 1_000_000, files, peers })]);
+
+  it('10,000 files, 500 peers, a million pieces: only what is in sight is made', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(huge);
+    for (const [columns, rows] of SIZES) {
+      for (const key of ['1', '2', '3', '4', '5']) {
+        rig.press(key);
+        expectFits(rig, columns, rows);
+      }
+    }
+    rig.press('4', 'end');
+    expect(rig.text()).toContain('folder/file-10000.bin');
+    expect(rig.text()).toMatch(/\d+-10000 of 10000/);
+    rig.press('3', 'end');
+    expect(rig.text()).toContain('of 500');
+    rig.press('2');
+    expect(rig.text()).toMatch(/one character is \d{3} pieces/);
+  });
+
+  it('the cursor stays in reach when the list shrinks', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(huge);
+    rig.press('4', 'end');
+    rig.model.setSnapshot(session([torrent()]));
+    expect(rig.text()).toMatch(/> {5}3 skip/);
+    rig.press('up');
+    expect(rig.text()).toMatch(/> {5}2 4 normal/);
+    rig.model.setSnapshot(session([]));
+    expectFits(rig, 80, 24);
+    expect(rig.text()).toContain('no torrents');
+  });
+});
