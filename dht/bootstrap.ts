@@ -123,7 +123,7 @@ export class Bootstrap {
       id: undefined,
       address,
       roundTripMs: 0,
-      source: { kind: 'given' } as const,
+      origin: 'given' as const,
     }));
     for (const lookup of this.#group?.lookups ?? []) lookup.addStarts(starts, nowMs);
   }

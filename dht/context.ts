@@ -73,22 +73,17 @@ export class NodeContext {
   /** Told when a table changed its mind about our id. */
   onNewAddress: ((family: FamilyState, nowMs: number) => void) | undefined;
   #timeoutsInRow = 0;
-  #heardAtMs: number;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #firstUnansweredMs: number | undefined;
 
-  constructor(parts: NodeContextParts, nowMs: number) {
+  constructor(parts: NodeContextParts) {
     this.parts = parts;
-    this.#heardAtMs = nowMs;
   }
 
   /** Nobody is blamed for silence while this holds. */
   isOffline(nowMs: number): boolean {
     if (this.#timeoutsInRow >= OFFLINE_AFTER_TIMEOUTS) return true;
     return this.#firstUnansweredMs !== undefined && nowMs - this.#firstUnansweredMs > OFFLINE_AFTER_MS;
-  }
-
-  get heardAtMs(): number {
-    return this.#heardAtMs;
   }
 
   markHeard(nowMs: number): void {
@@ -185,7 +180,8 @@ export class NodeContext {
 
   #lose(query: OpenQuery, failure: 'timeout' | 'unreachable', nowMs: number): void {
     this.parts.counters.timeouts++;
-    this.#timeoutsInRow++;
+    // Answers come before timeouts: only when nothing came since this query went out does its loss say anything about us.
+    if (this.#heardAtMs < query.sentAtMs) this.#timeoutsInRow++;
     const family = this.families.get(query.address.family);
     if (query.expectedId !== undefined && !this.isOffline(nowMs))
       family?.table.fail(query.expectedId, query.address, nowMs);

@@ -2,6 +2,7 @@
 // alive, who lies, who waits to be verified, how others see us.
 import { ID_BYTES } from '../core/base/ids.ts';
 import { compactBytes, DhtAddress, type Family } from './address.ts';
+import { isValidId } from './bep42.ts';
 import { ExternalAddress } from './external-address.ts';
 import type { KrpcMessage } from './krpc.ts';
 import { LookupCache } from './lookup-cache.ts';
@@ -68,12 +69,18 @@ export class FamilyState {
 
   /** A reply that passed all checks. @returns true when our external address has changed by it */
   handleAnswer(message: KrpcMessage, from: DhtAddress, roundTripMs: number, nowMs: number): boolean {
-    if (!this.isLiar(from, nowMs)) {
-      const id = Id160.read(message.bytes, message.id.start);
+    const id = Id160.read(message.bytes, message.id.start);
+    if (this.isWelcome(id, from, nowMs)) {
       const outcome = this.#table.offer(id, from, roundTripMs, nowMs);
       // The endpoint is in the table under another id: it has changed it, so the old entry is gone for good.
       if (outcome === 'refused' && this.#evictOther(id, from, nowMs))
         this.#table.offer(id, from, roundTripMs, nowMs);
+    }
+    // A trusting client takes in whoever it hears of.
+    if (!this.#policy.verify) {
+      for (const named of this.namedNodes(message, from))
+        if (this.#table.isWanted(named.id, named.address))
+          this.#table.offer(named.id, named.address, 0, nowMs);
     }
     const { external } = message;
     if (message.length(external) !== compactBytes(this.family)) return false;
@@ -88,6 +95,12 @@ export class FamilyState {
     this.#liars.delete(key);
     if (this.#liars.size >= MAX_LIARS) this.#liars.delete(this.#liars.keys().next().value as string);
     this.#liars.set(key, nowMs + LIAR_MS);
+  }
+
+  /** May this contact be in the table at all? */
+  isWelcome(id: Id160, address: DhtAddress, nowMs: number): boolean {
+    if (this.#policy.requireValidIds && !isValidId(id, address)) return false;
+    return !this.isLiar(address, nowMs);
   }
 
   isLiar(address: DhtAddress, nowMs: number): boolean {
@@ -105,7 +118,7 @@ export class FamilyState {
       if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port))
         return;
       const id = Id160.read(bytes, span.start);
-      if (!this.#table.isWanted(id, from) || this.isLiar(from, nowMs)) return;
+      if (!this.isWelcome(id, from, nowMs) || !this.#table.isWanted(id, from)) return;
       // Within one network there is no NAT whose mapping could lapse: due at once, before all others.
       if (from.scope !== 'global') this.quarantine.unshift({ id, address: from, dueMs: nowMs });
       else this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });

@@ -3,7 +3,7 @@
 import type { DhtAddress } from './address.ts';
 import type { KrpcMessage } from './krpc.ts';
 import type { Id160 } from './node-id.ts';
-import type { QueryFailure, QuerySource, QueryTrace } from './results.ts';
+import type { QueryFailure, QueryTrace } from './results.ts';
 import type { OpenQuery, QueryOwner } from './transactions.ts';
 
 export type CandidateState =
@@ -31,7 +31,11 @@ export class Candidate implements QueryOwner {
   /** Undefined until a bootstrap address answers. */
   id: Id160 | undefined;
   readonly address: DhtAddress;
-  readonly source: QuerySource;
+  /** Where we have it from when no other candidate named it. */
+  readonly origin: 'table' | 'cache' | 'given';
+  /** Who named it first. */
+  readonly from: Candidate | undefined;
+  /** Who named it, as far as they are still trusted to. */
   readonly sources: Candidate[] = [];
   readonly hop: number;
   /** Mean round trip known before; 0 for unknown. */
@@ -60,7 +64,7 @@ export class Candidate implements QueryOwner {
     readonly events: CandidateEvents;
     readonly id: Id160 | undefined;
     readonly address: DhtAddress;
-    readonly source: QuerySource;
+    readonly origin: 'table' | 'cache' | 'given';
     readonly from: Candidate | undefined;
     readonly knownRoundTripMs: number;
     readonly path: number;
@@ -68,7 +72,8 @@ export class Candidate implements QueryOwner {
     this.#events = options.events;
     this.id = options.id;
     this.address = options.address;
-    this.source = options.source;
+    this.origin = options.origin;
+    this.from = options.from;
     this.knownRoundTripMs = options.knownRoundTripMs;
     this.path = options.path;
     this.hop = (options.from?.hop ?? 0) + 1;
@@ -112,12 +117,13 @@ export class Candidate implements QueryOwner {
     this.#events.candidateFailed(this, failure, nowMs);
   }
 
-  toTrace(target: Id160): QueryTrace {
+  /** @param indexOf the place of another candidate in the same trace */
+  toTrace(target: Id160, indexOf: (candidate: Candidate) => number): QueryTrace {
     return {
       family: this.address.family,
       id: this.id?.toBytes(),
       address: this.address,
-      source: this.source,
+      source: this.from === undefined ? { kind: this.origin } : { kind: 'reply', query: indexOf(this.from) },
       namedBy: this.sources.length,
       hop: this.hop,
       sharedBits: this.id?.sharedBits(target) ?? 0,

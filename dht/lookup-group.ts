@@ -32,7 +32,8 @@ export interface GroupOptions extends LookupOptions {
 export class LookupGroup {
   readonly #options: GroupOptions;
   readonly #lookups: Lookup[] = [];
-  readonly #trace: Candidate[] = [];
+  /** Every candidate asked, and its place in the trace. */
+  readonly #trace = new Map<Candidate, number>();
   readonly #policy: LookupPolicy;
   #running = 0;
   #isCancelled = false;
@@ -80,7 +81,7 @@ export class LookupGroup {
   }
 
   trace(): QueryTrace[] {
-    return this.#trace.map((candidate) => candidate.toTrace(this.#options.target));
+    return [...this.#trace.keys()].map((candidate) => this.#traceOf(candidate));
   }
 
   #makeLookup(family: FamilyState, path: number, claims: Set<string> | undefined): Lookup {
@@ -112,13 +113,13 @@ export class LookupGroup {
           id: Id160.of(node.id),
           address: node.address,
           roundTripMs: 0,
-          source: { kind: 'given' },
+          origin: 'given' as const,
         }));
     }
     const nodes: StartNode[] = [];
     if (this.#policy.useCache)
       for (const cached of family.cache.near(target, CACHED_NODES, nowMs))
-        nodes.push({ ...cached, source: { kind: 'cache' } });
+        nodes.push({ ...cached, origin: 'cache' });
     const { table } = family;
     const count = table.closest(target, START_NODES, 'all', nowMs);
     for (let i = 0; i < count; i++) {
@@ -127,16 +128,23 @@ export class LookupGroup {
         id: table.slab.id(slot),
         address: table.slab.address(slot),
         roundTripMs: table.slab.roundTripMs(slot),
-        source: { kind: 'table' },
+        origin: 'table',
       });
     }
     return nodes;
   }
 
+  #traceOf(candidate: Candidate): QueryTrace {
+    return candidate.toTrace(this.#options.target, (other) => this.#trace.get(other) ?? -1);
+  }
+
   #handleQuery(candidate: Candidate): void {
-    let index = this.#trace.indexOf(candidate);
-    if (index < 0) index = this.#trace.push(candidate) - 1;
-    if (!this.#isCancelled) this.#options.onQuery?.(index, candidate.toTrace(this.#options.target));
+    let index = this.#trace.get(candidate);
+    if (index === undefined) {
+      index = this.#trace.size;
+      this.#trace.set(candidate, index);
+    }
+    if (!this.#isCancelled) this.#options.onQuery?.(index, this.#traceOf(candidate));
   }
 
   #handleEnd(nowMs: number): void {

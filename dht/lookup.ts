@@ -12,7 +12,7 @@ import { ClosestSet } from './lookup-closest.ts';
 import { compareDistance, Id160 } from './node-id.ts';
 import type { LookupPolicy } from './options.ts';
 import type { QueryFrame } from './queries.ts';
-import type { LookupEnd, LookupReport, QueryFailure, QuerySource } from './results.ts';
+import type { LookupEnd, LookupReport, QueryFailure } from './results.ts';
 
 /** What a lookup asks for. */
 export interface LookupTask {
@@ -32,7 +32,7 @@ export interface StartNode {
   readonly id: Id160 | undefined;
   readonly address: DhtAddress;
   readonly roundTripMs: number;
-  readonly source: QuerySource;
+  readonly origin: 'table' | 'cache' | 'given';
 }
 
 /** Candidates kept; the farthest go first. Far more than any lookup asks. */
@@ -222,7 +222,7 @@ export class Lookup implements CandidateEvents {
       events: this,
       id: node.id,
       address: node.address,
-      source: node.source,
+      origin: node.origin,
       from: undefined,
       knownRoundTripMs: node.roundTripMs,
       path: this.path,
@@ -232,7 +232,6 @@ export class Lookup implements CandidateEvents {
   }
 
   #learnNodes(message: KrpcMessage, from: Candidate): void {
-    const query = this.asked.indexOf(from);
     const named = this.family.namedNodes(message, from.address);
     from.nodesGiven = named.length;
     for (const { id, address } of named) {
@@ -244,7 +243,7 @@ export class Lookup implements CandidateEvents {
         events: this,
         id,
         address,
-        source: { kind: 'reply', query },
+        origin: 'given',
         from,
         knownRoundTripMs: 0,
         path: this.path,

@@ -77,24 +77,21 @@ export class DhtMachine {
     const { rng } = options;
     const limits = { ...OUR_LIMITS, ...options.limits };
     const stores = { ...OUR_STORES, ...options.stores };
-    this.#context = new NodeContext(
-      {
-        rng,
-        output,
-        log: options.log ?? silentLog,
-        lookup: { ...OUR_LOOKUP, ...options.lookup },
-        table: { ...OUR_TABLE, ...options.table },
-        maintenance: { ...OUR_MAINTENANCE, ...options.maintenance },
-        limits,
-        readOnly: options.readOnly ?? false,
-        version: options.clientVersion ?? CLIENT_VERSION,
-        transactions: new Transactions(rng),
-        roundTrips: new RoundTrips(),
-        outgoing: new Throttle(limits),
-        counters: newCounters(),
-      },
-      nowMs,
-    );
+    this.#context = new NodeContext({
+      rng,
+      output,
+      log: options.log ?? silentLog,
+      lookup: { ...OUR_LOOKUP, ...options.lookup },
+      table: { ...OUR_TABLE, ...options.table },
+      maintenance: { ...OUR_MAINTENANCE, ...options.maintenance },
+      limits,
+      readOnly: options.readOnly ?? false,
+      version: options.clientVersion ?? CLIENT_VERSION,
+      transactions: new Transactions(rng),
+      roundTrips: new RoundTrips(),
+      outgoing: new Throttle(limits),
+      counters: newCounters(),
+    });
     this.#incoming = new Throttle(limits);
     this.#peers = new PeerStore(stores, rng);
     this.#items = new ItemStore(stores);

@@ -72,7 +72,8 @@ export class Maintenance implements QueryOwner {
     let count = 0;
     for (const { id, address } of nodes) {
       if (count >= most || this.#verifying.size >= MAX_VERIFYING) return;
-      if (!this.#family.table.isWanted(id, address) || this.#family.isLiar(address, nowMs)) continue;
+      if (!this.#family.isWelcome(id, address, nowMs) || !this.#family.table.isWanted(id, address)) continue;
+      if (this.#isVerifyingHost(address)) continue;
       if (this.#ping(id, address, nowMs)) count++;
     }
   }
@@ -195,6 +196,12 @@ export class Maintenance implements QueryOwner {
     }
     this.#refreshed.set(neediest, nowMs);
     return randomIdAt(table.ownId, table.depthOf(neediest), rng);
+  }
+
+  /** A reply full of one victim makes us send it one ping. */
+  #isVerifyingHost(address: DhtAddress): boolean {
+    for (const query of this.#verifying) if (query.address.hostKey === address.hostKey) return true;
+    return false;
   }
 
   #ping(id: Id160, address: DhtAddress, nowMs: number): boolean {

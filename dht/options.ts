@@ -67,6 +67,8 @@ export interface TablePolicy {
   readonly maxFailures: number;
   /** One node per IP address in the table, one per /24 or /64 in a bucket. */
   readonly restrictAddresses: boolean;
+  /** Only ids that fit their address (BEP 42; local networks are exempt): nobody picks a place next to us. */
+  readonly requireValidIds: boolean;
 }
 
 export interface MaintenancePolicy {
@@ -148,7 +150,7 @@ export const OUR_LOOKUP: LookupPolicy = {
   awaitSlow: true,
   sourceScoring: true,
   restrictAddresses: true,
-  requireValidIds: false,
+  requireValidIds: true,
   useCache: true,
   disjointPaths: 1,
   widenWhenDense: true,
@@ -163,6 +165,7 @@ const PLAIN_LOOKUP: LookupPolicy = {
   awaitSlow: false,
   sourceScoring: false,
   restrictAddresses: false,
+  requireValidIds: false,
   useCache: false,
   widenWhenDense: false,
 };
@@ -208,6 +211,7 @@ export const OUR_TABLE: TablePolicy = {
   spares: 8,
   maxFailures: 2,
   restrictAddresses: true,
+  requireValidIds: true,
 };
 
 /** Inserts whoever it sees, keeps them long, hands them all out: where dead entries come from. */
@@ -219,6 +223,7 @@ export const TRUSTING_TABLE: TablePolicy = {
   spares: 0,
   maxFailures: 4,
   restrictAddresses: false,
+  requireValidIds: false,
 };
 
 export const OUR_MAINTENANCE: MaintenancePolicy = {

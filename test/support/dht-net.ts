@@ -4,6 +4,7 @@ import { type Rng, seededRng } from '../../core/base/clock.ts';
 import { DhtAddress } from '../../dht/address.ts';
 import { idForAddress } from '../../dht/bep42.ts';
 import { DhtMachine } from '../../dht/machine.ts';
+import { compareDistance, Id160 } from '../../dht/node-id.ts';
 import type { DhtOptions } from '../../dht/options.ts';
 
 interface Event {
@@ -120,9 +121,14 @@ export class DhtNet {
     return isDone();
   }
 
-  /** Everybody knows up to `count` others, as after a long life. */
+  /** Everybody knows up to `count` others, and its neighbours, as after a long life. */
   fillTables(count: number): void {
+    const neighbours = Math.min(12, count);
+    const ids = new Map(this.nodes.map((node) => [node, Id160.of(node.id)]));
+    const idOf = (node: NetNode): Id160 => ids.get(node) as Id160;
     for (const node of this.nodes) {
+      const near = [...this.nodes].sort((x, y) => compareDistance(idOf(node), idOf(x), idOf(y)));
+      for (const other of near.slice(1, neighbours + 1)) node.machine.insertVerified(other, this.nowMs, 80);
       for (let i = 0; i < count; i++) {
         const other = this.nodes[Math.floor(this.rng.next() * this.nodes.length)] as NetNode;
         if (other !== node) node.machine.insertVerified(other, this.nowMs, 80);
