@@ -465,6 +465,42 @@ const dht: CommandSpec = {
   ],
 };
 
+const lab: CommandSpec = {
+  name: 'lab',
+  group: TOOLS,
+  summary: 'experiments with whole networks on virtual time',
+  commands: [
+    {
+      name: 'dht',
+      summary: 'DHTs of thousands of our nodes in one process, as tables beside the expected values',
+      details: 'The same seed gives the same tables. Sends nothing.',
+      args: [
+        {
+          name: 'experiment',
+          summary: 'hops, dead, latency, churn, recall, bootstrap, nat (default: all, which takes minutes)',
+          isOptional: true,
+          isVariadic: true,
+        },
+      ],
+      flagGroups: [
+        {
+          title: 'Experiment',
+          flags: [
+            { flags: '--seed <number>', summary: 'where all chance comes from (default: 1)' },
+            { flags: '--nodes <count>', summary: 'size of the network (default: that of the experiment)' },
+            { flags: '--effort <factor>', summary: 'multiplies the number of trials (default: 1)' },
+          ],
+        },
+      ],
+      examples: [
+        ['tt lab dht hops', 'hops of a lookup against the size of the network'],
+        ['tt lab dht latency --seed 7 --effort 0.2', 'how long lookups take, by the policy of the client'],
+      ],
+      load: () => import('./commands/lab-dht.ts'),
+    },
+  ],
+};
+
 const demo: CommandSpec = {
   name: 'demo',
   group: TOOLS,
@@ -509,7 +545,21 @@ const completion: CommandSpec = {
 export const PROGRAM: CommandSpec = {
   name: 'tt',
   summary: 'A BitTorrent client for the command line.',
-  commands: [download, seed, list, create, info, metadata, verify, tracker, dht, demo, config, completion],
+  commands: [
+    download,
+    seed,
+    list,
+    create,
+    info,
+    metadata,
+    verify,
+    tracker,
+    dht,
+    lab,
+    demo,
+    config,
+    completion,
+  ],
 };
 
 export const COMMON_FLAGS = OUTPUT_FLAGS;

@@ -1,0 +1,58 @@
+// `tt lab dht [EXPERIMENT...]`: whole DHTs of our own node on virtual time, as tables beside the values they should have.
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { UsageError } from '../../core/base/result.ts';
+import { formatText } from '../../dht/sim/report.ts';
+import type { CommandContext } from '../context.ts';
+import { LAB_SCENARIOS, type LabResult, type LabTask } from '../dht/lab-scenarios.ts';
+import { done, type Outcome } from '../outcome.ts';
+import { formatElapsed } from '../output/units.ts';
+import { optionalFlagValue, parseCount, parseRatio } from '../parse.ts';
+
+const DEFAULT_SEED = 1;
+
+/** @returns undefined when a signal ended it */
+async function runTask(task: LabTask, signal: AbortSignal): Promise<LabResult | undefined> {
+  if (signal.aborted) return undefined;
+  const worker = new Worker(new URL(`../dht/lab-worker${extname(import.meta.url)}`, import.meta.url), {
+    workerData: task,
+  });
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      void worker.terminate();
+      resolve(undefined);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    worker.once('message', (result: LabResult) => resolve(result));
+    worker.once('error', reject);
+    worker.once('exit', () => {
+      signal.removeEventListener('abort', stop);
+      resolve(undefined);
+    });
+  });
+}
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const { args, flags, output, interrupts } = context;
+  const names = LAB_SCENARIOS.map(({ name }) => name);
+  const unknown = args.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`there is no experiment "${unknown}"`, `There are: ${names.join(', ')}.`);
+  }
+  const seed = optionalFlagValue('--seed', flags.text('seed'), parseCount) ?? DEFAULT_SEED;
+  const nodes = optionalFlagValue('--nodes', flags.text('nodes'), parseCount);
+  const effort = optionalFlagValue('--effort', flags.text('effort'), parseRatio) ?? 1;
+  const reports: Readonly<Record<string, unknown>>[] = [];
+  for (const scenario of args.length > 0 ? args : names) {
+    const result = await runTask({ scenario, seed, nodes, effort }, interrupts.signal);
+    if (result === undefined) return { reason: 'unfinished', text: '', data: { seed, reports } };
+    const report = { experiment: scenario, tables: result.tables };
+    reports.push(report);
+    if (!output.isForPrograms) output.console.out(`${result.tables.map(formatText).join('\n\n')}\n`);
+    output.notice('experiment', `tt: ${scenario} with seed ${seed} took ${formatElapsed(result.elapsedMs)}`, {
+      ...report,
+      elapsedMs: Math.round(result.elapsedMs),
+    });
+  }
+  return done('', { seed, nodes, effort, reports });
+}
