@@ -21,6 +21,8 @@ const ANNOUNCE_MS = 15 * 60_000;
 const JITTER_MS = 60_000;
 /** While peers are wanted, the DHT is asked this often. */
 const SEEK_MS = 5 * 60_000;
+/** While nobody at all was found: a seed may announce any moment. Doubled up to SEEK_MS. */
+const FIRST_EMPTY_MS = 10_000;
 /** The earliest repeat when somebody asks for more peers. */
 const MIN_REFRESH_MS = 60_000;
 /** Nobody answered at all: the node is not in yet, or we are offline. Doubled up to the maximum. */
@@ -80,6 +82,7 @@ class DhtSearch implements PeerSearch {
   #announcedAtMs = Number.NEGATIVE_INFINITY;
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #retryMs = FIRST_RETRY_MS;
+  #emptyMs = FIRST_EMPTY_MS;
   #peersReceived = 0;
   #message: string | undefined;
   #state: PeerSourceStatus['state'] = 'idle';
@@ -225,6 +228,11 @@ class DhtSearch implements PeerSearch {
         nodes: announced.accepted.length,
         peers: result.peers.length,
       });
+    }
+    if (this.#peersReceived === 0 && this.#torrent.transfer().left !== 0 && this.#emptyMs < SEEK_MS) {
+      this.#schedule(this.#emptyMs);
+      this.#emptyMs *= 2;
+      return;
     }
     const waitMs = this.#torrent.wanted() > 0 ? SEEK_MS : ANNOUNCE_MS;
     this.#schedule(waitMs - randomInt(this.#options.rng, JITTER_MS));
