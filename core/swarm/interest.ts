@@ -44,6 +44,21 @@ export class Interest {
     return true;
   }
 
+  /** BEP 54. O(1) save the first time for a peer that joined as a seed: such messages may come by the thousand. */
+  removePiece(peer: SwarmPeer, piece: number, nowMs: number): void {
+    const { picker } = this.#commons;
+    if (!peer.pieces.has(piece)) return;
+    if (peer.joinedAsSeed) {
+      const pieces = peer.pieces.clone();
+      pieces.clear(piece);
+      this.setPieces(peer, pieces, nowMs);
+      return;
+    }
+    peer.pieces.clear(piece);
+    picker.removeAvailability(piece);
+    if (picker.isNeeded(piece)) this.#setNeeded(peer, peer.neededCount - 1, nowMs);
+  }
+
   /** We have this piece now and wanted it until now. */
   notePieceGot(peer: SwarmPeer, piece: number, nowMs: number): void {
     if (peer.pieces.has(piece)) this.#setNeeded(peer, peer.neededCount - 1, nowMs);

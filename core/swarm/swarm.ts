@@ -151,10 +151,7 @@ export class Swarm {
 
   /** BEP 54. */
   handleDontHave(peer: SwarmPeer, piece: number, nowMs: number): void {
-    if (!this.#isPiece(peer, piece) || !peer.pieces.has(piece)) return;
-    const pieces = peer.pieces.clone();
-    pieces.clear(piece);
-    this.#setPieces(peer, pieces, nowMs);
+    if (this.#isPiece(peer, piece)) this.#interest.removePiece(peer, piece, nowMs);
   }
 
   handleAllowedFast(peer: SwarmPeer, piece: number, nowMs: number): void {

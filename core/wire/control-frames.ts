@@ -13,6 +13,7 @@ import {
   FAST_BIT,
   FRAME_HEAD_BYTES,
   HANDSHAKE_BYTES,
+  MAX_ALL_OR_NONE,
   MAX_BITFIELD_BYTES,
   MAX_EXTENDED_BYTES,
   MAX_EXTENDED_HANDSHAKES,
@@ -50,6 +51,7 @@ export class ControlFrames implements ProtocolEvents {
   #early: EarlyPieces | undefined;
   #own: OwnHandshake | undefined;
   #pieceStatements = 0;
+  #allOrNone = 0;
   #extendedHandshakes = 0;
 
   constructor(options: ControlOptions) {
@@ -72,6 +74,7 @@ export class ControlFrames implements ProtocolEvents {
     if (id === MessageId.haveAll || id === MessageId.haveNone) {
       if (length !== 1) return `message ${id} of ${length} bytes`;
       if (!this.hasFast) return `message ${id} without the fast extension`;
+      if (++this.#allOrNone > MAX_ALL_OR_NONE) return 'too many have-alls and have-nones';
     } else if (id === MessageId.bitfield) {
       const due = this.#pieceCount === undefined ? undefined : Math.ceil(this.#pieceCount / 8);
       if (due === undefined ? length - 1 > MAX_BITFIELD_BYTES : length - 1 !== due)

@@ -52,5 +52,7 @@ export const MAX_FRAME_BYTES = 1 << 20;
 export const MAX_BITFIELD_BYTES = Math.ceil(PARSE_LIMITS.maxPieces / 8);
 /** The longest honest one is a PEX of a few hundred endpoints, or 16 KiB of metadata: this leaves room for eight times as much. */
 export const MAX_EXTENDED_BYTES = 128 * 1024;
+/** Each costs a look at every piece of the torrent; who has everything can hardly say so often. */
+export const MAX_ALL_OR_NONE = 4;
 /** BEP 10 allows repeats as facts change; nobody's facts change this often. */
 export const MAX_EXTENDED_HANDSHAKES = 64;

@@ -47,6 +47,20 @@ describe('joining and interest', () => {
     expect(peer.neededCount).toBe(0);
   });
 
+  it('takes back single pieces of whoever joined as a seed, and of others, as often as they say so', () => {
+    const rig = new SwarmRig({ pieceCount: 4, blocksPerPiece: 4 });
+    const { peer } = rig.joinSeed();
+    for (let round = 0; round < 3; round++) {
+      rig.swarm.handleDontHave(peer, 2, rig.nowMs);
+      rig.swarm.handleDontHave(peer, 2, rig.nowMs);
+      expect([rig.swarm.availability(), peer.neededCount]).toEqual([0.75, 3]);
+      rig.swarm.handleHave(peer, 2, rig.nowMs);
+      expect([rig.swarm.availability(), peer.neededCount]).toEqual([1, 4]);
+    }
+    rig.swarm.removePeer(peer, rig.nowMs);
+    expect(rig.swarm.availability()).toBe(0);
+  });
+
   it('follows priorities: unwanted pieces interest nobody, and their requests are taken back', () => {
     const rig = new SwarmRig({ pieceCount: 4, blocksPerPiece: 4 });
     const seed = rig.joinSeed();
