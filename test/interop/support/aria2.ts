@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { freePort } from '../../support/ports.ts';
 import { type RunningProcess, start } from '../../support/process.ts';
 import {
+  authority,
   CHECK_TIMEOUT_MS,
   type Client,
   type ClientKind,
@@ -149,8 +150,12 @@ export const aria2 = {
       `--listen-port=${port}`,
       `--interface=${host}`,
       `--disable-ipv6=${options.family === 'v4'}`,
-      '--enable-dht=false',
+      // Its DHT of IPv6 wants a global unicast address, which this network has not.
+      `--enable-dht=${options.dht !== undefined}`,
       '--enable-dht6=false',
+      ...(options.dht === undefined
+        ? []
+        : [`--dht-entry-point=${authority(options.dht[0] as Endpoint)}`, `--dht-listen-port=${port}`]),
       `--dht-file-path=${join(options.stateDir, 'dht.dat')}`,
       `--dht-file-path6=${join(options.stateDir, 'dht6.dat')}`,
       '--bt-enable-lpd=false',

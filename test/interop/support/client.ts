@@ -16,6 +16,8 @@ export interface ClientOptions {
   readonly hosts?: HostPair;
   /** Where its settings and logs live. */
   readonly stateDir: string;
+  /** Nodes of a DHT to enter through; without them there is no DHT. */
+  readonly dht?: readonly Endpoint[];
 }
 
 /** What to fetch and from where. Exactly one of `torrentFile` and `magnet`. */

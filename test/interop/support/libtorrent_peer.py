@@ -61,11 +61,37 @@ def session_settings(options):
                 | lt.alert.category_t.peer_notification
                 | lt.alert.category_t.storage_notification
                 | lt.alert.category_t.tracker_notification
+                | lt.alert.category_t.dht_notification
+                | lt.alert.category_t.dht_operation_notification
             ),
         }
     )
     settings.update(options.get("settings", {}))
     return settings
+
+
+def hash_of(text):
+    return lt.sha1_hash(bytes.fromhex(text))
+
+
+def text_of(item):
+    """The bindings give a stored string printed, in quotes."""
+    return bytes(item["value"]).decode("latin1").strip().strip("'")
+
+
+def dht_fields(alert):
+    name = alert.what()
+    if name == "dht_get_peers_reply":
+        return {"hash": str(alert.info_hash), "peers": ["%s:%d" % peer for peer in alert.peers()]}
+    if name == "dht_immutable_item":
+        return {"target": str(alert.target), "value": text_of(alert.item)}
+    if name == "dht_mutable_item":
+        return {"key": alert.key.hex(), "seq": alert.seq, "value": text_of(alert.item)}
+    if name == "dht_put":
+        return {"target": str(alert.target), "stored": alert.num_success}
+    if name == "dht_sample_infohashes":
+        return {"samples": [str(sample) for sample in alert.samples], "total": alert.num_infohashes}
+    return {}
 
 
 class Peer:
@@ -157,6 +183,41 @@ class Peer:
         self.session.remove_torrent(self.handles.pop(request["info_hash"]))
         return {}
 
+    # The DHT: results come as events.
+
+    def dht_state(self, _request):
+        status = self.session.status()
+        return {"nodes": status.dht_nodes, "running": self.session.is_dht_running()}
+
+    def dht_announce(self, request):
+        self.handles[request["info_hash"]].force_dht_announce()
+        return {}
+
+    def dht_get_peers(self, request):
+        self.session.dht_get_peers(hash_of(request["info_hash"]))
+        return {}
+
+    def dht_put(self, request):
+        return {"target": str(self.session.dht_put_immutable_item(request["value"]))}
+
+    def dht_get(self, request):
+        self.session.dht_get_immutable_item(hash_of(request["target"]))
+        return {}
+
+    def dht_put_mutable(self, request):
+        secret, public = bytes.fromhex(request["secret"]), bytes.fromhex(request["public"])
+        self.session.dht_put_mutable_item(secret, public, request["value"].encode(), request["salt"].encode())
+        return {}
+
+    def dht_get_mutable(self, request):
+        self.session.dht_get_mutable_item(bytes.fromhex(request["public"]), request["salt"].encode())
+        return {}
+
+    def dht_sample(self, request):
+        target = hash_of(request["target"])
+        self.session.dht_sample_infohashes((request["host"], request["port"]), target)
+        return {}
+
     def pump_alerts(self):
         now = time.monotonic_ns
         for alert in self.session.pop_alerts():
@@ -178,8 +239,16 @@ class Peer:
                 "peer_ban",
                 "peer_error",
                 "peer_disconnected",
+                "dht_bootstrap",
+                "dht_get_peers_reply",
+                "dht_immutable_item",
+                "dht_mutable_item",
+                "dht_put",
+                "dht_sample_infohashes",
             ):
                 record["message"] = alert.message()
+                if name.startswith("dht_"):
+                    record.update(dht_fields(alert))
                 if hasattr(alert, "handle"):
                     try:
                         record["info_hash"] = str(alert.handle.info_hash())
