@@ -6,12 +6,19 @@ import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import type { PeerHandshake, WireHandler } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
 
+/** Honest peers choke every ten seconds and lose interest piece by piece; following each change may take us 0.2 ms. */
+const CHANGES_PER_SEC = 20;
+const MAX_CHANGES_AT_ONCE = 1000;
+
 export class WireEvents implements WireHandler {
   readonly #connection: PeerConnection;
   #isInBlock = false;
   /** Said before the swarm was there; pieces are kept by the wire. */
   #earlyUnchoke = false;
   #earlyInterest = false;
+
+  #changesLeft = MAX_CHANGES_AT_ONCE;
+  #changesAtMs = 0;
 
   constructor(connection: PeerConnection) {
     this.#connection = connection;
@@ -34,19 +41,19 @@ export class WireEvents implements WireHandler {
   }
   onChoke(): void {
     this.#earlyUnchoke = false;
-    this.#with((swarm, peer, nowMs) => swarm.handleChoke(peer, nowMs));
+    this.#change((swarm, peer, nowMs) => swarm.handleChoke(peer, nowMs));
   }
   onUnchoke(): void {
     this.#earlyUnchoke = true;
-    this.#with((swarm, peer, nowMs) => swarm.handleUnchoke(peer, nowMs));
+    this.#change((swarm, peer, nowMs) => swarm.handleUnchoke(peer, nowMs));
   }
   onInterested(): void {
     this.#earlyInterest = true;
-    this.#with((swarm, peer, nowMs) => swarm.handleInterested(peer, nowMs));
+    this.#change((swarm, peer, nowMs) => swarm.handleInterested(peer, nowMs));
   }
   onNotInterested(): void {
     this.#earlyInterest = false;
-    this.#with((swarm, peer, nowMs) => swarm.handleNotInterested(peer, nowMs));
+    this.#change((swarm, peer, nowMs) => swarm.handleNotInterested(peer, nowMs));
   }
   onBitfield(have: Bitfield): void {
     this.#with((swarm, peer, nowMs) => swarm.handleBitfield(peer, have.bytes, nowMs));
@@ -58,7 +65,7 @@ export class WireEvents implements WireHandler {
     this.#with((swarm, peer, nowMs) => swarm.handleHaveNone(peer, nowMs));
   }
   onDontHave(piece: number): void {
-    this.#with((swarm, peer, nowMs) => swarm.handleDontHave(peer, piece, nowMs));
+    this.#change((swarm, peer, nowMs) => swarm.handleDontHave(peer, piece, nowMs));
   }
   onReject(piece: number, begin: number, length: number): void {
     this.#with((swarm, peer, nowMs) => swarm.handleReject(peer, piece, begin, length, nowMs));
@@ -133,6 +140,16 @@ export class WireEvents implements WireHandler {
   onKeepAlive(): void {}
   onViolation(reason: string): void {
     this.#connection.close(`protocol violation: ${reason}`);
+  }
+
+  /** One of the messages that change much of what we plan. */
+  #change(tell: (swarm: Swarm, peer: SwarmPeer, nowMs: number) => void): void {
+    const nowMs = this.#connection.nowMs();
+    const gained = ((nowMs - this.#changesAtMs) * CHANGES_PER_SEC) / 1000;
+    this.#changesLeft = Math.min(MAX_CHANGES_AT_ONCE, this.#changesLeft + gained) - 1;
+    this.#changesAtMs = nowMs;
+    if (this.#changesLeft < 0) this.#connection.close('flood of chokes, interest or pieces taken back');
+    else this.#with(tell);
   }
 
   #with(tell: (swarm: Swarm, peer: SwarmPeer, nowMs: number) => void): void {

@@ -70,7 +70,7 @@ export class SwarmPeer implements PickerPeer, Chokeable {
   luckySinceMs = Number.NEGATIVE_INFINITY;
   sentSinceUnchokeBytes = 0;
   sentWhileChokedBytes = 0;
-  /** Requests refused since it was served last. */
+  /** Requests refused or taken back since it was served last. */
   refusedCount = 0;
 
   constructor(id: number, port: PeerPort, facts: PeerFacts, pieceCount: number, nowMs: number) {

@@ -105,6 +105,8 @@ export class Uploads {
     if (peer.uploads.remove(piece, begin, length) && peer.facts.hasFast) {
       peer.port.sendReject(piece, begin, length);
     }
+    // Each looks through the queue: asking and taking back without end is work for nothing as well.
+    if (++peer.refusedCount > MAX_REFUSED) this.#end(peer, 'flood');
   }
 
   nextUpload(peer: SwarmPeer): UploadRequest | undefined {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../../core/base/bytes.ts';
 import { encodePex } from '../../../core/wire/ut-pex.ts';
 import { waitFor, within } from '../../support/wait.ts';
-import { expectSmall, PATIENCE_MS, Scene, TurnedClock } from './hostile-world.ts';
+import { ALL_EXTENSIONS, expectSmall, PATIENCE_MS, Scene, TurnedClock } from './hostile-world.ts';
 import { frame, handshakeBytes, type RawPeer } from './raw-peer.ts';
 import { addressOf } from './support.ts';
 
@@ -161,13 +161,26 @@ describe('floods from connected peers', () => {
   it('chokes, unchokes, advice and haves without end', async () => {
     await using scene = await Scene.open('leecher');
     const start = process.memoryUsage();
-    const flapper = await scene.greet();
-    flapper.send(frame(14), extended(0, 'd1:md11:lt_donthavei3eee'));
     const have = new Uint8Array(4);
-    flapper.send(
-      repeated(5000, () => concatBytes([frame(1), frame(0)])),
-      repeated(5000, (i) => concatBytes([frame(17, i % 31), frame(13, i % 31)])),
-      repeated(5000, (i) => concatBytes([extended(3, have), frame(4, i % 31)])),
+    const floods: [string, Uint8Array, Uint8Array][] = [
+      ['chokes', ALL_EXTENSIONS, repeated(50_000, () => concatBytes([frame(1), frame(0)]))],
+      ['chokes, without BEP 6', NO_EXTENSIONS, repeated(50_000, () => concatBytes([frame(1), frame(0)]))],
+      [
+        'pieces taken back',
+        ALL_EXTENSIONS,
+        repeated(50_000, (i) => concatBytes([extended(3, have), frame(4, i % 31)])),
+      ],
+    ];
+    for (const [, reserved, bytes] of floods) {
+      const peer = await scene.greet({ reserved });
+      peer.send(reserved === ALL_EXTENSIONS ? frame(14) : frame(4, 1), bytes);
+      await scene.expectGone(peer, /flood/);
+    }
+    // Advice costs nothing: it may go on.
+    const adviser = await scene.greet();
+    adviser.send(
+      frame(14),
+      repeated(50_000, (i) => concatBytes([frame(17, i % 31), frame(13, i % 31)])),
     );
     await scene.expectHonestTransfer();
     expectSmall(start, 64 * MEBIBYTE);
