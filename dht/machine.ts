@@ -209,11 +209,16 @@ export class DhtMachine {
     this.#operations.ping(address, () => {}, nowMs);
   }
 
-  /** For simulations and tests: puts a node into the table as if it had answered just now. @returns false when refused */
+  /** For simulations and tests: puts a node into the table as if it had answered just now, and before. @returns false when refused */
   insertVerified(contact: DhtContact, nowMs: number, roundTripMs = 0): boolean {
     const family = this.#context.families.get(contact.address.family);
-    const outcome = family?.table.offer(Id160.of(contact.id), contact.address, roundTripMs, nowMs);
-    return outcome !== undefined && outcome !== 'refused';
+    if (family === undefined) return false;
+    const { table } = family;
+    const id = Id160.of(contact.id);
+    if (table.offer(id, contact.address, roundTripMs, nowMs) === 'refused') return false;
+    const slot = table.find(id);
+    if (slot >= 0) table.slab.markAsked(slot, nowMs);
+    return true;
   }
 
   /** Fails with `unreachable` when our own limits forbid it. */

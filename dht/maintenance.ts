@@ -5,7 +5,7 @@ import { composer, type NodeContext, type Timer, timer } from './context.ts';
 import type { FamilyState, NamedNode } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
 import { type Id160, randomIdAt } from './node-id.ts';
-import { pingQuery, targetQuery } from './queries.ts';
+import { targetQuery } from './queries.ts';
 import type { Bucket } from './routing-table.ts';
 import type { OpenQuery, QueryOwner } from './transactions.ts';
 
@@ -16,7 +16,9 @@ const MAX_CHECKS = 16;
 const PAUSE_MS = 500;
 /** Otherwise what falls due within this time is done together: looking through the table costs more than a few checks. */
 const BATCH_MS = 30_000;
-/** Newly named nodes that one reply may make us ping. */
+/** So many bits shared with our own id are nobody's but ours. */
+const NEAR_BITS = 120;
+/** Newly named nodes that one reply may make us ask. */
 const MAX_VERIFICATIONS = 2;
 /** Verifications in flight. */
 const MAX_VERIFYING = 16;
@@ -74,7 +76,7 @@ export class Maintenance implements QueryOwner {
       if (count >= most || this.#verifying.size >= MAX_VERIFYING) return;
       if (!this.#family.isWelcome(id, address, nowMs) || !this.#family.table.isWanted(id, address)) continue;
       if (this.#isVerifyingHost(address)) continue;
-      if (this.#ping(id, address, nowMs)) count++;
+      if (this.#ask(id, address, nowMs)) count++;
     }
   }
 
@@ -129,7 +131,7 @@ export class Maintenance implements QueryOwner {
     while (quarantine.length > 0 && (quarantine[0]?.dueMs as number) <= nowMs) {
       const node = quarantine.shift();
       if (node !== undefined && table.isWanted(node.id, node.address))
-        this.#ping(node.id, node.address, nowMs);
+        this.#ask(node.id, node.address, nowMs);
     }
   }
 
@@ -153,8 +155,11 @@ export class Maintenance implements QueryOwner {
     return due.length > MAX_CHECKS ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
   }
 
-  #dueMs(slot: number, intervalMs: number): number {
+  /** Newcomers are asked again when the translator they may sit behind has forgotten us: most of those go then. */
+  #dueMs(slot: number, usualMs: number): number {
     const { slab } = this.#family.table;
+    const isNew = slab.askedMs(slot) === Number.NEGATIVE_INFINITY;
+    const intervalMs = isNew ? Math.min(usualMs, this.#context.parts.maintenance.quarantineMs) : usualMs;
     if (slab.failures(slot) > 0) return slab.askedMs(slot) + RETRY_MS;
     return Math.max(slab.answeredMs(slot) + intervalMs, slab.askedMs(slot) + RETRY_MS);
   }
@@ -191,8 +196,7 @@ export class Maintenance implements QueryOwner {
       neediest = bucket;
     }
     if (neediest === undefined) {
-      const near = randomIdAt(table.ownId, 120, rng);
-      return near;
+      return randomIdAt(table.ownId, NEAR_BITS, rng);
     }
     this.#refreshed.set(neediest, nowMs);
     return randomIdAt(table.ownId, table.depthOf(neediest), rng);
@@ -204,13 +208,16 @@ export class Maintenance implements QueryOwner {
     return false;
   }
 
-  #ping(id: Id160, address: DhtAddress, nowMs: number): boolean {
+  /** By find_node: whoever answers pings as itself and lookups as somebody else is found out before it gets in. */
+  #ask(id: Id160, address: DhtAddress, nowMs: number): boolean {
+    const { rng } = this.#context.parts;
+    const target = randomIdAt(this.#family.ownId, NEAR_BITS, rng);
     const query = this.#context.ask({
       family: this.#family,
       address,
       expectedId: id,
       owner: this,
-      compose: (frame, tid) => pingQuery(composer, frame, tid),
+      compose: (frame, tid) => targetQuery(composer, frame, 'find_node', target, undefined, tid),
       stallMs: Number.POSITIVE_INFINITY,
       timeoutMs: this.#context.parts.lookup.timeoutMs,
       nowMs,

@@ -38,7 +38,11 @@ export function bytesSent(world: World, hosts: readonly number[]): number {
 }
 
 /** Some of those who are there, spread evenly over the host numbers. */
-export function somePresent(world: World, count: number, admits: (host: number) => boolean = () => true): number[] {
+export function somePresent(
+  world: World,
+  count: number,
+  admits: (host: number) => boolean = () => true,
+): number[] {
   const all = [...world.present()].filter(admits);
   const step = Math.max(1, all.length / count);
   return Array.from({ length: Math.min(count, all.length) }, (_, i) => all[Math.floor(i * step)] as number);

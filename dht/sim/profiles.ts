@@ -27,6 +27,7 @@ const LAZY_MAINTENANCE: MaintenancePolicy = {
 /** Entries are hardly looked after at all. */
 const CARELESS_MAINTENANCE: MaintenancePolicy = {
   ...OUR_MAINTENANCE,
+  quarantineMs: Number.POSITIVE_INFINITY,
   checkMs: 120 * MINUTE_MS,
   neighbourCheckMs: 120 * MINUTE_MS,
   selfLookupMs: 30 * MINUTE_MS,

@@ -167,11 +167,13 @@ export class World {
     return { id: this.id(host).toBytes(), address: this.#addresses[host] as DhtAddress };
   }
 
-  /** @returns how it sends */
-  addGuest(address: DhtAddress, guest: Guest): (datagram: Uint8Array, to: DhtAddress) => void {
-    const number = this.#guests.push({ guest, address }) - 1;
-    this.#guestAt.set(address.w0, number);
-    return (datagram, to) => this.#send(FIRST_GUEST + number, address, datagram, to);
+  /** @param address outside of the hosts' block; one guest for an IP address */
+  addGuest(address: DhtAddress, guest: Guest): void {
+    this.#guestAt.set(address.w0, this.#guests.push({ guest, address }) - 1);
+  }
+
+  sendAsGuest(address: DhtAddress, datagram: Uint8Array, to: DhtAddress): void {
+    this.#send(FIRST_GUEST + (this.#guestAt.get(address.w0) as number), address, datagram, to);
   }
 
   run(untilMs: number): void {

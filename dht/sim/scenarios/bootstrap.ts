@@ -1,8 +1,9 @@
 // From nothing to a useful table: time until the bootstrap has ended and until the table is full, by how many of the saved
 // nodes are still there.
+
+import { shuffle } from '../../../core/base/clock.ts';
 import type { BootstrapResult, DhtContact } from '../../results.ts';
 import { mean, quantile, stream } from '../chance.ts';
-import { shuffle } from '../../../core/base/clock.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { somePresent, tableHealth } from '../measure.ts';
 import { ONLY_OURS } from '../profiles.ts';

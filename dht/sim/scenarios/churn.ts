@@ -1,4 +1,6 @@
 // Churn against dead entries: how clean tables stay and what upkeep costs, by client and by the length of sessions.
+
+import { Id160 } from '../../node-id.ts';
 import { mean, quantile, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { bytesSent, lookupSeconds, runLookups, somePresent, tableHealth } from '../measure.ts';
@@ -6,8 +8,7 @@ import type { ProfileName } from '../profiles.ts';
 import type { Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
 import { MAINLINE_CHURN } from '../sessions.ts';
-import { World, WORLD_START_MS } from '../world.ts';
-import { Id160 } from '../../node-id.ts';
+import { WORLD_START_MS, World } from '../world.ts';
 
 const MINUTE_MS = 60_000;
 const USUAL_NODES = 300;

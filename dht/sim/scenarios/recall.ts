@@ -8,7 +8,7 @@ import { type ClientMix, MIXED_CLIENTS, ONLY_OURS } from '../profiles.ts';
 import type { Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
 import { MAINLINE_CHURN } from '../sessions.ts';
-import { World, WORLD_START_MS } from '../world.ts';
+import { WORLD_START_MS, World } from '../world.ts';
 
 const MINUTE_MS = 60_000;
 const USUAL_NODES = 500;
