@@ -472,7 +472,7 @@ const lab: CommandSpec = {
   commands: [
     {
       name: 'dht',
-      summary: 'DHTs of thousands of our nodes in one process, as tables beside the expected values',
+      summary: 'thousands of DHT nodes in one process, as tables beside what is expected',
       details: 'The same seed gives the same tables. Sends nothing.',
       args: [
         {
