@@ -11,8 +11,8 @@ import type { Renderer } from './renderer.ts';
 import { stripStyle } from './style.ts';
 import { safeText } from './text.ts';
 
-/** Alive to the eye, and cheap. */
-const INTERVAL_MS = 250;
+/** As often as the progress line: Ink takes some 10 ms a frame, and keys are answered at once in any case. */
+const INTERVAL_MS = 500;
 
 export interface ScreenOptions {
   readonly console: Console;

@@ -32,7 +32,9 @@ function hexOfBytes(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => hex(byte, 2)).join('');
 }
 
-const PLAIN_ASCII = /^[\x20-\x7e]*$/;
+/** One column a character, beyond doubt: ASCII, Latin letters, and what bars, maps and graphs are made of. */
+const SINGLE_COLUMN =
+  /^[\x20-\x7e\u00a1-\u00a8\u00aa-\u00ac\u00af-\u02ff\u2026\u2190-\u2193\u2500-\u259f\u2800-\u28ff]*$/;
 const ZERO_WIDTH = /^(?:\p{M}|\p{Cf})$/u;
 const EMOJI = /\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f/u;
 
@@ -74,7 +76,7 @@ function graphemeWidth(grapheme: string): number {
 
 /** Terminal columns the text takes. */
 export function textWidth(text: string): number {
-  if (PLAIN_ASCII.test(text)) return text.length;
+  if (SINGLE_COLUMN.test(text)) return text.length;
   let width = 0;
   for (const { segment } of segments(text)) width += graphemeWidth(segment);
   return width;

@@ -4,7 +4,7 @@ import { render } from './ink.ts';
 import type { ScreenModel } from './model.ts';
 import { Screen, type SuspendTerminal } from './screen.tsx';
 
-/** Pictures come four times a second; keys may add some. */
+/** Pictures come twice a second; keys may add some. */
 const MOST_FRAMES_PER_SEC = 10;
 /** The kernel ignores a stop for a process whose shell is gone: then nobody will continue it either. */
 const STOP_GRACE_MS = 200;

@@ -52,7 +52,7 @@ export function Screen({ model, onReady }: ScreenProps) {
   );
   usePaste((text) => guard(() => model.paste(text)));
   return (
-    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
+    <Box flexDirection="column" width={columns} height={rows}>
       {model.frame(columns, rows).map((text, row) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a row of the screen is its place
         <Row key={row} text={text} />

@@ -135,7 +135,7 @@ function detailBody(
   }
 }
 
-/** Exactly `rows` lines, none wider than `columns`. */
+/** Exactly `rows` lines; cut to the width when they are painted. */
 export function viewLines(input: ViewInput, columns: number, rows: number): Line[] {
   const { snapshot, ui } = input;
   const width = Math.max(LEAST_COLUMNS, columns);
@@ -175,5 +175,5 @@ export function viewLines(input: ViewInput, columns: number, rows: number): Line
     ];
   }
   const all = [...lines, ...Array.from({ length: Math.max(0, rows - lines.length) }, () => BLANK)];
-  return all.slice(0, rows).map((line) => fitLine(line, columns));
+  return all.slice(0, rows);
 }
