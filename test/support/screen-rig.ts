@@ -192,6 +192,8 @@ export class FakeStdout extends EventEmitter {
   columns: number;
   rows: number;
   lastFrame = '';
+  /** Everything, switches of the terminal too. */
+  written = '';
 
   constructor(columns: number, rows: number) {
     super();
@@ -200,6 +202,7 @@ export class FakeStdout extends EventEmitter {
   }
 
   write(data: string, done?: () => void): boolean {
+    this.written += data;
     // Switches of the terminal are no picture.
     if (stripVTControlCharacters(data).trim() !== '') this.lastFrame = data;
     done?.();

@@ -68,5 +68,17 @@ describe('signals', () => {
     interrupts.stop();
     expect(interrupts.signal.aborted).toBe(true);
     expect(interrupts.reason).toBeUndefined();
+    expect(interrupts.signal.reason).toMatchObject({ slug: 'unfinished' });
+  });
+
+  it('interrupt is Ctrl-C by another way: the second leaves at once', () => {
+    const world = fakeWorld();
+    const interrupts = new Interrupts(world);
+    interrupts.interrupt();
+    expect(interrupts.reason).toBe('interrupted');
+    world.clockMs += 1_000;
+    interrupts.interrupt();
+    expect(world.exits).toEqual([130]);
+    interrupts.release();
   });
 });

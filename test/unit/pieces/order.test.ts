@@ -71,6 +71,10 @@ describe('rarest first', () => {
     world.picker.addPeerPieces(peer.pieces);
     world.check();
     expect([0, 1, 2, 3].map((piece) => world.picker.availabilityOf(piece))).toEqual([7, 8, 4, 5]);
+    expect(world.picker.pieceFacts()).toEqual({
+      pieceAvailability: Uint8Array.of(7, 8, 4, 5),
+      isSequential: false,
+    });
     world.picker.removePeerPieces(part.pieces, false);
     world.picker.removePeerPieces(peer.pieces, true);
     world.check();
