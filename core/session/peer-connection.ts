@@ -63,6 +63,11 @@ export function banKeyOf(host: string, port: number): string {
   return isLoopbackAddress(host) ? `${host}:${port}` : host;
 }
 
+/** The address that a ban goes by. */
+export function hostOfBanKey(key: string): string {
+  return /^(127\.[0-9.]+):[0-9]+$/.exec(key)?.[1] ?? key;
+}
+
 export class PeerConnection implements WireSink, UploadLine {
   readonly stream: ByteStream;
   readonly wire: PeerWire;

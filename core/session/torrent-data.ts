@@ -7,6 +7,7 @@ import { TorrentStorage } from '../storage/torrent-storage.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import { allowedFastSet } from '../wire/allowed-fast.ts';
 import { FileProgress } from './file-progress.ts';
+import { hostOfBanKey } from './peer-connection.ts';
 import type { AddTorrentOptions } from './session-api.ts';
 import type { SessionShared } from './shared.ts';
 import type { FilePriority } from './snapshot.ts';
@@ -152,8 +153,8 @@ export class TorrentData {
       slots: this.slots,
       segmentBytes: this.storage.segmentBytes,
       rng,
-      allowedFastPieces: (host) =>
-        allowedFastSet(host, this.metainfo.infoHash, layout.pieceCount, ALLOWED_FAST_PIECES),
+      allowedFastPieces: (key) =>
+        allowedFastSet(hostOfBanKey(key), this.metainfo.infoHash, layout.pieceCount, ALLOWED_FAST_PIECES),
       events: {
         onSegmentFilled: (piece, segment, slot, lengthBytes, wantBlockDigests) =>
           this.storage.commitSegment(piece, segment, slot, lengthBytes, wantBlockDigests),

@@ -69,7 +69,8 @@ export class SwarmPeer implements PickerPeer, Chokeable {
   chokeChangedAtMs: number;
   luckySinceMs = Number.NEGATIVE_INFINITY;
   sentSinceUnchokeBytes = 0;
-  sentWhileChokedBytes = 0;
+  /** Asked for while choked and taken on, BEP 6. */
+  grantedBytes = 0;
   /** Requests refused or taken back since it was served last. */
   refusedCount = 0;
 

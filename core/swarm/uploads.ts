@@ -95,6 +95,8 @@ export class Uploads {
       this.#refuse(peer, piece, begin, length, isServed);
       return;
     }
+    // Counted now, not when it is sent: a queue full of them would be ten budgets.
+    if (peer.amChoking) peer.grantedBytes += length;
     peer.uploads.push(piece, begin, length);
     if (peer.uploads.size === 1) peer.port.uploadsReady();
     if (peer.suggestedOut.length > 0) this.#suggester.handleRequest(peer, piece);
@@ -117,8 +119,7 @@ export class Uploads {
     peer.up.add(bytes, nowMs);
     this.#commons.up.add(bytes, nowMs);
     peer.refusedCount = 0;
-    if (peer.amChoking) peer.sentWhileChokedBytes += bytes;
-    else peer.sentSinceUnchokeBytes += bytes;
+    if (!peer.amChoking) peer.sentSinceUnchokeBytes += bytes;
   }
 
   /** It cannot be read any more. */
@@ -129,7 +130,7 @@ export class Uploads {
   #mayHaveThoughChoked(peer: SwarmPeer, piece: number): boolean {
     if (!peer.allowedFastOut.has(piece) || peer.pieces.count >= ALLOWED_FAST_BELOW_PIECES) return false;
     const budgetBytes = peer.allowedFastOut.size * this.#commons.layout.pieceLength;
-    if (peer.sentWhileChokedBytes >= budgetBytes) return false;
+    if (peer.grantedBytes >= budgetBytes) return false;
     if (peer.uploads.size > 0) return true;
     let served = 0;
     for (const other of this.#commons.peers) if (other.amChoking && other.uploads.size > 0) served++;

@@ -1,6 +1,6 @@
 // Too much of what each peer may do a little of; and peers that ask but never read.
 import { describe, expect, it } from 'vitest';
-import { concatBytes } from '../../../core/base/bytes.ts';
+import { concatBytes, readU32 } from '../../../core/base/bytes.ts';
 import { encodePex } from '../../../core/wire/ut-pex.ts';
 import { waitFor, within } from '../../support/wait.ts';
 import { ALL_EXTENSIONS, expectSmall, PATIENCE_MS, Scene, TurnedClock } from './hostile-world.ts';
@@ -145,6 +145,27 @@ describe('floods from connected peers', () => {
     await sayUntilGone(peer, bytes, 2000);
     await scene.expectGone(peer, /flood|does not read/);
     expectSmall(start, 64 * MEBIBYTE);
+    await scene.expectHonestTransfer();
+  });
+
+  it('allowed-fast pieces, again and again: a choked peer gets each about once', async () => {
+    await using scene = await Scene.open('seeder', { files: { 'a.bin': 4_000_000 } });
+    const peer = await scene.greet();
+    const granted: number[] = [];
+    while (granted.length < 10)
+      granted.push(readU32(await within(peer.frameWithId(17), PATIENCE_MS, 'a grant'), 0));
+    const rounds = 6;
+    for (let i = 0; i < rounds; i++) {
+      for (const piece of granted) peer.send(frame(6, piece, 0, 16_384), frame(6, piece, 16_384, 16_384));
+    }
+    let blocks = 0;
+    let rejects = 0;
+    while (blocks + rejects < rounds * granted.length * 2) {
+      const { id } = await within(peer.frame(), PATIENCE_MS, 'an answer to every request');
+      if (id === 7) blocks++;
+      if (id === 16) rejects++;
+    }
+    expect([blocks, rejects]).toEqual([20, 100]);
     await scene.expectHonestTransfer();
   });
 

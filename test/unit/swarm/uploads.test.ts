@@ -136,7 +136,11 @@ describe('allowed fast', () => {
     ask(rig, joined, 2);
     expect(joined.peer.requestsIn).toBe(0);
     const greedy = rig.join();
-    rig.swarm.handleUploaded(greedy.peer, 3 * rig.layout.pieceLength, rig.nowMs);
+    // Three pieces are granted: so many blocks it may ask for, sent or not, and no more.
+    const blocks = 3 * rig.layout.blockCount(0);
+    for (let i = 0; i < blocks + 5; i++) ask(rig, greedy, 2);
+    expect(greedy.peer.requestsIn).toBe(blocks);
+    while (rig.swarm.nextUpload(greedy.peer) !== undefined);
     ask(rig, greedy, 2);
     expect(greedy.peer.requestsIn).toBe(0);
   });
