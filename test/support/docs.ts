@@ -30,6 +30,7 @@ const parts: Record<string, () => string> = {
   help: () => help(),
   'help download': () => help('download'),
   beps: bepTable,
+  screen: () => `\`\`\`\n${readFileSync(`${root}docs/screens/overview-80x24.txt`, 'utf8').trimEnd()}\n\`\`\``,
 };
 
 let readme = readFileSync(readmePath, 'utf8');
