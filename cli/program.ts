@@ -477,7 +477,8 @@ const lab: CommandSpec = {
       args: [
         {
           name: 'experiment',
-          summary: 'hops, dead, latency, churn, recall, bootstrap, nat (default: all, which takes minutes)',
+          summary:
+            'hops, dead, latency, churn, recall, bootstrap, sybil, eclipse, scale, nat (default: all, which takes minutes)',
           isOptional: true,
           isVariadic: true,
         },

@@ -17,6 +17,9 @@ export const LAB_SCENARIOS: readonly LabScenario[] = [
     name: 'bootstrap',
     load: async () => (await import('../../dht/sim/scenarios/bootstrap.ts')).runBootstrap,
   },
+  { name: 'sybil', load: async () => (await import('../../dht/sim/scenarios/sybil.ts')).runSybils },
+  { name: 'eclipse', load: async () => (await import('../../dht/sim/scenarios/eclipse.ts')).runEclipse },
+  { name: 'scale', load: async () => (await import('../../dht/sim/scenarios/scale.ts')).runScale },
   { name: 'nat', load: async () => (await import('../../dht/sim/scenarios/nat.ts')).runNats },
 ];
 

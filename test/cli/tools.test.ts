@@ -137,7 +137,7 @@ describe('completion', () => {
     expect(complete('tracker', 'serve', '--int')).toEqual(['--interval']);
     expect(complete('info', 'data.tor')).toEqual(['data.torrent']);
     expect(complete('completion', 'z')).toEqual(['zsh']);
-    expect(complete('download', '--boot')).toEqual(['']);
+    expect(complete('download', '--no-tc')).toEqual(['']);
   });
   it('for zsh and fish names every command', async () => {
     for (const shell of ['zsh', 'fish']) {
