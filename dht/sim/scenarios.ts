@@ -1,0 +1,25 @@
+// Every experiment of the DHT simulator by name: what the simulation command and `tt lab dht` offer.
+import type { Scenario } from './scenario.ts';
+import { runBootstrap } from './scenarios/bootstrap.ts';
+import { runChurn } from './scenarios/churn.ts';
+import { runDead } from './scenarios/dead.ts';
+import { runEclipse } from './scenarios/eclipse.ts';
+import { runHops } from './scenarios/hops.ts';
+import { runLatency } from './scenarios/latency.ts';
+import { runNats } from './scenarios/nat.ts';
+import { runRecall } from './scenarios/recall.ts';
+import { runScale } from './scenarios/scale.ts';
+import { runSybils } from './scenarios/sybil.ts';
+
+export const DHT_SCENARIOS: readonly Scenario[] = [
+  { name: 'hops', title: 'hops to the closest node by network size and table width', run: runHops },
+  { name: 'dead', title: 'what dead entries cost, pruned and not', run: runDead },
+  { name: 'latency', title: 'lookup times by policy and share of dead entries', run: runLatency },
+  { name: 'churn', title: 'dead entries and upkeep by client and length of sessions', run: runChurn },
+  { name: 'recall', title: 'announces found by others, by age', run: runRecall },
+  { name: 'bootstrap', title: 'time from nothing to a useful table', run: runBootstrap },
+  { name: 'nat', title: 'hosts behind translators in tables and lookups', run: runNats },
+  { name: 'sybil', title: 'nodes that claim to be next to every target', run: runSybils },
+  { name: 'eclipse', title: 'a ring of ids around one key', run: runEclipse },
+  { name: 'scale', title: 'speed and memory of a large network', run: runScale },
+];
