@@ -5,7 +5,6 @@ import { invariant } from '../core/base/result.ts';
 import { getWord, putWord } from './address.ts';
 
 export const ID_BITS = 160;
-export const ID_WORDS = 5;
 
 /** Immutable. */
 export class Id160 {

@@ -106,15 +106,6 @@ export function endpointKey(endpoint: Endpoint): string {
   return isIPv6(endpoint.host) ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
 }
 
-/** Parses `1.2.3.4:80` or `[::1]:80`. @returns undefined for anything else, host names included */
-export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):([0-9]{1,5})$/.exec(text);
-  if (match === null) return undefined;
-  const host = normalizeHost((match[1] ?? match[2]) as string);
-  const port = Number(match[3]);
-  return host === undefined || port < 1 || port > 65535 ? undefined : { host, port };
-}
-
 /** @returns 6 or 18 bytes by family */
 export function encodeCompact(endpoint: Endpoint): Uint8Array {
   const ip = parseIp(endpoint.host);

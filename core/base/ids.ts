@@ -1,4 +1,4 @@
-// Branded identifiers: only the checking constructors here make them, so a NodeId cannot pass as an InfoHash.
+// Branded identifiers: only the checking constructors here make them, so a PeerId cannot pass as an InfoHash.
 import { fromHex, toHex } from './bytes.ts';
 import { invariant } from './result.ts';
 
@@ -7,8 +7,6 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** 20 bytes: SHA-1 of the raw `info` bytes (BEP 3), or a truncated SHA-256 (BEP 52). */
 export type InfoHash = Branded<Uint8Array, 'InfoHash'>;
-/** 20 bytes: a DHT node's id (BEP 5). */
-export type NodeId = Branded<Uint8Array, 'NodeId'>;
 /** 20 bytes: a peer's id (BEP 3, BEP 20). */
 export type PeerId = Branded<Uint8Array, 'PeerId'>;
 
@@ -21,9 +19,6 @@ function checked<T>(bytes: Uint8Array, what: string): T {
 
 export function infoHashOf(bytes: Uint8Array): InfoHash {
   return checked(bytes, 'info hash');
-}
-export function nodeIdOf(bytes: Uint8Array): NodeId {
-  return checked(bytes, 'node id');
 }
 export function peerIdOf(bytes: Uint8Array): PeerId {
   return checked(bytes, 'peer id');
