@@ -6,6 +6,7 @@ import type { FamilyState } from './family-state.ts';
 import { LookupGroup } from './lookup-group.ts';
 import { findNodeTask } from './lookup-tasks.ts';
 import { Id160, randomIdAt } from './node-id.ts';
+import type { LookupPolicy } from './options.ts';
 import { targetQuery } from './queries.ts';
 import type { DhtContact, QueryTrace } from './results.ts';
 import type { QueryOwner } from './transactions.ts';
@@ -19,8 +20,12 @@ const START_ALIVE = 8;
 /** A saved node that takes longer gives its place to the next. */
 const STALL_MS = 250;
 const TIMEOUT_MS = 5_000;
+const ALPHA = 12;
+const HASTY_STALL = { kind: 'adaptive', initialMs: 350, minSamples: 16 } as const;
 /** Lookups into far buckets after the first: each brings 8 to 40 nodes. */
 const MAX_FILLS = 6;
+/** Also in a table that is nearly empty. */
+const MIN_FILLS = 2;
 
 export interface FamilyBootstrapResult {
   readonly savedAlive: number;
@@ -135,7 +140,7 @@ export class Bootstrap {
       context: this.#context,
       target: ownId,
       families: [family],
-      policy: { disjointPaths: 1 },
+      policy: this.#hastyPolicy(),
       makeTask: () => findNodeTask(ownId, this.#want),
       onEnd: (result, _stores, atMs) => {
         for (const report of result.reports) this.#queries += report.queries;
@@ -144,6 +149,13 @@ export class Bootstrap {
       nowMs,
     });
     this.#group.start();
+  }
+
+  /** Wider than an ordinary lookup, and the round trips of a few saved nodes are enough to know a slow one by. */
+  #hastyPolicy(): Partial<LookupPolicy> {
+    const { lookup } = this.#context.parts;
+    if (lookup.stall.kind !== 'adaptive') return { disjointPaths: 1 };
+    return { disjointPaths: 1, alpha: Math.max(ALPHA, lookup.alpha), stall: HASTY_STALL };
   }
 
   #end(nowMs: number): void {
@@ -157,7 +169,7 @@ export class Bootstrap {
   /** Far buckets in turn, nearest level last: the table is useful from the first on. */
   #fill(depth: number, nowMs: number): void {
     const { table } = this.#family;
-    if (depth >= MAX_FILLS || depth >= table.neighbourhoodLevel()) return;
+    if (depth >= MAX_FILLS || depth >= Math.max(MIN_FILLS, table.neighbourhoodLevel())) return;
     const target = randomIdAt(table.ownId, depth, this.#context.parts.rng);
     new LookupGroup({
       context: this.#context,

@@ -46,6 +46,8 @@ export class Candidate implements QueryOwner {
   isValid = true;
   tries = 0;
   query: OpenQuery | undefined;
+  /** The same question again, when a lost datagram is likelier than a dead node. */
+  repeat: OpenQuery | undefined;
   token: Uint8Array | undefined;
   version: Uint8Array | undefined;
   rank = 0;
@@ -113,7 +115,14 @@ export class Candidate implements QueryOwner {
     this.#events.candidateStalled(this, nowMs);
   }
 
+  /** Its queries still in flight. */
+  openQueries(): readonly OpenQuery[] {
+    const isOpen = (query: OpenQuery | undefined): query is OpenQuery => (query?.heapAt ?? -1) >= 0;
+    return [this.query, this.repeat].filter(isOpen);
+  }
+
   onFailure(_query: OpenQuery, failure: QueryFailure, nowMs: number): void {
+    if (failure === 'timeout' && this.openQueries().length > 0) return;
     this.#events.candidateFailed(this, failure, nowMs);
   }
 
@@ -129,6 +138,7 @@ export class Candidate implements QueryOwner {
       sharedBits: this.id?.sharedBits(target) ?? 0,
       rank: this.rank,
       path: this.path,
+      tries: this.tries,
       sentAtMs: this.sentAtMs,
       stalledAtMs: this.stalledAtMs,
       answeredAtMs: this.answeredAtMs,

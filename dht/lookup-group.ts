@@ -5,8 +5,9 @@ import type { NodeContext } from './context.ts';
 import type { FamilyState } from './family-state.ts';
 import { Lookup, type LookupTask, type StartNode } from './lookup.ts';
 import type { Candidate } from './lookup-candidate.ts';
-import { compareDistance, Id160 } from './node-id.ts';
-import type { LookupPolicy } from './options.ts';
+import { findNodeTask } from './lookup-tasks.ts';
+import { compareDistance, Id160, randomIdAt } from './node-id.ts';
+import { K, type LookupPolicy } from './options.ts';
 import type {
   LookupEnd,
   LookupOptions,
@@ -19,6 +20,8 @@ import type {
 /** Twice k: some of what the table knows is dead or shares a host. */
 const START_NODES = 16;
 const CACHED_NODES = 8;
+/** Lookups around a crowd: the nearest honest part of the space and the next. */
+const SCOUTS = 2;
 
 export interface GroupOptions extends LookupOptions {
   readonly context: NodeContext;
@@ -34,6 +37,7 @@ export class LookupGroup {
   readonly #lookups: Lookup[] = [];
   /** Every candidate asked, and its place in the trace. */
   readonly #trace = new Map<Candidate, number>();
+  readonly #scouts: LookupGroup[] = [];
   readonly #policy: LookupPolicy;
   #running = 0;
   #isCancelled = false;
@@ -72,6 +76,7 @@ export class LookupGroup {
   cancel(): void {
     if (this.isDone) return;
     this.#isCancelled = true;
+    for (const scout of this.#scouts) scout.cancel();
     for (const lookup of this.#lookups) lookup.finish('cancelled', lookup.startedAtMs);
   }
 
@@ -95,6 +100,7 @@ export class LookupGroup {
       events: {
         onQuery: (candidate) => this.#handleQuery(candidate),
         onEnd: (_lookup, _end, atMs) => this.#handleEnd(atMs),
+        onDense: (crowded, atMs) => this.#scout(crowded, atMs),
       },
       nowMs,
       path,
@@ -132,6 +138,37 @@ export class LookupGroup {
       });
     }
     return nodes;
+  }
+
+  /**
+   * A crowd around the target is all that anybody near it names. Look up points of honest distance from it instead: who
+   * lives there is near enough, and known to others.
+   */
+  #scout(lookup: Lookup, nowMs: number): void {
+    const { context, target } = this.#options;
+    const { family } = lookup;
+    const nodes = family.size.nodes ?? K;
+    const homeBits = Math.max(0, Math.floor(Math.log2(Math.max(1, nodes / K))));
+    const found: StartNode[] = [];
+    let running = SCOUTS;
+    for (let i = 0; i < SCOUTS; i++) {
+      const aim = randomIdAt(target, Math.max(0, homeBits - i), context.parts.rng);
+      const scout = new LookupGroup({
+        context,
+        target: aim,
+        families: [family.family],
+        policy: { ...this.#policy, widenWhenDense: false, useCache: false, disjointPaths: 1 },
+        makeTask: () => findNodeTask(aim, undefined),
+        onEnd: (result, _stores, atMs) => {
+          for (const { id, address, roundTripMs } of result.closest)
+            found.push({ id: Id160.of(id), address, roundTripMs, origin: 'given' });
+          if (--running === 0) lookup.resume(found, atMs);
+        },
+        nowMs,
+      });
+      this.#scouts.push(scout);
+      scout.start();
+    }
   }
 
   #traceOf(candidate: Candidate): QueryTrace {

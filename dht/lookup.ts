@@ -26,6 +26,8 @@ export interface LookupTask {
 export interface LookupEvents {
   onQuery(candidate: Candidate): void;
   onEnd(lookup: Lookup, end: LookupEnd, nowMs: number): void;
+  /** The closest are too dense to be honest: find others around, and hand them to `resume`. Asked for once. */
+  onDense(lookup: Lookup, nowMs: number): void;
 }
 
 export interface StartNode {
@@ -76,6 +78,7 @@ export class Lookup implements CandidateEvents {
   #settled = 0;
   #invalidAsked = 0;
   #dense = 0;
+  #scouting: 'not yet' | 'running' | 'done' = 'not yet';
   #stalls = 0;
   #late = 0;
   #timeouts = 0;
@@ -122,6 +125,12 @@ export class Lookup implements CandidateEvents {
     if (this.isDone) return;
     for (const node of nodes) this.#addStart(node);
     this.#advance(nowMs);
+  }
+
+  /** Honest nodes around a crowd, which themselves would only have named the crowd. */
+  resume(nodes: readonly StartNode[], nowMs: number): void {
+    this.#scouting = 'done';
+    this.addStarts(nodes, nowMs);
   }
 
   /** Ends it now with what there is. */
@@ -213,6 +222,7 @@ export class Lookup implements CandidateEvents {
   }
 
   #leaveFlight(candidate: Candidate): void {
+    for (const query of candidate.openQueries()) this.#context.parts.transactions.close(query);
     if (candidate.state === 'asked') this.#active--;
     else if (candidate.state === 'stalled') this.#stalled--;
   }
@@ -427,26 +437,57 @@ export class Lookup implements CandidateEvents {
 
   #conclude(set: ClosestSet, nowMs: number): void {
     if (set.isFull && this.policy.widenWhenDense && this.#dense < MAX_WIDENING && this.#isDenser(set)) {
+      if (this.#scouting === 'not yet') {
+        this.#scouting = 'running';
+        this.#events.onDense(this, nowMs);
+      }
       this.#refill(nowMs);
       if (this.#active > 0 || this.isDone) return;
     }
+    if (this.#scouting === 'running') return;
     const slowUntilMs = set.isFull && this.policy.awaitSlow ? this.#slowUntilMs() : nowMs;
-    if (slowUntilMs > nowMs) this.#context.timers.set(this.#patience, slowUntilMs);
-    else this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
+    if (slowUntilMs > nowMs) {
+      for (const candidate of this.#slowOnes()) this.#repeat(candidate, nowMs);
+      this.#context.timers.set(this.#patience, slowUntilMs);
+    } else this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
   }
 
   /** Until when the stalled among the closest are worth waiting for. */
   #slowUntilMs(): number {
-    let untilMs = Number.NEGATIVE_INFINITY;
-    if (this.#answered < this.#settled * HEALTHY_SHARE) return untilMs;
+    if (this.#answered < this.#settled * HEALTHY_SHARE) return Number.NEGATIVE_INFINITY;
     const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
+    return Math.max(
+      Number.NEGATIVE_INFINITY,
+      ...this.#slowOnes().map(({ repeat, sentAtMs }) =>
+        Math.max(sentAtMs + stallMs * SLOW_STALLS, (repeat?.sentAtMs ?? sentAtMs) + stallMs),
+      ),
+    );
+  }
+
+  #slowOnes(): readonly Candidate[] {
+    const slow: Candidate[] = [];
     const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
     for (const candidate of this.#candidates) {
       if (set.add(candidate)) break;
-      if (candidate.state === 'stalled')
-        untilMs = Math.max(untilMs, candidate.sentAtMs + stallMs * SLOW_STALLS);
+      if (candidate.state === 'stalled') slow.push(candidate);
     }
-    return untilMs;
+    return slow;
+  }
+
+  /** Asks once more while we wait anyway: a datagram got lost, or the answer is on its way and this one comes too late. */
+  #repeat(candidate: Candidate, nowMs: number): void {
+    if (candidate.repeat !== undefined) return;
+    candidate.repeat = this.#context.ask({
+      family: this.family,
+      address: candidate.address,
+      expectedId: candidate.id,
+      owner: candidate,
+      compose: (frame, tid) => this.#task.compose(composer, frame, tid),
+      stallMs: Number.POSITIVE_INFINITY,
+      timeoutMs: this.policy.timeoutMs,
+      nowMs,
+    });
+    if (candidate.repeat !== undefined) candidate.tries++;
   }
 
   /** More nodes this near than chance allows: go on until there are 8 beyond them. */

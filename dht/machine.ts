@@ -15,6 +15,7 @@ import { Operations } from './operations.ts';
 import {
   CLIENT_VERSION,
   type DhtOptions,
+  type LimitPolicy,
   OUR_LIMITS,
   OUR_LOOKUP,
   OUR_MAINTENANCE,
@@ -52,6 +53,7 @@ export type { DhtOutput } from './context.ts';
 const SLEPT_MS = 60_000;
 /** Nodes of the other family taken from one reply while that family has none (BEP 32). */
 const MAX_LEAKED = 8;
+const POLITENESS = 0.8;
 
 /** One for the process: a message lives as long as one call of `handleDatagram`. */
 const message = new KrpcMessage();
@@ -89,7 +91,7 @@ export class DhtMachine {
       version: options.clientVersion ?? CLIENT_VERSION,
       transactions: new Transactions(rng),
       roundTrips: new RoundTrips(),
-      outgoing: new Throttle(limits),
+      outgoing: new Throttle(politer(limits)),
       counters: newCounters(),
     });
     this.#incoming = new Throttle(limits);
@@ -215,6 +217,7 @@ export class DhtMachine {
     if (family === undefined) return false;
     const { table } = family;
     const id = Id160.of(contact.id);
+    if (!family.isWelcome(id, contact.address, nowMs)) return false;
     if (table.offer(id, contact.address, roundTripMs, nowMs) === 'refused') return false;
     const slot = table.find(id);
     if (slot >= 0) table.slab.markAsked(slot, nowMs);
@@ -339,4 +342,14 @@ export class DhtMachine {
     family.changeId(idForAddress(address, this.#context.parts.rng), nowMs);
     this.#maintenance.get(family.family)?.wake(nowMs);
   }
+}
+
+/** What we send stays a little under what we would accept: jitter may bring our datagrams together on the way. */
+function politer(limits: LimitPolicy): LimitPolicy {
+  return {
+    ...limits,
+    perAddressPerSecond: limits.perAddressPerSecond * POLITENESS,
+    perAddressBurst: limits.perAddressBurst * POLITENESS,
+    banAfter: Number.POSITIVE_INFINITY,
+  };
 }

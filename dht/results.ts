@@ -57,6 +57,8 @@ export interface QueryTrace {
   readonly rank: number;
   /** Which disjoint path; 0 when there is one. */
   readonly path: number;
+  /** How often it was asked: again when a lost datagram was likelier than a dead node. */
+  readonly tries: number;
   readonly sentAtMs: number;
   /** The slot was given to another while this one was kept waiting. */
   readonly stalledAtMs: number | undefined;

@@ -19,7 +19,7 @@ const rng = seededRng(SEED);
 
 let bytesOut = 0;
 const machine = new DhtMachine(
-  { rng, limits: NO_LIMITS, maintenance: { enabled: false } },
+  { rng, limits: NO_LIMITS, table: { requireValidIds: false }, maintenance: { enabled: false } },
   { send: (datagram) => (bytesOut += datagram.length) },
   1000,
 );
