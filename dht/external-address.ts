@@ -7,13 +7,14 @@ const MAX_VOTES = 32;
 /** Fewer prove nothing. */
 const MIN_AGREEING = 4;
 
-interface Vote {
-  readonly voter: number | string;
-  readonly address: DhtAddress;
-}
+/** Words of one vote: voter, order of arrival, the address seen. */
+const STRIDE = 6;
 
 export class ExternalAddress {
-  readonly #votes: Vote[] = [];
+  /** All votes in one array: every answer votes, and a list of objects would be most of what an answer touches. */
+  readonly #votes = new Int32Array(MAX_VOTES * STRIDE);
+  #count = 0;
+  #order = 0;
   #winner: DhtAddress | undefined;
 
   get address(): DhtAddress | undefined {
@@ -23,15 +24,46 @@ export class ExternalAddress {
   /** @returns true when the winner has changed */
   vote(from: DhtAddress, seen: DhtAddress): boolean {
     if (seen.family !== from.family || seen.scope !== 'global' || from.scope !== 'global') return false;
-    const voter = from.family === 4 ? from.w0 >>> 8 : `${from.w0},${from.w1 >>> 16}`;
-    const held = this.#votes.findIndex((vote) => vote.voter === voter);
-    if (held >= 0) this.#votes.splice(held, 1);
-    else if (this.#votes.length >= MAX_VOTES) this.#votes.shift();
-    this.#votes.push({ voter, address: seen });
-    const agreeing = this.#votes.filter((vote) => vote.address.sameHost(seen)).length;
-    if (agreeing < MIN_AGREEING || agreeing * 2 <= this.#votes.length) return false;
-    const hasChanged = this.#winner === undefined || !this.#winner.sameHost(seen);
+    this.#put(from.family === 4 ? from.w0 >>> 8 : subnetWord(from.w0, from.w1 >>> 16), seen);
+    let agreeing = 0;
+    for (let at = 0; at < this.#count * STRIDE; at += STRIDE) if (this.#hasSeen(at, seen)) agreeing++;
+    if (agreeing < MIN_AGREEING || agreeing * 2 <= this.#count) return false;
+    if (this.#winner?.sameHost(seen)) return false;
     this.#winner = seen;
-    return hasChanged;
+    return true;
   }
+
+  /** In place of the voter's last vote, or of the oldest of all. */
+  #put(voter: number, seen: DhtAddress): void {
+    const votes = this.#votes;
+    const end = this.#count * STRIDE;
+    let place = 0;
+    let at = 0;
+    for (; at < end && votes[at] !== voter; at += STRIDE)
+      // A difference, since the count may wrap.
+      if ((((votes[at + 1] as number) - (votes[place + 1] as number)) | 0) < 0) place = at;
+    if (at < end) place = at;
+    else if (this.#count < MAX_VOTES) place = this.#count++ * STRIDE;
+    votes[place] = voter;
+    votes[place + 1] = this.#order++;
+    votes[place + 2] = seen.w0;
+    votes[place + 3] = seen.w1;
+    votes[place + 4] = seen.w2;
+    votes[place + 5] = seen.w3;
+  }
+
+  #hasSeen(at: number, address: DhtAddress): boolean {
+    const votes = this.#votes;
+    return (
+      votes[at + 2] === address.w0 &&
+      votes[at + 3] === address.w1 &&
+      votes[at + 4] === address.w2 &&
+      votes[at + 5] === address.w3
+    );
+  }
+}
+
+/** 48 bits folded into a word: two subnets that fold alike share a voice, which gives neither more. */
+function subnetWord(high: number, low: number): number {
+  return (Math.imul(high, 0x9e3779b1) ^ low) | 0;
 }
