@@ -30,11 +30,14 @@ class PeerSet {
   /** @returns false when there is no room */
   put(address: DhtAddress, isSeed: boolean, nowMs: number, most: number): boolean {
     const words = [address.w0, address.w1, address.w2, address.w3];
+    // On a loopback or private network many peers share a machine: there the port tells them apart.
+    const samePort = address.scope === 'global' ? undefined : address.port;
     let index = 0;
     for (; index < this.count; index++) {
       const at = index * this.#stride;
       let isSame = true;
       for (let i = 0; i < this.#ipWords; i++) if (this.#words[at + i] !== words[i]) isSame = false;
+      if (samePort !== undefined && this.address(index).port !== samePort) isSame = false;
       if (isSame) break;
     }
     if (index === this.count) {

@@ -219,6 +219,13 @@ describe('PeerStore', () => {
     expect(store.hashes).toBe(0);
   });
 
+  it('keeps the peers of one machine apart on a local network', () => {
+    const store = new PeerStore(OUR_STORES, rng);
+    for (const port of [1, 2, 2]) store.announce(hash, address('127.0.0.1', port), false, NOW_MS);
+    const ports = store.pick(hash, 4, 50, false, NOW_MS).map((peer) => peer.port);
+    expect(ports.sort()).toEqual([1, 2]);
+  });
+
   it('tells seeds from peers', () => {
     const store = new PeerStore(OUR_STORES, rng);
     store.announce(hash, address('1.2.3.4'), true, NOW_MS);
