@@ -2,7 +2,7 @@
 // one stalls, never counts the dead, and ends on the closest live set. Invariant: a candidate is asked at most `tries` times,
 // an IP address once.
 import type { DhtAddress } from './address.ts';
-import { isValidId } from './bep42.ts';
+import { CandidateList } from './candidate-list.ts';
 import { composer, type NodeContext, timer } from './context.ts';
 import type { FamilyState } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
@@ -37,8 +37,6 @@ export interface StartNode {
   readonly origin: 'table' | 'cache' | 'given';
 }
 
-/** Candidates kept; the farthest go first. Far more than any lookup asks. */
-const MAX_CANDIDATES = 250;
 /** Nodes whose ids break BEP 42 may still hold peers; but a flood of them must not keep a lookup busy. */
 const MAX_INVALID_ASKED = 16;
 /** How far a suspicious lookup goes on beyond the 8. */
@@ -63,8 +61,7 @@ export class Lookup implements CandidateEvents {
   readonly #context: NodeContext;
   readonly #task: LookupTask;
   readonly #events: LookupEvents;
-  /** Nearest first. */
-  readonly #candidates: Candidate[] = [];
+  readonly #candidates: CandidateList;
   /** Bootstrap addresses whose id is not known. */
   readonly #nameless: Candidate[] = [];
   readonly #hosts = new Set<number | string>();
@@ -106,6 +103,7 @@ export class Lookup implements CandidateEvents {
     this.startedAtMs = options.nowMs;
     this.path = options.path ?? 0;
     this.#claims = options.claims;
+    this.#candidates = new CandidateList(this.target, this.policy.requireValidIds, this.#claims);
   }
 
   get isDone(): boolean {
@@ -144,7 +142,7 @@ export class Lookup implements CandidateEvents {
   }
 
   report(nowMs: number): Omit<LookupReport, 'closest'> {
-    const nearest = this.#candidates.find((candidate) => candidate.state === 'answered');
+    const nearest = this.#candidates.sorted.find((candidate) => candidate.state === 'answered');
     let hops = 0;
     for (const candidate of this.asked)
       if (candidate.state === 'answered') hops = Math.max(hops, candidate.hop);
@@ -178,10 +176,13 @@ export class Lookup implements CandidateEvents {
     this.#answered++;
     if (candidate.stalledAtMs === undefined) this.#settled++;
     this.#firstReplyMs ??= nowMs - this.startedAtMs;
-    const isNameless = candidate.id === undefined;
-    candidate.id ??= Id160.read(message.bytes, message.id.start);
-    candidate.isValid = !this.policy.requireValidIds || isValidId(candidate.id, candidate.address);
-    if (isNameless) this.#insertNameless(candidate);
+    if (candidate.id === undefined) {
+      const id = Id160.read(message.bytes, message.id.start);
+      candidate.id = id;
+      candidate.isValid = this.#candidates.isValid(id, candidate);
+      this.#nameless.splice(this.#nameless.indexOf(candidate), 1);
+      this.#candidates.insertAnswered(candidate, id);
+    }
     candidate.token = message.copy(message.token);
     candidate.creditSources(true);
     candidate.valuesGiven = this.#task.handleReply(message, candidate, nowMs);
@@ -238,7 +239,7 @@ export class Lookup implements CandidateEvents {
       path: this.path,
     });
     if (node.id === undefined) this.#nameless.push(candidate);
-    else this.#insert(candidate, node.id);
+    else this.#candidates.insert(candidate, node.id);
   }
 
   #learnNodes(message: KrpcMessage, from: Candidate): void {
@@ -258,60 +259,13 @@ export class Lookup implements CandidateEvents {
         knownRoundTripMs: 0,
         path: this.path,
       });
-      this.#insert(candidate, id);
+      this.#candidates.insert(candidate, id);
     }
-  }
-
-  #insertNameless(candidate: Candidate): void {
-    this.#nameless.splice(this.#nameless.indexOf(candidate), 1);
-    const id = candidate.id as Id160;
-    const at = this.#placeOf(id);
-    const held = this.#candidates[at];
-    // Named by somebody else meanwhile and not asked yet: the one that answered stands for both.
-    if (held?.id?.equals(id) && held.address.equals(candidate.address)) this.#candidates[at] = candidate;
-    else this.#candidates.splice(at, 0, candidate);
-  }
-
-  /** First place whose id is not nearer to the target. */
-  #placeOf(id: Id160): number {
-    let low = 0;
-    let high = this.#candidates.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = (this.#candidates[middle] as Candidate).id as Id160;
-      if (compareDistance(this.target, other, id) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  #insert(candidate: Candidate, id: Id160): void {
-    const from = candidate.sources[0];
-    const at = this.#placeOf(id);
-    // The same id may stand there with other addresses: whoever names a wrong one must not hide the right one.
-    for (let i = at; i < this.#candidates.length; i++) {
-      const held = this.#candidates[i] as Candidate;
-      if (!held.id?.equals(id)) break;
-      if (!held.address.equals(candidate.address)) continue;
-      if (from !== undefined) held.addSource(from);
-      return;
-    }
-    if (this.#claims !== undefined) {
-      if (this.#claims.has(id.key)) return;
-      this.#claims.add(id.key);
-    }
-    if (this.#candidates.length >= MAX_CANDIDATES) {
-      if (at === this.#candidates.length) return;
-      const last = this.#candidates[this.#candidates.length - 1] as Candidate;
-      if (last.state === 'new' || last.state === 'aside') this.#candidates.pop();
-    }
-    candidate.isValid = !this.policy.requireValidIds || isValidId(id, candidate.address);
-    this.#candidates.splice(at, 0, candidate);
   }
 
   #closestSet(): ClosestSet {
     const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
-    for (const candidate of this.#candidates) if (set.add(candidate)) break;
+    for (const candidate of this.#candidates.sorted) if (set.add(candidate)) break;
     return set;
   }
 
@@ -324,7 +278,8 @@ export class Lookup implements CandidateEvents {
     }
     const set = this.#closestSet();
     if (set.isFull || this.#stalled === 0) {
-      if (this.#readmit()) this.#advance(nowMs);
+      // With too few live nodes and nobody left, the doubtful get their turn.
+      if (!set.isFull && this.#candidates.readmit()) this.#advance(nowMs);
       else this.#conclude(set, nowMs);
       return;
     }
@@ -345,7 +300,7 @@ export class Lookup implements CandidateEvents {
       let isNearPending = false;
       let rank = 0;
       let next: Candidate | undefined;
-      for (const candidate of this.#candidates) {
+      for (const candidate of this.#candidates.sorted) {
         if (set.add(candidate)) break;
         if (candidate.state === 'asked') isNearPending = true;
         if (candidate.state === 'new' && this.#mayAsk(candidate)) {
@@ -386,19 +341,6 @@ export class Lookup implements CandidateEvents {
       return false;
     }
     return true;
-  }
-
-  /** With too few live nodes and nobody left, the doubtful get their turn. @returns whether there are any */
-  #readmit(): boolean {
-    if (this.#closestSet().isFull) return false;
-    let count = 0;
-    for (const candidate of this.#candidates) {
-      if (candidate.state !== 'aside' || candidate.isSameHost || !candidate.isValid) continue;
-      candidate.state = 'new';
-      candidate.sources.length = 0;
-      count++;
-    }
-    return count > 0;
   }
 
   #ask(candidate: Candidate, rank: number, nowMs: number): void {
@@ -467,7 +409,7 @@ export class Lookup implements CandidateEvents {
   #slowOnes(): readonly Candidate[] {
     const slow: Candidate[] = [];
     const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
-    for (const candidate of this.#candidates) {
+    for (const candidate of this.#candidates.sorted) {
       if (set.add(candidate)) break;
       if (candidate.state === 'stalled') slow.push(candidate);
     }
