@@ -40,6 +40,8 @@ export class FamilyState {
   readonly #policy: TablePolicy;
   readonly #maintenance: MaintenancePolicy;
   readonly #liars = new Map<string, number>();
+  /** Looking a stranger up costs as much as an answer; a flood from one is looked up once. */
+  #lastAsker: DhtAddress | undefined;
   #table: RoutingTable;
 
   constructor(family: Family, ownId: Id160, policy: TablePolicy, maintenance: MaintenancePolicy) {
@@ -115,6 +117,8 @@ export class FamilyState {
     const { bytes, id: span } = message;
     if (this.#policy.verify) {
       if (this.quarantine.length >= MAX_QUARANTINED) return;
+      if (this.#lastAsker?.equals(from)) return;
+      this.#lastAsker = from;
       if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port))
         return;
       const id = Id160.read(bytes, span.start);

@@ -7,6 +7,8 @@ import { DhtAddress, type Family } from '../address.ts';
 /** Bursts of a few thousand datagrams survive a busy moment of the process. */
 const SOCKET_BUFFER_BYTES = 1 << 20;
 const MAX_ADDRESS_CACHE = 2048;
+/** `q` before the closing `e`: KRPC queries end in `1:y1:qe`. */
+const QUERY_MARK = 0x71;
 
 export interface UdpShellOptions {
   readonly families: readonly Family[];
@@ -65,10 +67,15 @@ export class UdpShell {
   send(datagram: Uint8Array, to: DhtAddress): void {
     const socket = this.#sockets.get(to.family);
     if (socket === undefined || this.#isClosed) return;
+    const copy = Buffer.from(datagram);
     try {
-      socket.send(Buffer.from(datagram), to.port, to.host, (error) => {
-        if (error !== null && !this.#isClosed) this.#options.onUnreachable(to);
-      });
+      // A callback costs a turn of the event loop: only for queries is the system's answer of use.
+      if (copy[copy.length - 2] !== QUERY_MARK) socket.send(copy, to.port, to.host);
+      else {
+        socket.send(copy, to.port, to.host, (error) => {
+          if (error !== null && !this.#isClosed) this.#options.onUnreachable(to);
+        });
+      }
     } catch {
       // A closed socket throws instead of calling back.
     }
