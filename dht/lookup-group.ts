@@ -3,8 +3,9 @@
 import type { Family } from './address.ts';
 import type { NodeContext } from './context.ts';
 import type { FamilyState } from './family-state.ts';
-import { Lookup, type LookupTask, type StartNode } from './lookup.ts';
+import { Lookup } from './lookup.ts';
 import type { Candidate } from './lookup-candidate.ts';
+import type { LookupTask, StartNode } from './lookup-task.ts';
 import { findNodeTask } from './lookup-tasks.ts';
 import { compareDistance, Id160, randomIdAt } from './node-id.ts';
 import { K, type LookupPolicy } from './options.ts';

@@ -1,40 +1,22 @@
 // One iterative lookup in one family: keeps alpha queries in flight at the head of the sorted candidates, frees a slot when
 // one stalls, never counts the dead, and ends on the closest live set. Invariant: a candidate is asked at most `tries` times,
 // an IP address once.
-import type { DhtAddress } from './address.ts';
 import { CandidateList } from './candidate-list.ts';
 import { composer, type NodeContext, timer } from './context.ts';
 import type { FamilyState } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
-import type { Composer } from './krpc-compose.ts';
 import { Candidate, type CandidateEvents } from './lookup-candidate.ts';
 import { ClosestSet } from './lookup-closest.ts';
+import type { LookupTask, StartNode } from './lookup-task.ts';
 import { compareDistance, Id160 } from './node-id.ts';
 import type { LookupPolicy } from './options.ts';
-import type { QueryFrame } from './queries.ts';
 import type { LookupEnd, LookupReport, QueryFailure } from './results.ts';
-
-/** What a lookup asks for. */
-export interface LookupTask {
-  /** Only nodes that gave a write token count among the closest. */
-  readonly needsToken: boolean;
-  compose(out: Composer, frame: QueryFrame, tid: Uint8Array): Uint8Array;
-  /** A valid reply. @returns how many values it gave */
-  handleReply(message: KrpcMessage, from: Candidate, nowMs: number): number;
-}
 
 export interface LookupEvents {
   onQuery(candidate: Candidate): void;
   onEnd(lookup: Lookup, end: LookupEnd, nowMs: number): void;
   /** The closest are too dense to be honest: find others around, and hand them to `resume`. Asked for once. */
   onDense(lookup: Lookup, nowMs: number): void;
-}
-
-export interface StartNode {
-  readonly id: Id160 | undefined;
-  readonly address: DhtAddress;
-  readonly roundTripMs: number;
-  readonly origin: 'table' | 'cache' | 'given';
 }
 
 /** Nodes whose ids break BEP 42 may still hold peers; but a flood of them must not keep a lookup busy. */
