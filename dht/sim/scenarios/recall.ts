@@ -90,5 +90,11 @@ export function runRecall(options: ScenarioOptions): SimTable[] {
       'recall of 8': mean(ages.map(({ recall }) => recall)),
     };
   });
-  return [{ title: `Share of announces found by age, ${nodes} nodes, median session 200 min`, rows, notes }];
+  return [
+    {
+      title: `Share of announces found by age, ${nodes} nodes, median session 200 min unless said otherwise`,
+      rows,
+      notes,
+    },
+  ];
 }
