@@ -1,11 +1,11 @@
 // Keeps one family's table alive: checks its oldest contacts, verifies those who waited, looks after our neighbourhood first.
-// Every check is a find_node into a part of the space where we lack nodes, so that refreshing costs nothing extra.
+// Where we lack nodes a check is a find_node into that part of the space, so that refreshing costs nothing extra; else a ping.
 import type { DhtAddress } from './address.ts';
 import { composer, type NodeContext, type Timer, timer } from './context.ts';
 import type { FamilyState, NamedNode } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
 import { type Id160, randomIdAt } from './node-id.ts';
-import { targetQuery } from './queries.ts';
+import { pingQuery, targetQuery } from './queries.ts';
 import type { Bucket } from './routing-table.ts';
 import type { OpenQuery, QueryOwner } from './transactions.ts';
 
@@ -74,7 +74,7 @@ export class Maintenance implements QueryOwner {
     let count = 0;
     for (const { id, address } of nodes) {
       if (count >= most || this.#verifying.size >= MAX_VERIFYING) return;
-      if (!this.#family.isWelcome(id, address, nowMs) || !this.#family.table.isWanted(id, address)) continue;
+      if (!this.#family.table.isWanted(id, address) || !this.#family.isWelcome(id, address, nowMs)) continue;
       if (this.#isVerifyingHost(address)) continue;
       if (this.#ask(id, address, nowMs)) count++;
     }
@@ -166,23 +166,30 @@ export class Maintenance implements QueryOwner {
 
   #askSlot(slot: number, nowMs: number): void {
     const { table } = this.#family;
+    const target = this.#usefulTarget(slot, nowMs);
     table.slab.markAsked(slot, nowMs);
-    const target = this.#usefulTarget(nowMs);
     this.#context.ask({
       family: this.#family,
       address: table.slab.address(slot),
       expectedId: table.slab.id(slot),
       owner: this,
-      compose: (frame, tid) => targetQuery(composer, frame, 'find_node', target, undefined, tid),
+      compose: (frame, tid) =>
+        target === undefined
+          ? pingQuery(composer, frame, tid)
+          : targetQuery(composer, frame, 'find_node', target, undefined, tid),
       stallMs: Number.POSITIVE_INFINITY,
       timeoutMs: this.#context.parts.lookup.timeoutMs,
       nowMs,
     });
   }
 
-  /** A random id in the bucket with room that was looked after longest ago; around ourselves when all are full. */
-  #usefulTarget(nowMs: number): Id160 {
-    const { rng, maintenance } = this.#context.parts;
+  /**
+   * A random id in the bucket with room that was looked after longest ago; around ourselves for neighbours, who know the
+   * others, and for newcomers, who have to show that they answer honestly. Undefined: nothing to learn here.
+   */
+  #usefulTarget(slot: number, nowMs: number): Id160 | undefined {
+    const { rng, maintenance, table: policy } = this.#context.parts;
+    const { digitBits } = policy;
     const { table } = this.#family;
     let neediest: Bucket | undefined;
     let oldestMs = nowMs - maintenance.bucketRefreshMs;
@@ -196,7 +203,9 @@ export class Maintenance implements QueryOwner {
       neediest = bucket;
     }
     if (neediest === undefined) {
-      return randomIdAt(table.ownId, NEAR_BITS, rng);
+      const isNear = table.slab.sharedBits(slot, table.ownId) >= homeLevel * digitBits;
+      const isNew = table.slab.askedMs(slot) === Number.NEGATIVE_INFINITY;
+      return isNear || isNew ? randomIdAt(table.ownId, NEAR_BITS, rng) : undefined;
     }
     this.#refreshed.set(neediest, nowMs);
     return randomIdAt(table.ownId, table.depthOf(neediest), rng);

@@ -47,7 +47,7 @@ describe('churn with half of the sessions under 200 minutes', () => {
   test('our tables stay clean, for little', { timeout: TIMEOUT_MS }, () => {
     const ours = measureChurn(SEED, 200, 'ours', 200, 40);
     expect(ours.worstDeadShare).toBeLessThanOrEqual(0.02);
-    expect(ours.bytesPerSecond).toBeLessThan(300);
+    expect(ours.bytesPerSecond).toBeLessThan(100);
     expect(ours.recall).toBeGreaterThanOrEqual(0.95);
     expect(ours.p50Seconds).toBeLessThan(0.8);
   });
