@@ -195,9 +195,10 @@ async function download(
     session,
     async () => {
       const unwatch = watchJobs(session, [job], nowMs);
-      let peersUsed = 0;
-      job.whenComplete((torrent) => {
-        peersUsed = torrent.peers.filter((peer) => peer.downloadedBytes > 0).length;
+      // Seeds part as soon as the download is complete: they are counted as they come.
+      const seeds = new Set<string>();
+      const unsubscribe = session.subscribe((event) => {
+        if (event.kind === 'peer-connected') seeds.add(event.address);
       });
       try {
         job.infoHash = toHex(metainfo.infoHash);
@@ -208,8 +209,9 @@ async function download(
           throw new OperationError('unexpected', `the demo's download failed: ${job.failure.message}`);
         }
         if (ended === 'timeout') throw new OperationError('timeout', "the demo's download did not finish");
-        return { elapsedMs: (job.completedAtMs as number) - startedAtMs, peersUsed };
+        return { elapsedMs: (job.completedAtMs as number) - startedAtMs, peersUsed: seeds.size };
       } finally {
+        unsubscribe();
         unwatch();
       }
     },
