@@ -1,8 +1,8 @@
 // The public face of the DHT library: the pure machine, the node on real sockets, and the node as a peer source.
 
+export { publicKeyOf } from '../core/base/ed25519.ts';
 export { DhtAddress, type Family } from './address.ts';
 export { type DhtAccess, DhtSource, type DhtSourceOptions } from './dht-source.ts';
-export { publicKeyOf } from './ed25519.ts';
 export { DhtNode, type DhtNodeOptions } from './io/dht-node.ts';
 export { type HostAndPort, PUBLIC_ROUTERS, resolveRouters } from './io/routers.ts';
 export { immutableItem, immutableTarget, mutableTarget, signItem } from './items.ts';

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { decodeBencode } from '../core/base/bencode.ts';
 import { bytesEqual, concatBytes, utf8 } from '../core/base/bytes.ts';
-import { publicKeyOf, signMessage, verifySignature } from './ed25519.ts';
+import { publicKeyOf, signMessage, verifySignature } from '../core/base/ed25519.ts';
 import type { DhtItem } from './results.ts';
 
 /** BEP 44: more may be refused by anybody. */

@@ -1,10 +1,11 @@
 // Answers queries: reads a scanned message, writes a reply of at most 1024 bytes. Invariant: one datagram out per datagram
 // in, to the address it came from, and none at all for what it does not understand.
+
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../core/base/ed25519.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
 import { compactBytes, type DhtAddress, type Family } from './address.ts';
 import { BLOOM_BYTES } from './bloom.ts';
 import { composer, type NodeContext } from './context.ts';
-import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from './ed25519.ts';
 import type { FamilyState } from './family-state.ts';
 import type { ItemStore } from './item-store.ts';
 import {
@@ -33,6 +34,14 @@ const MAX_SAMPLES = 20;
 const TAIL_BYTES = 64;
 
 const EMPTY = new Uint8Array(0);
+// Looked up once: these stand in every reply.
+const HEADS = { 4: literal('d2:ip6:'), 6: literal('d2:ip18:') } as const;
+const REPLY = literal('1:rd');
+const OWN_ID = literal('2:id20:');
+const TOKEN = literal('5:token');
+const VALUES = literal('6:valuesl');
+const PEERS = { 4: literal('6:'), 6: literal('18:') } as const;
+const END = literal('e');
 
 export interface Stores {
   readonly peers: PeerStore;
@@ -92,18 +101,14 @@ export class Responder {
 
   /** Up to and with `id`: what sorts before it goes to `before`. */
   #open(from: DhtAddress, family: FamilyState, before?: () => void): void {
-    composer
-      .begin()
-      .raw(literal(from.family === 4 ? 'd2:ip6:' : 'd2:ip18:'))
-      .compact(from)
-      .raw(literal('1:rd'));
+    composer.begin().raw(HEADS[from.family]).compact(from).raw(REPLY);
     before?.();
-    composer.raw(literal('2:id20:')).id(family.ownId);
+    composer.raw(OWN_ID).id(family.ownId);
   }
 
   #reply(message: KrpcMessage, to: DhtAddress): boolean {
     const { parts } = this.#context;
-    composer.raw(literal('e'));
+    composer.raw(END);
     const tid = message.view(message.tid) ?? EMPTY;
     const datagram = tail(composer, tid, parts.version, 'r');
     if (composer.isTooLong) return false;
@@ -129,7 +134,7 @@ export class Responder {
   }
 
   #writeNodes(which: Family, key: Id160, nowMs: number): void {
-    const state = this.#context.families.get(which);
+    const state = this.#context.family(which);
     const entryBytes = ID_BYTES + compactBytes(which);
     const count = state?.table.closest(key, K, 'good', nowMs) ?? 0;
     composer.raw(nodesKey(which)).lengthPrefix(count * entryBytes);
@@ -138,7 +143,7 @@ export class Responder {
   }
 
   #token(message: KrpcMessage, from: DhtAddress, nowMs: number): void {
-    composer.raw(literal('5:token')).lengthPrefix(TOKEN_BYTES);
+    composer.raw(TOKEN).lengthPrefix(TOKEN_BYTES);
     this.#stores.tokens.write(composer.buffer, composer.at, from, message.bytes, message.target.start, nowMs);
     composer.at += TOKEN_BYTES;
   }
@@ -164,15 +169,14 @@ export class Responder {
   #values(message: KrpcMessage, family: FamilyState, key: Uint8Array, nowMs: number): void {
     if (this.#stores.peers.hashes === 0) return;
     const entryBytes = compactBytes(family.family);
-    const prefix = literal(`${entryBytes}:`);
-    const opening = literal('6:valuesl');
-    const room = composer.room(TAIL_BYTES + message.length(message.tid)) - opening.length - 1;
+    const prefix = PEERS[family.family];
+    const room = composer.room(TAIL_BYTES + message.length(message.tid)) - VALUES.length - 1;
     const most = Math.min(MAX_VALUES, Math.floor(room / (entryBytes + prefix.length)));
     const picked = this.#stores.peers.pick(key, family.family, most, message.noSeeds, nowMs);
     if (picked.length === 0) return;
-    composer.raw(opening);
+    composer.raw(VALUES);
     for (const peer of picked) composer.raw(prefix).compact(peer);
-    composer.raw(literal('e'));
+    composer.raw(END);
   }
 
   #isTokenValid(message: KrpcMessage, from: DhtAddress, key: Uint8Array, nowMs: number): boolean {

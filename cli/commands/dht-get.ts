@@ -1,7 +1,7 @@
 // `tt dht get TARGET`: an item from the DHT (BEP 44), checked against its hash or signature.
 import { fromHex, toHex } from '../../core/base/bytes.ts';
+import { PUBLIC_KEY_BYTES } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { PUBLIC_KEY_BYTES } from '../../dht/ed25519.ts';
 import { mutableTarget } from '../../dht/items.ts';
 import type { GetItemResult } from '../../dht/results.ts';
 import type { CommandContext } from '../context.ts';

@@ -1,7 +1,7 @@
 // `tt dht put VALUE`: stores an item in the DHT (BEP 44), signed when there is a key.
 import { toHex } from '../../core/base/bytes.ts';
+import { publicKeyOf } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { publicKeyOf } from '../../dht/ed25519.ts';
 import { immutableItem, isValidSeq, mutableTarget, signItem } from '../../dht/items.ts';
 import type { DhtItem, GetItemResult, PutItemResult } from '../../dht/results.ts';
 import type { CommandContext } from '../context.ts';

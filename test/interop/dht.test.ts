@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
-import { publicKeyOf } from '../../dht/ed25519.ts';
+import { publicKeyOf } from '../../core/base/ed25519.ts';
 import { type LoopbackDht, loopbackDht } from '../support/dht-loopback.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { waitFor } from '../support/wait.ts';

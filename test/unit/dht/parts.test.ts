@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { fromHex, latin1, toHex, utf8 } from '../../../core/base/bytes.ts';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
+import { publicKeyOf } from '../../../core/base/ed25519.ts';
 import { DhtAddress } from '../../../dht/address.ts';
 import { idForAddress, isValidId } from '../../../dht/bep42.ts';
 import { BLOOM_BYTES, estimate, hasAddress, insertAddress } from '../../../dht/bloom.ts';
 import { type Deadline, DeadlineHeap } from '../../../dht/deadline-heap.ts';
-import { publicKeyOf } from '../../../dht/ed25519.ts';
 import { ExternalAddress } from '../../../dht/external-address.ts';
 import { ItemStore } from '../../../dht/item-store.ts';
 import {
@@ -360,7 +360,7 @@ describe('RoundTrips', () => {
 
 describe('ExternalAddress', () => {
   it('is what most subnets see, one voice each', () => {
-    const votes = new ExternalAddress();
+    const votes = new ExternalAddress(4);
     for (let i = 0; i < 50; i++) votes.vote(address(`5.5.5.${i}`), address('9.9.9.9'));
     expect(votes.address).toBeUndefined();
     for (let i = 0; i < 4; i++) votes.vote(nthAddress(i), address('8.8.4.4', 7));
@@ -371,7 +371,7 @@ describe('ExternalAddress', () => {
   });
 
   it('changes when the majority does', () => {
-    const votes = new ExternalAddress();
+    const votes = new ExternalAddress(4);
     for (let i = 0; i < 10; i++) votes.vote(nthAddress(i), address('8.8.4.4'));
     for (let i = 0; i < 10; i++) votes.vote(nthAddress(i), address('7.7.7.7'));
     expect(votes.address?.host).toBe('7.7.7.7');

@@ -1,6 +1,6 @@
-// The signatures of BEP 44 through node:crypto; keys are raw bytes outside of this file.
+// Ed25519 (RFC 8032) through node:crypto, for BEP 44 and for relays; keys are raw bytes outside of this file.
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { concatBytes } from '../core/base/bytes.ts';
+import { concatBytes } from './bytes.ts';
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
