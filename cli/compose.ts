@@ -1,5 +1,6 @@
 // The only place that joins the rooms: an engine session with the trackers as its peer source, and the DHT when there is one.
 import os from 'node:os';
+import type { OpenDatagramPort } from '../core/base/datagram-port.ts';
 import { parseIp } from '../core/base/endpoint.ts';
 import type { Log } from '../core/base/log.ts';
 import { OperationError, UsageError } from '../core/base/result.ts';
@@ -7,6 +8,7 @@ import { Session } from '../core/session/session.ts';
 import type { SessionApi, SessionOptions } from '../core/session/session-api.ts';
 import { systemClock, systemRng } from '../core/session/system.ts';
 import { parseProxy } from '../core/transport/proxy-url.ts';
+import type { SharedPort } from '../dht/io/shared-port.ts';
 import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
 import { DhtService } from './dht/dht-service.ts';
@@ -34,7 +36,8 @@ function refuseMissingFeatures(flags: Flags): void {
 export function composeSession(options: ComposeOptions): SessionApi {
   const { settings, log } = options;
   refuseMissingFeatures(options.flags);
-  const dht = dhtServiceOf(options);
+  const openDatagramPort = datagramPortOf(options);
+  const dht = dhtServiceOf(options, openDatagramPort);
   return new Session({
     portRange: settings.port,
     encryption: settings.encryption,
@@ -50,6 +53,7 @@ export function composeSession(options: ComposeOptions): SessionApi {
       ...(dht === undefined ? [] : [dht]),
     ],
     ...(dht === undefined ? {} : { dht }),
+    ...(openDatagramPort === undefined ? {} : { openDatagramPort }),
     ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
     ...(settings.proxy === '' ? {} : { proxy: settings.proxy }),
     ...options.overrides,
@@ -57,12 +61,30 @@ export function composeSession(options: ComposeOptions): SessionApi {
 }
 
 /** Its UDP goes through no proxy, so that behind one there is no DHT. */
-function dhtServiceOf({ settings, flags, log }: ComposeOptions): DhtService | undefined {
+function dhtServiceOf(
+  { settings, flags, log }: ComposeOptions,
+  openPort: OpenDatagramPort | undefined,
+): DhtService | undefined {
   // Told even where the DHT is off: a mistyped address is a mistake either way.
   bootstrapOf(flags);
-  if (!settings.dht || settings.proxy !== '') return undefined;
+  if (!settings.dht || openPort === undefined) return undefined;
   const bindAddresses = settings.interface === '' ? undefined : interfaceAddresses(settings.interface);
-  return new DhtService({ node: nodeOptions({ settings, flags, bindAddresses, log }), log });
+  return new DhtService({ node: { ...nodeOptions({ settings, flags, bindAddresses, log }), openPort }, log });
+}
+
+/** One port for the DHT and uTP; whoever comes first opens it. Behind a proxy there is none: it would show what that hides. */
+function datagramPortOf({ settings, flags, log }: ComposeOptions): OpenDatagramPort | undefined {
+  if (settings.proxy !== '') return undefined;
+  const bindAddresses = settings.interface === '' ? undefined : interfaceAddresses(settings.interface);
+  const { ipv4, ipv6, bindV4, bindV6 } = nodeOptions({ settings, flags, bindAddresses, log });
+  const families = [...(ipv4 === true ? [4 as const] : []), ...(ipv6 === true ? [6 as const] : [])];
+  let shared: Promise<SharedPort> | undefined;
+  return async (port) => {
+    shared ??= import('../dht/io/shared-port.ts').then(
+      (module) => new module.SharedPort({ families, bindV4, bindV6 }),
+    );
+    return (await shared).open(port);
+  };
 }
 
 /** How trackers are spoken to under these settings; also for `tt tracker announce` and `scrape`. */

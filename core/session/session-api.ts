@@ -1,5 +1,6 @@
 // What a Session takes and gives: options, commands, events. The cli and library users program against this.
 import type { Clock, Rng } from '../base/clock.ts';
+import type { OpenDatagramPort } from '../base/datagram-port.ts';
 import type { Log } from '../base/log.ts';
 import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
@@ -17,6 +18,10 @@ export interface SessionOptions {
   readonly pex?: boolean;
   readonly lsd?: boolean;
   readonly tcp?: boolean;
+  /** Default: where there is an `openDatagramPort` and no proxy. */
+  readonly utp?: boolean;
+  /** The UDP port, shared with the DHT; bound to the same addresses as the listeners. */
+  readonly openDatagramPort?: OpenDatagramPort;
   /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */
   readonly peerSources?: readonly PeerSource[];
   /** Offered to peers that have one too. */

@@ -26,6 +26,7 @@ import type {
   SessionOptions,
   TorrentHandle,
 } from './session-api.ts';
+import { SessionDatagrams } from './session-datagrams.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 import { systemClock, systemRng } from './system.ts';
@@ -52,6 +53,7 @@ export class Session implements SessionApi {
   readonly #votes = new AddressVotes();
   readonly #lsd: LsdSource | undefined;
   readonly #wayOut: WayOut;
+  readonly #datagrams = new SessionDatagrams();
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -93,6 +95,7 @@ export class Session implements SessionApi {
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#wayOut.connect(endpoint),
+      datagrams: () => this.#datagrams.port,
       resolvesNames: isDirect,
       listenPort: () => this.#listeners.port,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
@@ -105,13 +108,27 @@ export class Session implements SessionApi {
   }
 
   async start(): Promise<void> {
-    const { ipv4 = true, ipv6 = true, bindAddresses, portRange, proxy, tcp = true } = this.#options;
+    const {
+      ipv4 = true,
+      ipv6 = true,
+      bindAddresses,
+      portRange,
+      proxy,
+      tcp = true,
+      openDatagramPort,
+    } = this.#options;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
     // Behind a proxy nobody can reach us, and listening would show the address that the proxy hides.
     if (proxy !== undefined || !tcp) return;
     const addresses = bindAddresses ?? [...(ipv4 ? ['0.0.0.0'] : []), ...(ipv6 ? ['::'] : [])];
     await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
+    if (openDatagramPort === undefined) return;
+    try {
+      await this.#datagrams.open(openDatagramPort, this.#listeners.port);
+    } catch (error) {
+      this.#shared.log('warn', 'no UDP port', { error: String(error) });
+    }
   }
 
   async add(options: AddTorrentOptions): Promise<TorrentHandle> {
@@ -203,6 +220,7 @@ export class Session implements SessionApi {
     this.#shared.upLimiter.close();
     const sources = this.#shared.sources.map((source) => source.close());
     await Promise.all([...sources, this.#shared.workers.close()]);
+    await this.#datagrams.close();
   }
 
   // --- inside
@@ -231,7 +249,7 @@ export class Session implements SessionApi {
       policy: this.#shared.policy,
       downLimiter: this.#shared.downLimiter,
       findTorrent: (key) => this.#bySkey.get(key),
-      findOwner: (infoHash) => this.#torrents.get(toHex(infoHash)),
+      findOwner: (infoHash) => this.#torrents.get(toHex(infoHash))?.host,
     });
     this.#listeners.addPending(connection);
   }

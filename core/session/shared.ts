@@ -1,5 +1,6 @@
 // What all torrents of a session have in common: clock, chance, limits, memory, bans, the way out.
 import type { Clock, Rng } from '../base/clock.ts';
+import type { DatagramPort } from '../base/datagram-port.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { PeerId } from '../base/ids.ts';
 import type { Log } from '../base/log.ts';
@@ -36,6 +37,8 @@ export interface SessionShared {
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
   connect(endpoint: Endpoint): Promise<ByteStream>;
+  /** The UDP port that everybody shares; undefined before the session started, without UDP, or behind a proxy. */
+  datagrams(): DatagramPort | undefined;
   /** Whether host names may be looked up here; not behind a proxy, which would show what it hides. */
   readonly resolvesNames: boolean;
   listenPort(): number;

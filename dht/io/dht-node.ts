@@ -2,6 +2,8 @@
 import { randomFillSync } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Rng } from '../../core/base/clock.ts';
+import type { DatagramPort, OpenDatagramPort, SendOptions } from '../../core/base/datagram-port.ts';
+import type { Endpoint } from '../../core/base/endpoint.ts';
 import { DhtAddress, type Family } from '../address.ts';
 import { DhtMachine } from '../machine.ts';
 import type { DhtOptions } from '../options.ts';
@@ -19,6 +21,9 @@ const SLEPT_MS = 60_000;
 /** With fewer nodes after a start from saved ones, names of routers are resolved and asked. */
 const ENOUGH_NODES = 10;
 const RANDOM_POOL_BYTES = 4096;
+/** `q` before the closing `e`: KRPC queries end in `1:y1:qe`. For them alone a refusal of the system is of use. */
+const QUERY_MARK = 0x71;
+const OF_A_QUERY: SendOptions = { reportsFailure: true };
 
 export interface DhtNodeOptions extends Omit<DhtOptions, 'rng' | 'families' | 'nodeIds'> {
   /** Default true. */
@@ -34,8 +39,8 @@ export interface DhtNodeOptions extends Omit<DhtOptions, 'rng' | 'families' | 'n
   readonly statePath?: string;
   /** Bootstrap nodes; names are resolved when they are needed. Default the public ones; `[]` for none. */
   readonly bootstrap?: readonly HostAndPort[];
-  /** Datagrams that are not KRPC (uTP on the same port). */
-  readonly onOtherDatagram?: (bytes: Uint8Array, from: DhtAddress) => void;
+  /** Sockets to share with others (uTP); without it the node opens its own. */
+  readonly openPort?: OpenDatagramPort;
 }
 
 /** Cryptographic: tokens and transaction ids come from it. 48 bits a draw. */
@@ -56,12 +61,19 @@ function cryptoRng(): Rng {
   };
 }
 
+function openOwn(options: DhtNodeOptions, port: number): Promise<DatagramPort> {
+  const families: Family[] = [];
+  if (options.ipv4 ?? true) families.push(4);
+  if (options.ipv6 ?? true) families.push(6);
+  return UdpShell.open({ families, port, bindV4: options.bindV4, bindV6: options.bindV6 });
+}
+
 export class DhtNode {
   readonly machine: DhtMachine;
   /** Resolves when the first bootstrap has ended, with or without nodes. */
   readonly ready: Promise<BootstrapResult | undefined>;
   readonly #options: DhtNodeOptions;
-  readonly #shell: UdpShell;
+  readonly #socket: DatagramPort;
   #timer: NodeJS.Timeout | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
   #clockGapMs = Date.now() - performance.now();
@@ -69,9 +81,9 @@ export class DhtNode {
   #isClosed = false;
   #finishReady: (result: BootstrapResult | undefined) => void = () => {};
 
-  private constructor(options: DhtNodeOptions, shell: UdpShell, machine: DhtMachine) {
+  private constructor(options: DhtNodeOptions, socket: DatagramPort, machine: DhtMachine) {
     this.#options = options;
-    this.#shell = shell;
+    this.#socket = socket;
     this.machine = machine;
     this.ready = new Promise((resolve) => {
       this.#finishReady = resolve;
@@ -81,31 +93,23 @@ export class DhtNode {
   /** Binds the sockets, loads the state and starts the bootstrap. @throws OperationError when no socket can be bound */
   static async open(options: DhtNodeOptions = {}): Promise<DhtNode> {
     const state = options.statePath === undefined ? undefined : await loadState(options.statePath);
-    const families: Family[] = [];
-    if (options.ipv4 ?? true) families.push(4);
-    if (options.ipv6 ?? true) families.push(6);
-    let node: DhtNode | undefined;
-    const shell = await UdpShell.open({
-      families,
-      port: options.port ?? 0,
-      bindV4: options.bindV4,
-      bindV6: options.bindV6,
-      onDatagram: (bytes, from) => {
-        if (node !== undefined) node.#handleDatagram(bytes, from);
-      },
-      onUnreachable: (to) => node?.run((machine, nowMs) => machine.handleUnreachable(to, nowMs)),
-    });
+    const socket = await (options.openPort ?? ((port) => openOwn(options, port)))(options.port ?? 0);
     const machine = new DhtMachine(
       {
         ...options,
         rng: cryptoRng(),
-        families: shell.families,
+        families: socket.families,
         ...(state === undefined || options.nodeId !== undefined ? {} : { nodeIds: state.ids }),
       },
-      { send: (datagram, to) => shell.send(datagram, to) },
+      {
+        send: (datagram, to) =>
+          socket.send(datagram, to, datagram[datagram.length - 2] === QUERY_MARK ? OF_A_QUERY : undefined),
+      },
       performance.now(),
     );
-    node = new DhtNode(options, shell, machine);
+    const node = new DhtNode(options, socket, machine);
+    socket.addReceiver((bytes, from) => node.#handleDatagram(bytes, from));
+    socket.addFailureHandler((to) => node.#handleFailure(to));
     node.#bootstrap(state?.contacts ?? []);
     return node;
   }
@@ -124,18 +128,13 @@ export class DhtNode {
 
   /** Port of the socket of the family; undefined without one. */
   port(family: Family): number | undefined {
-    return this.#shell.port(family);
+    return this.#socket.port(family);
   }
 
   /** A node that somebody named; not an IP address: ignored. */
   addNode(endpoint: HostAndPort): void {
     const address = DhtAddress.of(endpoint);
     if (address !== undefined) this.run((machine, nowMs) => machine.addNode(address, nowMs));
-  }
-
-  /** Sends something else over the shared socket. */
-  sendOther(bytes: Uint8Array, to: DhtAddress): void {
-    this.#shell.send(bytes, to);
   }
 
   /** Saves the state and closes the sockets. Safe to call twice. */
@@ -145,13 +144,22 @@ export class DhtNode {
     clearTimeout(this.#timer);
     this.#finishReady(undefined);
     await this.#save();
-    await this.#shell.close();
+    await this.#socket.close();
   }
 
-  #handleDatagram(bytes: Uint8Array, from: DhtAddress): void {
-    if (this.#isClosed) return;
-    if (this.machine.handleDatagram(bytes, from, performance.now())) this.#arm();
-    else this.#options.onOtherDatagram?.(bytes, from);
+  #handleDatagram(bytes: Uint8Array, from: Endpoint): boolean {
+    const sender = DhtAddress.of(from);
+    if (this.#isClosed || sender === undefined) return false;
+    const isOurs = this.machine.handleDatagram(bytes, sender, performance.now());
+    if (isOurs) this.#arm();
+    return isOurs;
+  }
+
+  #handleFailure(to: Endpoint): void {
+    // Others' failures come by too: the machine minds only whom it has asked something.
+    const address = DhtAddress.of(to);
+    if (this.#isClosed || address === undefined) return;
+    this.run((machine, nowMs) => machine.handleUnreachable(address, nowMs));
   }
 
   #arm(): void {

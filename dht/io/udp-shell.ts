@@ -1,40 +1,52 @@
-// The UDP sockets of a node, one per family on the same port where that is possible. Other protocols (uTP) may share them:
-// what is not KRPC is handed on, and they send through here. Owns nothing else.
+// The UDP sockets of a program, one per family, on the same port where that is possible, for all protocols that share them
+// (core/base/datagram-port.ts). Owns nothing else.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import type {
+  DatagramPort,
+  DatagramReceiver,
+  IpFamily,
+  SendFailureHandler,
+  SendOptions,
+} from '../../core/base/datagram-port.ts';
+import { type Endpoint, isIPv6 } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
-import { DhtAddress, type Family } from '../address.ts';
+import { DhtAddress } from '../address.ts';
 
 /** Bursts of a few thousand datagrams survive a busy moment of the process. */
 const SOCKET_BUFFER_BYTES = 1 << 20;
 const MAX_ADDRESS_CACHE = 2048;
-/** `q` before the closing `e`: KRPC queries end in `1:y1:qe`. */
-const QUERY_MARK = 0x71;
+/** What the system sends with when nobody says otherwise; it cannot be asked. */
+const USUAL_TTL = process.platform === 'win32' ? 128 : 64;
+const NO_OPTIONS: SendOptions = {};
 
 export interface UdpShellOptions {
-  readonly families: readonly Family[];
+  readonly families: readonly IpFamily[];
   /** 0 for any. */
   readonly port: number;
   readonly bindV4: string | undefined;
   readonly bindV6: string | undefined;
-  readonly onDatagram: (bytes: Uint8Array, from: DhtAddress) => void;
-  /** The system refused to send there at once. */
-  readonly onUnreachable: (to: DhtAddress) => void;
 }
 
 type LookupCallback = (error: Error | null, address: string, family: number) => void;
 
-export class UdpShell {
+export class UdpShell implements DatagramPort {
   readonly #options: UdpShellOptions;
-  readonly #sockets = new Map<Family, Socket>();
+  #v4: Socket | undefined;
+  #v6: Socket | undefined;
+  #receivers: readonly DatagramReceiver[] = [];
+  #failureHandlers: readonly SendFailureHandler[] = [];
   /** Parsed senders: a node hears from the same few hundred. */
   readonly #senders = new Map<string, DhtAddress>();
+  /** Payload comes in runs from one sender. */
+  #lastText = '';
+  #lastSender: DhtAddress | undefined;
   #isClosed = false;
 
   private constructor(options: UdpShellOptions) {
     this.#options = options;
   }
 
-  /** @throws OperationError `network` when a wanted family cannot be bound and no other can */
+  /** @throws OperationError `network` when the port is taken (EADDRINUSE) or no wanted family can be bound */
   static async open(options: UdpShellOptions): Promise<UdpShell> {
     const shell = new UdpShell(options);
     let failure: unknown;
@@ -43,9 +55,14 @@ export class UdpShell {
         await shell.#bind(family);
       } catch (error) {
         failure = error;
+        // A system without one of the families is a normal system; half a port that is somebody else's is not ours.
+        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+          await shell.close();
+          break;
+        }
       }
     }
-    if (shell.#sockets.size === 0) {
+    if (shell.#isClosed || shell.families.length === 0) {
       const code = (failure as { code?: unknown } | undefined)?.code;
       throw new OperationError('network', `no UDP socket on port ${options.port}`, {
         cause: failure,
@@ -55,25 +72,26 @@ export class UdpShell {
     return shell;
   }
 
-  get families(): readonly Family[] {
-    return [...this.#sockets.keys()];
+  get families(): readonly IpFamily[] {
+    return [...(this.#v4 === undefined ? [] : [4 as const]), ...(this.#v6 === undefined ? [] : [6 as const])];
   }
 
-  port(family: Family): number | undefined {
-    return this.#sockets.get(family)?.address().port;
+  port(family: IpFamily): number | undefined {
+    if (this.#isClosed) return undefined;
+    return (family === 4 ? this.#v4 : this.#v6)?.address().port;
   }
 
-  /** Copies the datagram. Without a socket of the family, or after close, nothing happens. */
-  send(datagram: Uint8Array, to: DhtAddress): void {
-    const socket = this.#sockets.get(to.family);
+  send(bytes: Uint8Array, to: Endpoint, options: SendOptions = NO_OPTIONS): void {
+    const socket = isIPv6(to.host) ? this.#v6 : this.#v4;
     if (socket === undefined || this.#isClosed) return;
-    const copy = Buffer.from(datagram);
+    const datagram = options.isStable === true ? bytes : Buffer.from(bytes);
     try {
-      // A callback costs a turn of the event loop: only for queries is the system's answer of use.
-      if (copy[copy.length - 2] !== QUERY_MARK) socket.send(copy, to.port, to.host);
+      if (options.ttl !== undefined) this.#sendWithTtl(socket, datagram, to, options.ttl);
+      // A callback costs a turn of the event loop: only who asks for the system's answer gets one.
+      else if (options.reportsFailure !== true) socket.send(datagram, to.port, to.host);
       else {
-        socket.send(copy, to.port, to.host, (error) => {
-          if (error !== null && !this.#isClosed) this.#options.onUnreachable(to);
+        socket.send(datagram, to.port, to.host, (error) => {
+          if (error !== null) this.#fail(to, (error as NodeJS.ErrnoException).code ?? 'EIO');
         });
       }
     } catch {
@@ -81,28 +99,63 @@ export class UdpShell {
     }
   }
 
+  addReceiver(receiver: DatagramReceiver): () => void {
+    this.#receivers = [...this.#receivers, receiver];
+    return () => {
+      this.#receivers = this.#receivers.filter((each) => each !== receiver);
+    };
+  }
+
+  addFailureHandler(handler: SendFailureHandler): () => void {
+    this.#failureHandlers = [...this.#failureHandlers, handler];
+    return () => {
+      this.#failureHandlers = this.#failureHandlers.filter((each) => each !== handler);
+    };
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await Promise.all(
-      [...this.#sockets.values()].map((socket) => new Promise<void>((done) => socket.close(() => done()))),
-    );
+    const sockets = [this.#v4, this.#v6].filter((socket) => socket !== undefined);
+    await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(() => done()))));
   }
 
-  async #bind(family: Family): Promise<void> {
-    const { port, bindV4, bindV6 } = this.#options;
-    // The second family takes the port of the first, so that peers and firewalls see one.
-    const wanted = port !== 0 ? port : ([...this.#sockets.values()][0]?.address().port ?? 0);
-    const address = family === 4 ? (bindV4 ?? '0.0.0.0') : (bindV6 ?? '::');
+  /**
+   * node:dgram has the hop limit per socket only. With nothing queued a datagram goes to the kernel inside `send`, so that
+   * the limit may be put back right after it.
+   */
+  #sendWithTtl(socket: Socket, datagram: Uint8Array, to: Endpoint, ttl: number): void {
+    if (socket.getSendQueueCount() > 0) return;
+    socket.setTTL(ttl);
     try {
-      this.#sockets.set(family, await this.#open(family, wanted, address));
-    } catch (error) {
-      if (port !== 0 || wanted === 0) throw error;
-      this.#sockets.set(family, await this.#open(family, 0, address));
+      socket.send(datagram, to.port, to.host);
+    } finally {
+      socket.setTTL(USUAL_TTL);
     }
   }
 
-  #open(family: Family, port: number, address: string): Promise<Socket> {
+  #fail(to: Endpoint, code: string): void {
+    if (this.#isClosed) return;
+    for (const handler of this.#failureHandlers) handler(to, code);
+  }
+
+  async #bind(family: IpFamily): Promise<void> {
+    const { port, bindV4, bindV6 } = this.#options;
+    // The second family takes the port of the first, so that peers and firewalls see one.
+    const wanted = port !== 0 ? port : ((this.#v4 ?? this.#v6)?.address().port ?? 0);
+    const address = family === 4 ? (bindV4 ?? '0.0.0.0') : (bindV6 ?? '::');
+    let socket: Socket;
+    try {
+      socket = await this.#open(family, wanted, address);
+    } catch (error) {
+      if (port !== 0 || wanted === 0) throw error;
+      socket = await this.#open(family, 0, address);
+    }
+    if (family === 4) this.#v4 = socket;
+    else this.#v6 = socket;
+  }
+
+  #open(family: IpFamily, port: number, address: string): Promise<Socket> {
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
@@ -133,17 +186,22 @@ export class UdpShell {
   #handleMessage(bytes: Uint8Array, info: RemoteInfo): void {
     if (this.#isClosed) return;
     const from = this.#senderOf(info);
-    if (from !== undefined) this.#options.onDatagram(bytes, from);
+    if (from === undefined) return;
+    for (const receiver of this.#receivers) if (receiver(bytes, from)) return;
   }
 
-  #senderOf(info: RemoteInfo): DhtAddress | undefined {
-    const key = `${info.address}/${info.port}`;
-    const known = this.#senders.get(key);
-    if (known !== undefined) return known;
-    const sender = DhtAddress.of({ host: info.address, port: info.port });
-    if (sender === undefined) return undefined;
-    if (this.#senders.size >= MAX_ADDRESS_CACHE) this.#senders.clear();
-    this.#senders.set(key, sender);
+  #senderOf({ address, port }: RemoteInfo): DhtAddress | undefined {
+    if (this.#lastSender?.port === port && this.#lastText === address) return this.#lastSender;
+    const key = `${address}/${port}`;
+    let sender = this.#senders.get(key);
+    if (sender === undefined) {
+      sender = DhtAddress.of({ host: address, port });
+      if (sender === undefined) return undefined;
+      if (this.#senders.size >= MAX_ADDRESS_CACHE) this.#senders.clear();
+      this.#senders.set(key, sender);
+    }
+    this.#lastText = address;
+    this.#lastSender = sender;
     return sender;
   }
 }

@@ -10,6 +10,7 @@ import { infoHashOf, peerIdOf } from '../../../core/base/ids.ts';
 import type { SoughtTorrent } from '../../../core/base/peer-source.ts';
 import { DhtSource } from '../../../dht/dht-source.ts';
 import { DhtNode, type DhtNodeOptions } from '../../../dht/io/dht-node.ts';
+import { SharedPort } from '../../../dht/io/shared-port.ts';
 import type { AnnounceResult, GetPeersResult } from '../../../dht/results.ts';
 import { makeTempDir } from '../../support/temp.ts';
 
@@ -110,29 +111,37 @@ describe('DhtNode', () => {
     expect((await one.ready)?.nodes).toBe(0);
   });
 
-  it('hands datagrams of other protocols on, and sends them', async () => {
-    const heard: string[] = [];
+  it('shares its sockets with other protocols, and leaves them to them when it closes', async () => {
+    const port = new SharedPort({ families: [4], bindV4: '127.0.0.1', bindV6: undefined });
+    const ours = await port.open(0);
+    open.push(ours);
+    const one = await node({ openPort: (number) => port.open(number) });
+    expect(one.port(4)).toBe(ours.port(4));
     const other: Socket = createSocket('udp4');
     open.push({ close: () => other.close() });
     await new Promise<void>((done) => other.bind(0, '127.0.0.1', done));
-    const arrived = new Promise<string>((done) => {
-      void node({
-        onOtherDatagram: (bytes, from) => {
-          heard.push(new TextDecoder().decode(bytes));
-          done(`${from.host}:${from.port}`);
-        },
-      }).then((one) => {
-        other.send('Anot krpc', one.port(4), '127.0.0.1');
-        other.once('message', (bytes) => expect(bytes.toString()).toBe('answer'));
+    const say = (text: string): Promise<string> =>
+      new Promise((done) => {
+        const remove = ours.addReceiver((bytes, from) => {
+          remove();
+          done(`${new TextDecoder().decode(bytes)} ${from.host}:${from.port}`);
+          return true;
+        });
+        other.send(text, ours.port(4), '127.0.0.1');
       });
-    });
-    expect(await arrived).toBe(`127.0.0.1:${other.address().port}`);
-    expect(heard).toEqual(['Anot krpc']);
-    const one = open.find((item) => item instanceof DhtNode) as DhtNode;
-    const answered = new Promise((done) => other.once('message', done));
-    const { DhtAddress } = await import('../../../dht/address.ts');
-    one.sendOther(utf8('answer'), DhtAddress.of({ host: '127.0.0.1', port: other.address().port }) as never);
-    await answered;
+    const at = `127.0.0.1:${other.address().port}`;
+    expect(await say('Anot krpc')).toBe(`Anot krpc ${at}`);
+    await one.close();
+    expect(await say('still here')).toBe(`still here ${at}`);
+    const answered = new Promise((done) => other.once('message', (bytes) => done(bytes.toString())));
+    ours.send(utf8('answer'), { host: '127.0.0.1', port: other.address().port }, { ttl: 1 });
+    expect(await answered).toBe('answer');
+    await ours.close();
+    await ours.close();
+    // The last holder closed the sockets: the number is free, and the next one opens anew.
+    const again = await port.open(0);
+    open.push(again);
+    expect(again.port(4)).toBeGreaterThan(0);
   });
 
   it('fails in one line when the port is taken', async () => {
