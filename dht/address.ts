@@ -8,8 +8,11 @@ export type Family = 4 | 6;
 /** Where an address means something: gossip across scopes is refused. */
 export type Scope = 'global' | 'private' | 'loopback' | 'unusable';
 
-/** A map key for one IP address; IPv6 by /64, because a host has all of one. */
-export type HostKey = number | string;
+/**
+ * A map key for one IP address; IPv6 by /64, because a host has all of one. IPv4 keys are exact; the others are 52 mixed bits,
+ * which nobody can make collide with an address that is not theirs.
+ */
+export type HostKey = number;
 
 function word(bytes: Uint8Array, at: number): number {
   return (
@@ -32,26 +35,29 @@ export class DhtAddress implements Endpoint {
 
   private constructor(
     family: Family,
-    words: readonly [number, number, number, number],
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
     port: number,
-    host?: string,
+    host: string | undefined,
   ) {
     this.family = family;
-    this.w0 = words[0];
-    this.w1 = words[1];
-    this.w2 = words[2];
-    this.w3 = words[3];
+    this.w0 = w0;
+    this.w1 = w1;
+    this.w2 = w2;
+    this.w3 = w3;
     this.port = port;
     this.#host = host;
   }
 
   /** @param w0 the four octets as one signed 32-bit word */
   static v4(w0: number, port: number): DhtAddress {
-    return new DhtAddress(4, [w0 | 0, 0, 0, 0], port);
+    return new DhtAddress(4, w0 | 0, 0, 0, 0, port, undefined);
   }
 
   static v6(w0: number, w1: number, w2: number, w3: number, port: number): DhtAddress {
-    return new DhtAddress(6, [w0 | 0, w1 | 0, w2 | 0, w3 | 0], port);
+    return new DhtAddress(6, w0 | 0, w1 | 0, w2 | 0, w3 | 0, port, undefined);
   }
 
   /** @returns undefined when `host` is not an IP address or the port is not 1 to 65535 */
@@ -60,15 +66,18 @@ export class DhtAddress implements Endpoint {
     const { host, port } = endpoint;
     if (!Number.isInteger(port) || port < 1 || port > 65535) return undefined;
     const v4 = fastV4(host);
-    if (v4 !== undefined) return new DhtAddress(4, [v4, 0, 0, 0], port, host);
+    if (v4 !== undefined) return new DhtAddress(4, v4, 0, 0, 0, port, host);
     const zone = host.indexOf('%');
     const bytes = parseIp(zone < 0 ? host : host.slice(0, zone));
     if (bytes === undefined) return undefined;
     if (bytes.length === 4) return DhtAddress.v4(word(bytes, 0), port);
-    const words = [word(bytes, 0), word(bytes, 4), word(bytes, 8), word(bytes, 12)] as const;
+    const w0 = word(bytes, 0);
+    const w1 = word(bytes, 4);
+    const w2 = word(bytes, 8);
+    const w3 = word(bytes, 12);
     // A dual-stack socket shows IPv4 senders as ::ffff:a.b.c.d.
-    if (words[0] === 0 && words[1] === 0 && words[2] === 0xffff) return DhtAddress.v4(words[3], port);
-    return new DhtAddress(6, [...words], port);
+    if (w0 === 0 && w1 === 0 && w2 === 0xffff) return DhtAddress.v4(w3, port);
+    return DhtAddress.v6(w0, w1, w2, w3, port);
   }
 
   /** Reads 6 or 18 bytes at `at`; the caller has checked that they are there. Port 0 comes out as it is. */
@@ -119,7 +128,7 @@ export class DhtAddress implements Endpoint {
   }
 
   withPort(port: number): DhtAddress {
-    return new DhtAddress(this.family, [this.w0, this.w1, this.w2, this.w3], port, this.#host);
+    return new DhtAddress(this.family, this.w0, this.w1, this.w2, this.w3, port, this.#host);
   }
 
   equals(other: DhtAddress): boolean {
@@ -145,13 +154,32 @@ export class DhtAddress implements Endpoint {
    * machine, so that there the port belongs to the key.
    */
   get hostKey(): HostKey {
-    if (this.family === 4) {
-      return scopeOfV4(this.w0) === 'global' ? this.w0 : `${this.w0}:${this.port}`;
-    }
-    return scopeOfV6(this) === 'global'
-      ? `${this.w0},${this.w1}`
-      : `${this.w0},${this.w1},${this.w2},${this.w3}:${this.port}`;
+    const { w0, w1, w2, w3, port } = this;
+    if (this.family === 4)
+      return scopeOfV4(w0) === 'global' ? w0 : LOCAL_V4_KEYS + (w0 >>> 0) * 2 ** 16 + port;
+    if (scopeOfV6(this) === 'global') return keyOf(mixed(mixed(1, w0), w1), mixed(mixed(2, w1), w0));
+    const low = mixed(mixed(mixed(mixed(3, w0), w1), w2), w3);
+    return keyOf(mixed(low, port), mixed(mixed(low, w3), port));
   }
+}
+
+/** Beyond all 32-bit keys. */
+const LOCAL_V4_KEYS = 2 ** 49;
+const V6_KEYS = 2 ** 33;
+const HIGH_KEY_BITS = 20;
+
+/** One step of a 32-bit hash (murmur3's). */
+function mixed(hash: number, value: number): number {
+  const k = Math.imul(value, 0xcc9e2d51);
+  const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  const turned = (h << 13) | (h >>> 19);
+  const next = (Math.imul(turned, 5) + 0xe6546b64) | 0;
+  return next ^ (next >>> 15);
+}
+
+/** Negative, so that no IPv4 key meets one. */
+function keyOf(low: number, high: number): HostKey {
+  return -(V6_KEYS + (high >>> (32 - HIGH_KEY_BITS)) * 2 ** 32 + (low >>> 0));
 }
 
 /** What sockets hand us with every datagram: a dotted quad in canonical form. Anything else goes the strict, slow way. */

@@ -2,7 +2,7 @@
 // 21 bits; the last byte carries the random part. Local networks are exempt.
 import { type Rng, randomBytes, randomInt } from '../core/base/clock.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
-import { type DhtAddress, putWord } from './address.ts';
+import type { DhtAddress } from './address.ts';
 import { Id160 } from './node-id.ts';
 
 const MASK_V4 = 0x030f3fff;
@@ -19,23 +19,18 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** CRC32-C of a few bytes, as a signed word. */
-export function crc32c(bytes: Uint8Array): number {
-  let value = -1;
-  for (const byte of bytes) value = (table[(value ^ byte) & 0xff] as number) ^ (value >>> 8);
-  return value ^ -1;
+/** CRC32-C of one more word, most significant byte first. */
+function addWord(value: number, word: number): number {
+  let sum = (table[(value ^ (word >>> 24)) & 0xff] as number) ^ (value >>> 8);
+  sum = (table[(sum ^ (word >>> 16)) & 0xff] as number) ^ (sum >>> 8);
+  sum = (table[(sum ^ (word >>> 8)) & 0xff] as number) ^ (sum >>> 8);
+  return (table[(sum ^ word) & 0xff] as number) ^ (sum >>> 8);
 }
 
 /** The word whose first 21 bits an id at this address must have, for the 3 random bits `r`. */
 function prefixOf(address: DhtAddress, r: number): number {
-  const masked = new Uint8Array(address.family === 4 ? 4 : 8);
-  if (address.family === 4) {
-    putWord(masked, 0, (address.w0 & MASK_V4) | (r << 29));
-  } else {
-    putWord(masked, 0, (address.w0 & MASK_V6_HIGH) | (r << 29));
-    putWord(masked, 4, address.w1 & MASK_V6_LOW);
-  }
-  return crc32c(masked);
+  if (address.family === 4) return addWord(-1, (address.w0 & MASK_V4) | (r << 29)) ^ -1;
+  return addWord(addWord(-1, (address.w0 & MASK_V6_HIGH) | (r << 29)), address.w1 & MASK_V6_LOW) ^ -1;
 }
 
 /** Does the id fit the address? True for every id on a local network. */

@@ -69,15 +69,29 @@ export interface AskOptions {
 export class NodeContext {
   readonly parts: NodeContextParts;
   readonly timers = new DeadlineHeap<Timer>();
+  /** For going through them; `family` finds one. */
   readonly families = new Map<Family, FamilyState>();
   /** Told when a table changed its mind about our id. */
   onNewAddress: ((family: FamilyState, nowMs: number) => void) | undefined;
+  #v4: FamilyState | undefined;
+  #v6: FamilyState | undefined;
   #timeoutsInRow = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #firstUnansweredMs: number | undefined;
 
   constructor(parts: NodeContextParts) {
     this.parts = parts;
+  }
+
+  addFamily(state: FamilyState): void {
+    this.families.set(state.family, state);
+    if (state.family === 4) this.#v4 = state;
+    else this.#v6 = state;
+  }
+
+  /** Undefined when we do not take part in it. */
+  family(which: Family): FamilyState | undefined {
+    return which === 4 ? this.#v4 : this.#v6;
   }
 
   /** Nobody is blamed for silence while this holds. */
@@ -111,7 +125,7 @@ export class NodeContext {
     if (!outgoing.admit(address.hostKey, nowMs)) return undefined;
     const tid = transactions.newTid();
     const datagram = options.compose(this.frame(family), transactions.tidBytes(tid));
-    const query = transactions.open({ ...options, tid });
+    const query = transactions.open(tid, options);
     this.#firstUnansweredMs ??= nowMs;
     counters.queriesOut++;
     this.send(datagram, address);
@@ -122,7 +136,7 @@ export class NodeContext {
   handleAnswer(message: KrpcMessage, from: DhtAddress, nowMs: number): void {
     const { transactions, counters, roundTrips } = this.parts;
     const query = transactions.take(message, from);
-    const family = this.families.get(from.family);
+    const family = this.family(from.family);
     if (query === undefined || family === undefined) {
       counters.strays++;
       return;
@@ -182,7 +196,7 @@ export class NodeContext {
     this.parts.counters.timeouts++;
     // Answers come before timeouts: only when nothing came since this query went out does its loss say anything about us.
     if (this.#heardAtMs < query.sentAtMs) this.#timeoutsInRow++;
-    const family = this.families.get(query.address.family);
+    const family = this.family(query.address.family);
     if (query.expectedId !== undefined && !this.isOffline(nowMs))
       family?.table.fail(query.expectedId, query.address, nowMs);
     query.owner.onFailure(query, failure, nowMs);

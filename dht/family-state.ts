@@ -1,7 +1,7 @@
 // One node in one of the two DHTs (BEP 32): its id, its table, and what it learns from every answer and query: who is
 // alive, who lies, who waits to be verified, how others see us.
 import { ID_BYTES } from '../core/base/ids.ts';
-import { compactBytes, DhtAddress, type Family } from './address.ts';
+import { compactBytes, DhtAddress, type Family, type HostKey } from './address.ts';
 import { isValidId } from './bep42.ts';
 import { ExternalAddress } from './external-address.ts';
 import type { KrpcMessage } from './krpc.ts';
@@ -32,20 +32,21 @@ export interface NamedNode {
 
 export class FamilyState {
   readonly family: Family;
-  readonly external = new ExternalAddress();
+  readonly external: ExternalAddress;
   readonly cache = new LookupCache();
   readonly size = new NetworkSize();
   /** In the order they came. */
   readonly quarantine: Quarantined[] = [];
   readonly #policy: TablePolicy;
   readonly #maintenance: MaintenancePolicy;
-  readonly #liars = new Map<string, number>();
+  readonly #liars = new Map<HostKey, number>();
   /** Looking a stranger up costs as much as an answer; a flood from one is looked up once. */
   #lastAsker: DhtAddress | undefined;
   #table: RoutingTable;
 
   constructor(family: Family, ownId: Id160, policy: TablePolicy, maintenance: MaintenancePolicy) {
     this.family = family;
+    this.external = new ExternalAddress(family);
     this.#policy = policy;
     this.#maintenance = maintenance;
     this.#table = new RoutingTable(family, ownId, policy);
@@ -93,9 +94,9 @@ export class FamilyState {
   handleLiar(claimed: Id160, from: DhtAddress, nowMs: number): void {
     this.#table.evictAddress(from, nowMs);
     this.#table.fail(claimed, from, nowMs);
-    const key = addressKey(from);
+    const key = endpointKey(from);
     this.#liars.delete(key);
-    if (this.#liars.size >= MAX_LIARS) this.#liars.delete(this.#liars.keys().next().value as string);
+    if (this.#liars.size >= MAX_LIARS) this.#liars.delete(this.#liars.keys().next().value as HostKey);
     this.#liars.set(key, nowMs + LIAR_MS);
   }
 
@@ -107,7 +108,7 @@ export class FamilyState {
 
   isLiar(address: DhtAddress, nowMs: number): boolean {
     if (this.#liars.size === 0) return false;
-    const until = this.#liars.get(addressKey(address));
+    const until = this.#liars.get(endpointKey(address));
     return until !== undefined && until > nowMs;
   }
 
@@ -119,10 +120,10 @@ export class FamilyState {
       if (this.quarantine.length >= MAX_QUARANTINED) return;
       if (this.#lastAsker?.equals(from)) return;
       this.#lastAsker = from;
-      if (this.quarantine.some((node) => node.address.sameHost(from) && node.address.port === from.port))
-        return;
       const id = Id160.read(bytes, span.start);
-      if (!this.isWelcome(id, from, nowMs) || !this.#table.isWanted(id, from)) return;
+      // Nearly everybody who asks is in the table, or in a part of the space where it is full: cheapest first.
+      if (!this.#table.isWanted(id, from) || this.#isQuarantined(from)) return;
+      if (!this.isWelcome(id, from, nowMs)) return;
       // Within one network there is no NAT whose mapping could lapse: due at once, before all others.
       if (from.scope !== 'global') this.quarantine.unshift({ id, address: from, dueMs: nowMs });
       else this.quarantine.push({ id, address: from, dueMs: nowMs + this.#maintenance.quarantineMs });
@@ -152,6 +153,11 @@ export class FamilyState {
     return named;
   }
 
+  #isQuarantined(address: DhtAddress): boolean {
+    for (const node of this.quarantine) if (node.address.equals(address)) return true;
+    return false;
+  }
+
   #evictOther(id: Id160, from: DhtAddress, nowMs: number): boolean {
     const slot = this.#table.slab.findAddress(from);
     if (slot < 0 || this.#table.slab.hasId(slot, id)) return false;
@@ -160,6 +166,7 @@ export class FamilyState {
   }
 }
 
-function addressKey(address: DhtAddress): string {
-  return `${address.w0},${address.w1},${address.w2},${address.w3}:${address.port}`;
+/** Exact for IPv4; IPv6 by /64: who lies there is not believed from the next address either. */
+function endpointKey({ family, w0, port, hostKey }: DhtAddress): HostKey {
+  return family === 4 ? (w0 >>> 0) * 2 ** 16 + port : hostKey;
 }

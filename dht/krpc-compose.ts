@@ -25,6 +25,8 @@ export function literal(text: string): Uint8Array {
 
 export class Composer {
   readonly buffer = new Uint8Array(MAX_MESSAGE_BYTES + SLACK);
+  /** By length: making a view costs as much as half of a message. */
+  readonly #views: (Uint8Array | undefined)[] = Array.from({ length: MAX_MESSAGE_BYTES + SLACK + 1 });
   at = 0;
 
   begin(): this {
@@ -43,7 +45,13 @@ export class Composer {
 
   /** The message so far: a view. */
   done(): Uint8Array {
-    return this.buffer.subarray(0, this.at);
+    const { at } = this;
+    let view = this.#views[at];
+    if (view === undefined) {
+      view = this.buffer.subarray(0, at);
+      this.#views[at] = view;
+    }
+    return view;
   }
 
   raw(bytes: Uint8Array): this {

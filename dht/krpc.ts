@@ -20,29 +20,6 @@ export interface Span {
   end: number;
 }
 
-export const SPAN_NAMES = [
-  'tid',
-  'version',
-  'id',
-  'target',
-  'token',
-  'nodes',
-  'nodes6',
-  'values',
-  'v',
-  'k',
-  'sig',
-  'salt',
-  'seq',
-  'cas',
-  'samples',
-  'seedFilter',
-  'peerFilter',
-  'external',
-  'errorText',
-] as const;
-export type SpanName = (typeof SPAN_NAMES)[number];
-
 export class KrpcMessage {
   bytes: Uint8Array = new Uint8Array(0);
   kind: MessageKind = 'query';
@@ -96,7 +73,25 @@ export class KrpcMessage {
     this.bytes = bytes;
     this.kind = 'query';
     this.method = 'unknown';
-    for (const name of SPAN_NAMES) this[name].start = -1;
+    this.tid.start = -1;
+    this.version.start = -1;
+    this.id.start = -1;
+    this.target.start = -1;
+    this.token.start = -1;
+    this.nodes.start = -1;
+    this.nodes6.start = -1;
+    this.values.start = -1;
+    this.v.start = -1;
+    this.k.start = -1;
+    this.sig.start = -1;
+    this.salt.start = -1;
+    this.seq.start = -1;
+    this.cas.start = -1;
+    this.samples.start = -1;
+    this.seedFilter.start = -1;
+    this.peerFilter.start = -1;
+    this.external.start = -1;
+    this.errorText.start = -1;
     this.port = -1;
     this.impliedPort = false;
     this.isSeed = false;

@@ -122,7 +122,7 @@ export class DhtMachine {
     if (outcome === 'foreign') return false;
     counters.datagramsIn++;
     counters.bytesIn += bytes.length;
-    const family = this.#context.families.get(from.family);
+    const family = this.#context.family(from.family);
     if (family === undefined || from.port === 0) {
       counters.dropped++;
     } else if (outcome === 'malformed') {
@@ -205,7 +205,7 @@ export class DhtMachine {
 
   /** A node somebody named (BEP 5 `port` message, `nodes` of a torrent): asked, and kept if it answers. */
   addNode(address: DhtAddress, nowMs: number): void {
-    const family = this.#context.families.get(address.family);
+    const family = this.#context.family(address.family);
     if (family === undefined || address.scope === 'unusable') return;
     if (family.table.slab.findAddress(address) >= 0) return;
     this.#operations.ping(address, () => {}, nowMs);
@@ -213,7 +213,7 @@ export class DhtMachine {
 
   /** For simulations and tests: puts a node into the table as if it had answered just now, and before. @returns false when refused */
   insertVerified(contact: DhtContact, nowMs: number, roundTripMs = 0): boolean {
-    const family = this.#context.families.get(contact.address.family);
+    const family = this.#context.family(contact.address.family);
     if (family === undefined) return false;
     const { table } = family;
     const id = Id160.of(contact.id);
@@ -292,7 +292,7 @@ export class DhtMachine {
   #addFamily(family: Family, ownId: Id160, nowMs: number): void {
     const { table, maintenance } = this.#context.parts;
     const state = new FamilyState(family, ownId, table, maintenance);
-    this.#context.families.set(family, state);
+    this.#context.addFamily(state);
     const keeper = new Maintenance(this.#context, state, {
       lookupSelf: (atMs) => this.#lookupSelf(state, atMs),
       rejoin: (atMs) => {
@@ -323,7 +323,7 @@ export class DhtMachine {
       return;
     }
     family.handleQuery(message, from, nowMs);
-    this.#maintenance.get(from.family)?.releaseQuarantine(nowMs);
+    if (family.quarantine.length > 0) this.#maintenance.get(from.family)?.releaseQuarantine(nowMs);
   }
 
   /** BEP 32: a reply over one family may name nodes of the other; taken up only while that table is nearly empty. */

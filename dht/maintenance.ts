@@ -15,7 +15,9 @@ const RETRY_MS = 20_000;
 const MAX_CHECKS = 16;
 const PAUSE_MS = 500;
 /** Otherwise what falls due within this time is done together: looking through the table costs more than a few checks. */
-const BATCH_MS = 30_000;
+const BATCH_MS = 60_000;
+/** Our own id is looked up at intervals that differ by as much, so that nodes started together do not go on in step. */
+const SELF_LOOKUP_SPREAD = 0.5;
 /** So many bits shared with our own id are nobody's but ours. */
 const NEAR_BITS = 120;
 /** Newly named nodes that one reply may make us ask. */
@@ -41,9 +43,7 @@ export class Maintenance implements QueryOwner {
   readonly #events: MaintenanceEvents;
   readonly #timer: Timer;
   readonly #verifying = new Set<OpenQuery>();
-  /** Sparse by bucket identity: when it was asked about last. */
-  readonly #refreshed = new WeakMap<Bucket, number>();
-  #selfLookupAtMs = Number.NEGATIVE_INFINITY;
+  #selfLookupDueMs = Number.NEGATIVE_INFINITY;
   #rejoinMs = FIRST_REJOIN_MS;
   #rejoinAtMs = Number.NEGATIVE_INFINITY;
 
@@ -60,12 +60,14 @@ export class Maintenance implements QueryOwner {
 
   /** Our own id was looked up just now by somebody else (bootstrap). */
   markSelfLookup(nowMs: number): void {
-    this.#selfLookupAtMs = nowMs;
+    const { rng, maintenance } = this.#context.parts;
+    const spread = 1 + (rng.next() - 0.5) * SELF_LOOKUP_SPREAD;
+    this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * spread);
   }
 
   /** After a sleep or a change of network: everything is doubtful, the neighbourhood first. */
   wake(nowMs: number): void {
-    this.#selfLookupAtMs = Number.NEGATIVE_INFINITY;
+    this.#selfLookupDueMs = Number.NEGATIVE_INFINITY;
     this.start(nowMs);
   }
 
@@ -95,7 +97,6 @@ export class Maintenance implements QueryOwner {
   }
 
   #fire(nowMs: number): void {
-    const { maintenance } = this.#context.parts;
     const { table } = this.#family;
     // Also while the table is empty: the first node of a network knows only who asks it.
     this.releaseQuarantine(nowMs);
@@ -109,18 +110,13 @@ export class Maintenance implements QueryOwner {
       return;
     }
     this.#rejoinMs = FIRST_REJOIN_MS;
-    if (nowMs - this.#selfLookupAtMs >= maintenance.selfLookupMs) {
-      this.#selfLookupAtMs = nowMs;
+    if (nowMs >= this.#selfLookupDueMs) {
+      this.markSelfLookup(nowMs);
       this.#events.lookupSelf(nowMs);
     }
     const nextCheckMs = this.#check(nowMs);
     const nextReleaseMs = this.#family.quarantine[0]?.dueMs ?? Number.POSITIVE_INFINITY;
-    const nextMs = Math.min(
-      nextCheckMs,
-      nextReleaseMs,
-      this.#selfLookupAtMs + maintenance.selfLookupMs,
-      nowMs + IDLE_MS,
-    );
+    const nextMs = Math.min(nextCheckMs, nextReleaseMs, this.#selfLookupDueMs, nowMs + IDLE_MS);
     this.#context.timers.set(this.#timer, Math.max(nowMs + PAUSE_MS, nextMs));
   }
 
@@ -142,7 +138,8 @@ export class Maintenance implements QueryOwner {
     const homeLevel = table.neighbourhoodLevel();
     const due: { readonly slot: number; readonly atMs: number }[] = [];
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const bucket of table.buckets()) {
+    for (const bucket of table.places) {
+      if (bucket === undefined) continue;
       const intervalMs = bucket.level >= homeLevel ? neighbourCheckMs : checkMs;
       for (const slot of bucket.members) {
         const atMs = this.#dueMs(slot, intervalMs);
@@ -151,7 +148,7 @@ export class Maintenance implements QueryOwner {
       }
     }
     due.sort((x, y) => x.atMs - y.atMs || x.slot - y.slot);
-    for (const { slot } of due.slice(0, MAX_CHECKS)) this.#askSlot(slot, nowMs);
+    for (const { slot } of due.slice(0, MAX_CHECKS)) this.#askSlot(slot, homeLevel, nowMs);
     return due.length > MAX_CHECKS ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
   }
 
@@ -164,9 +161,9 @@ export class Maintenance implements QueryOwner {
     return Math.max(slab.answeredMs(slot) + intervalMs, slab.askedMs(slot) + RETRY_MS);
   }
 
-  #askSlot(slot: number, nowMs: number): void {
+  #askSlot(slot: number, homeLevel: number, nowMs: number): void {
     const { table } = this.#family;
-    const target = this.#usefulTarget(slot, nowMs);
+    const target = this.#usefulTarget(slot, homeLevel, nowMs);
     table.slab.markAsked(slot, nowMs);
     this.#context.ask({
       family: this.#family,
@@ -187,19 +184,17 @@ export class Maintenance implements QueryOwner {
    * A random id in the bucket with room that was looked after longest ago; around ourselves for neighbours, who know the
    * others, and for newcomers, who have to show that they answer honestly. Undefined: nothing to learn here.
    */
-  #usefulTarget(slot: number, nowMs: number): Id160 | undefined {
+  #usefulTarget(slot: number, homeLevel: number, nowMs: number): Id160 | undefined {
     const { rng, maintenance, table: policy } = this.#context.parts;
     const { digitBits } = policy;
     const { table } = this.#family;
     let neediest: Bucket | undefined;
     let oldestMs = nowMs - maintenance.bucketRefreshMs;
-    const homeLevel = table.neighbourhoodLevel();
-    for (const bucket of table.buckets()) {
+    for (const bucket of table.places) {
       // Beyond our neighbourhood there is nobody to find.
-      if (bucket.members.length >= bucket.capacity || bucket.level > homeLevel) continue;
-      const lookedAtMs = this.#refreshed.get(bucket) ?? Number.NEGATIVE_INFINITY;
-      if (lookedAtMs > oldestMs) continue;
-      oldestMs = lookedAtMs;
+      if (bucket === undefined || bucket.level > homeLevel) continue;
+      if (bucket.refreshedAtMs > oldestMs || bucket.members.length >= bucket.capacity) continue;
+      oldestMs = bucket.refreshedAtMs;
       neediest = bucket;
     }
     if (neediest === undefined) {
@@ -207,7 +202,7 @@ export class Maintenance implements QueryOwner {
       const isNew = table.slab.askedMs(slot) === Number.NEGATIVE_INFINITY;
       return isNear || isNew ? randomIdAt(table.ownId, NEAR_BITS, rng) : undefined;
     }
-    this.#refreshed.set(neediest, nowMs);
+    neediest.refreshedAtMs = nowMs;
     return randomIdAt(table.ownId, table.depthOf(neediest), rng);
   }
 

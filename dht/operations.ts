@@ -249,7 +249,7 @@ export class Operations {
       running.isDone = true;
       onDone(result);
     };
-    const family = this.#context.families.get(address.family);
+    const family = this.#context.family(address.family);
     const query =
       family &&
       this.#context.ask({

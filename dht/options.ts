@@ -77,7 +77,7 @@ export interface MaintenancePolicy {
   readonly checkMs: number;
   /** The same for the nodes nearest to ourselves. */
   readonly neighbourCheckMs: number;
-  /** How often our own id is looked up. */
+  /** How often our own id is looked up; the checks of our neighbours ask for others around us as well. */
   readonly selfLookupMs: number;
   /** A bucket that has room and did not change for this long is asked for more (BEP 5: 15 min). */
   readonly bucketRefreshMs: number;
@@ -228,9 +228,9 @@ export const TRUSTING_TABLE: TablePolicy = {
 
 export const OUR_MAINTENANCE: MaintenancePolicy = {
   enabled: true,
-  checkMs: 12 * MINUTE_MS,
-  neighbourCheckMs: 6 * MINUTE_MS,
-  selfLookupMs: 15 * MINUTE_MS,
+  checkMs: 13 * MINUTE_MS,
+  neighbourCheckMs: 9 * MINUTE_MS,
+  selfLookupMs: 30 * MINUTE_MS,
   bucketRefreshMs: 15 * MINUTE_MS,
   quarantineMs: 3 * MINUTE_MS,
 };

@@ -22,7 +22,7 @@ import { literal } from './krpc-compose.ts';
 import { Id160 } from './node-id.ts';
 import { K } from './options.ts';
 import type { PeerStore } from './peer-store.ts';
-import { errorMessage, nodesKey, tail } from './queries.ts';
+import { answerTail, errorMessage, nodesKey } from './queries.ts';
 import type { DhtItem, QueryName } from './results.ts';
 import { TOKEN_BYTES, type Tokens } from './tokens.ts';
 
@@ -109,8 +109,7 @@ export class Responder {
   #reply(message: KrpcMessage, to: DhtAddress): boolean {
     const { parts } = this.#context;
     composer.raw(END);
-    const tid = message.view(message.tid) ?? EMPTY;
-    const datagram = tail(composer, tid, parts.version, 'r');
+    const datagram = answerTail(composer, message, parts.version, 'r');
     if (composer.isTooLong) return false;
     parts.counters.repliesOut++;
     this.#context.send(datagram, to);
@@ -120,8 +119,7 @@ export class Responder {
   #error(message: KrpcMessage, to: DhtAddress, code: number, text: string): boolean {
     const { parts } = this.#context;
     parts.counters.errorsOut++;
-    const tid = message.view(message.tid) ?? EMPTY;
-    this.#context.send(errorMessage(composer, code, text, tid, parts.version), to);
+    this.#context.send(errorMessage(composer, code, text, message, parts.version), to);
     return true;
   }
 

@@ -26,7 +26,8 @@ export interface Bucket {
   readonly members: number[];
   /** Most recent last. */
   readonly spares: number[];
-  changedAtMs: number;
+  /** When somebody was asked for more of its kind. */
+  refreshedAtMs: number;
 }
 
 export type OfferOutcome = 'known' | 'added' | 'replaced' | 'spare' | 'refused';
@@ -58,6 +59,11 @@ export class RoutingTable {
     return this.#size;
   }
 
+  /** By shared digits, shallow first, with gaps: what `buckets` goes through, for those who do so all the time. */
+  get places(): readonly (Bucket | undefined)[] {
+    return this.#buckets;
+  }
+
   /** In order of shared digits, shallow first. */
   *buckets(): IterableIterator<Bucket> {
     for (const bucket of this.#buckets) if (bucket !== undefined) yield bucket;
@@ -73,7 +79,8 @@ export class RoutingTable {
 
   goodCount(nowMs: number): number {
     let count = 0;
-    for (const slot of this.members()) if (this.isGood(slot, nowMs)) count++;
+    for (const bucket of this.#buckets)
+      if (bucket !== undefined) for (const slot of bucket.members) if (this.isGood(slot, nowMs)) count++;
     return count;
   }
 
@@ -143,7 +150,6 @@ export class RoutingTable {
     if (spare < 0 && failures < this.#policy.maxFailures) return;
     this.#remove(bucket, slot);
     if (spare >= 0) this.#promote(bucket, spare);
-    bucket.changedAtMs = nowMs;
   }
 
   /** Something at this address answers under another id: the old entry is a lie now. */
@@ -159,7 +165,6 @@ export class RoutingTable {
     this.#remove(bucket, slot);
     const spare = this.#freshSpare(bucket, nowMs);
     if (spare >= 0) this.#promote(bucket, spare);
-    bucket.changedAtMs = nowMs;
   }
 
   /**
@@ -236,7 +241,7 @@ export class RoutingTable {
         capacity: Math.max(this.#policy.k, this.#policy.topBuckets[level] ?? 0),
         members: [],
         spares: [],
-        changedAtMs: Number.NEGATIVE_INFINITY,
+        refreshedAtMs: Number.NEGATIVE_INFINITY,
       };
       this.#buckets[index] = bucket;
     }
@@ -272,7 +277,6 @@ export class RoutingTable {
     const slot = this.slab.add(id, address);
     this.slab.markAnswered(slot, roundTripMs, nowMs);
     bucket.members.push(slot);
-    bucket.changedAtMs = nowMs;
     this.#size++;
   }
 

@@ -87,7 +87,7 @@ export class StorePhase implements QueryOwner {
   }
 
   #ask(node: Candidate, tries: number, nowMs: number): void {
-    const family = this.#context.families.get(node.address.family);
+    const family = this.#context.family(node.address.family);
     if (family === undefined || this.#isCancelled) return;
     const query = this.#context.ask({
       family,

@@ -6,6 +6,7 @@ import { getWord, putWord } from './address.ts';
 import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
 import type { KrpcMessage } from './krpc.ts';
 import type { Id160 } from './node-id.ts';
+import { OpenQueries } from './open-queries.ts';
 import type { QueryFailure } from './results.ts';
 
 /** 32 random bits: with the endpoint to guess besides, a million blind replies hit nothing. */
@@ -34,7 +35,7 @@ export interface OpenQuery extends Deadline {
 
 export class Transactions {
   readonly #rng: Rng;
-  readonly #open = new Map<number, OpenQuery>();
+  readonly #open = new OpenQueries();
   readonly #deadlines = new DeadlineHeap<OpenQuery>();
   readonly #tid = new Uint8Array(TID_BYTES);
 
@@ -54,7 +55,7 @@ export class Transactions {
   newTid(): number {
     for (;;) {
       const tid = randomInt(this.#rng, 2 ** 32) | 0;
-      if (!this.#open.has(tid)) return tid;
+      if (this.#open.get(tid) === undefined) return tid;
     }
   }
 
@@ -65,16 +66,18 @@ export class Transactions {
   }
 
   /** @param options.stallMs Infinity for none */
-  open(options: {
-    readonly tid: number;
-    readonly address: DhtAddress;
-    readonly expectedId: Id160 | undefined;
-    readonly owner: QueryOwner;
-    readonly stallMs: number;
-    readonly timeoutMs: number;
-    readonly nowMs: number;
-  }): OpenQuery {
-    const { tid, address, expectedId, owner, stallMs, timeoutMs, nowMs } = options;
+  open(
+    tid: number,
+    options: {
+      readonly address: DhtAddress;
+      readonly expectedId: Id160 | undefined;
+      readonly owner: QueryOwner;
+      readonly stallMs: number;
+      readonly timeoutMs: number;
+      readonly nowMs: number;
+    },
+  ): OpenQuery {
+    const { address, expectedId, owner, stallMs, timeoutMs, nowMs } = options;
     const query: OpenQuery = {
       dueMs: 0,
       heapAt: -1,
@@ -86,7 +89,7 @@ export class Transactions {
       hardAtMs: nowMs + timeoutMs,
       hasStalled: false,
     };
-    this.#open.set(tid, query);
+    this.#open.add(query);
     this.#deadlines.set(query, nowMs + Math.min(stallMs, timeoutMs));
     return query;
   }
@@ -131,8 +134,7 @@ export class Transactions {
   /** Takes out all queries to an endpoint, or all there are. */
   takeAll(to?: DhtAddress): OpenQuery[] {
     const taken: OpenQuery[] = [];
-    for (const query of this.#open.values())
-      if (to === undefined || query.address.equals(to)) taken.push(query);
+    for (const query of this.#open.all()) if (to === undefined || query.address.equals(to)) taken.push(query);
     for (const query of taken) this.close(query);
     return taken;
   }

@@ -44,6 +44,9 @@ export const REAL_NETWORK: NetworkOptions = {
 };
 
 const QUANTILES = 65_536;
+const FIRST_LINES = 1024;
+/** Numbers from here on are sparse. */
+const MOST_LINES = 2 ** 24;
 let standardNormal: Float64Array | undefined;
 
 export class Network {
@@ -53,8 +56,10 @@ export class Network {
   readonly #loss: Rng;
   /** One way, microseconds, by quantile. */
   readonly #oneWayUs: Float64Array;
-  /** By host: when its line changes next, negative while it is bad. */
-  readonly #turnsUs = new Map<number, number>();
+  /** By host: when its line changes next, negative while it is bad; NaN before anybody looked. */
+  #turnsUs = new Float64Array(FIRST_LINES).fill(Number.NaN);
+  /** The same for numbers beyond those of hosts. */
+  readonly #guestTurnsUs = new Map<number, number>();
 
   constructor(seed: number, options: NetworkOptions) {
     this.options = options;
@@ -92,16 +97,26 @@ export class Network {
   #isInBurst(host: number, nowUs: number): boolean {
     const { bursts } = this.options;
     if (bursts === undefined) return false;
-    let turn = this.#turnsUs.get(host) ?? nowUs + exponential(this.#loss, bursts.everyMs * 1000);
+    const isGuest = host >= MOST_LINES;
+    if (!isGuest && host >= this.#turnsUs.length) this.#growLines(host);
+    let turn = isGuest ? (this.#guestTurnsUs.get(host) ?? Number.NaN) : (this.#turnsUs[host] as number);
     // Long unwatched lines start afresh: spells have no memory.
-    if (nowUs - Math.abs(turn) > bursts.everyMs * 1000)
+    if (!(nowUs - Math.abs(turn) <= bursts.everyMs * 1000))
       turn = nowUs + exponential(this.#loss, bursts.everyMs * 1000);
+    else if (Math.abs(turn) > nowUs) return turn < 0;
     while (Math.abs(turn) <= nowUs) {
       const isGood = turn > 0;
       const length = exponential(this.#loss, (isGood ? bursts.lastMs : bursts.everyMs) * 1000) + 1;
       turn = isGood ? -(turn + length) : -turn + length;
     }
-    this.#turnsUs.set(host, turn);
+    if (isGuest) this.#guestTurnsUs.set(host, turn);
+    else this.#turnsUs[host] = turn;
     return turn < 0;
+  }
+
+  #growLines(host: number): void {
+    const bigger = new Float64Array(Math.max(host + 1, this.#turnsUs.length * 2)).fill(Number.NaN);
+    bigger.set(this.#turnsUs);
+    this.#turnsUs = bigger;
   }
 }

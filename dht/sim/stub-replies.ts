@@ -5,7 +5,7 @@ import { Composer, literal } from '../krpc-compose.ts';
 import { scanKrpc } from '../krpc-scan.ts';
 import type { Id160 } from '../node-id.ts';
 import { CLIENT_VERSION } from '../options.ts';
-import { tail } from '../queries.ts';
+import { answerTail } from '../queries.ts';
 
 export interface StubReply {
   readonly id: Id160;
@@ -39,5 +39,5 @@ export function writeReply(query: KrpcMessage, reply: StubReply, asker: DhtAddre
     out.raw(literal('e'));
   }
   out.raw(literal('e'));
-  return tail(out, query.view(query.tid) ?? new Uint8Array(0), CLIENT_VERSION, 'r');
+  return answerTail(out, query, CLIENT_VERSION, 'r');
 }

@@ -17,6 +17,12 @@ export class TraceHash {
     this.add((us / 2 ** 32) | 0);
   }
 
+  /** As `addBytes`, for bytes that lie in words already. @param words the bytes, with zeros to the end of the last word */
+  addWords(byteLength: number, words: Int32Array): void {
+    this.add(byteLength);
+    for (let i = 0; i < words.length; i++) this.add(words[i] as number);
+  }
+
   addBytes(bytes: Uint8Array): void {
     const { length } = bytes;
     this.add(length);

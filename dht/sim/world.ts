@@ -1,12 +1,12 @@
 // A network of real machines on virtual time: hosts with addresses, lines and translators; datagrams, timers, arrivals and
 // departures in one queue. Invariant: the same options give the same run, to the byte (see `trace`).
-import { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../address.ts';
 import { idForAddress } from '../bep42.ts';
 import { DhtMachine } from '../machine.ts';
 import type { Id160 } from '../node-id.ts';
 import type { BootstrapResult, DhtContact } from '../results.ts';
 import { hash3, stream } from './chance.ts';
-import { DatagramPool } from './datagram-pool.ts';
+import { type Datagram, DatagramPool } from './datagram-pool.ts';
 import { EventQueue } from './event-queue.ts';
 import { hostAddress, hostOf, SIM_PORT } from './hosts.ts';
 import { Network, type NetworkOptions } from './latency.ts';
@@ -62,7 +62,6 @@ export class World {
   readonly #pool = new DatagramPool();
   readonly #sessions: Sessions | undefined;
   readonly #ids: Id160[];
-  readonly #addresses: readonly DhtAddress[];
   readonly #machines: (DhtMachine | undefined)[];
   readonly #profiles: readonly ProfileName[];
   readonly #nats: readonly (NatBox | undefined)[];
@@ -82,7 +81,6 @@ export class World {
     this.#sessions = churn === undefined ? undefined : new Sessions(churn, churnRng);
     this.hosts = churn === undefined ? nodes : Math.ceil(nodes / Sessions.availability);
     this.#ids = hostIds(seed, this.hosts);
-    this.#addresses = this.#ids.map((_, host) => hostAddress(host));
     this.#timerUs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
     const traits = stream(seed, 'workload', 1);
     this.#profiles = this.#ids.map(() => pickShare(options.clients, traits.next())?.profile ?? 'ours');
@@ -94,8 +92,9 @@ export class World {
     this.#populate();
   }
 
+  /** Whole milliseconds, as the machines see them: small integers cost no memory. Datagrams travel in microseconds. */
   get nowMs(): number {
-    return this.#queue.nowUs / 1000;
+    return Math.floor(this.#queue.nowUs / 1000);
   }
 
   get events(): number {
@@ -159,12 +158,13 @@ export class World {
   /** The host comes back with an empty table and gets going; without `nodes` by the routers alone. */
   start(host: number, nodes: readonly DhtContact[], onDone: (result: BootstrapResult) => void): void {
     const machine = this.#start(host);
-    machine.bootstrap({ nodes, routers: this.#addresses.slice(0, ROUTERS), onDone }, this.nowMs);
+    const routers = Array.from({ length: ROUTERS }, (_, router) => hostAddress(router));
+    machine.bootstrap({ nodes, routers, onDone }, this.nowMs);
     this.#schedule(host, machine);
   }
 
   contact(host: number): DhtContact {
-    return { id: this.id(host).toBytes(), address: this.#addresses[host] as DhtAddress };
+    return { id: this.id(host).toBytes(), address: hostAddress(host) };
   }
 
   /** @param address outside of the hosts' block; one guest for an IP address */
@@ -173,7 +173,7 @@ export class World {
   }
 
   sendAsGuest(address: DhtAddress, datagram: Uint8Array, to: DhtAddress): void {
-    this.#send(FIRST_GUEST + (this.#guestAt.get(address.w0) as number), address, datagram, to);
+    this.#send(FIRST_GUEST + (this.#guestAt.get(address.w0) as number), address.port, datagram, to);
   }
 
   run(untilMs: number): void {
@@ -182,7 +182,7 @@ export class World {
       const { kind, a, b, c, ref } = this.#queue.event;
       this.trace.addTime(this.#queue.nowUs);
       this.trace.add((kind << 28) ^ a);
-      if (kind === DATAGRAM) this.#deliver(a, b, c, ref as Uint8Array);
+      if (kind === DATAGRAM) this.#deliver(a, b, c, ref as Datagram);
       else if (kind === TIMER) this.#fire(a);
       else if (kind === TURN) this.#turn(a);
       else (ref as () => void)();
@@ -239,7 +239,7 @@ export class World {
         nodeId: this.id(host).toBytes(),
       },
       {
-        send: (datagram, to) => this.#send(host, this.#addresses[host] as DhtAddress, datagram, to),
+        send: (datagram, to) => this.#send(host, SIM_PORT, datagram, to),
       },
       this.nowMs,
     );
@@ -263,17 +263,17 @@ export class World {
     this.arrivals++;
     const rng = stream(this.options.seed, 'churn', 1 + this.arrivals);
     const isNew = rng.next() < (this.options.churn?.newIdShare ?? 0);
-    if (isNew) this.#ids[host] = idForAddress(this.#addresses[host] as DhtAddress, rng);
+    if (isNew) this.#ids[host] = idForAddress(hostAddress(host), rng);
     const saved = isNew ? [] : (this.#saved.get(host) ?? []);
     this.#saved.delete(host);
     this.start(host, saved, (result) => this.onBootstrap?.(host, result));
     this.#turnIn(host, sessions.sessionMs());
   }
 
-  #send(from: number, source: DhtAddress, datagram: Uint8Array, to: DhtAddress): void {
+  #send(from: number, port: number, datagram: Uint8Array, to: DhtAddress): void {
     this.datagrams++;
     const { nowUs } = this.#queue;
-    const sourcePort = this.#nats[from]?.outbound(to.w0, nowUs) ?? source.port;
+    const sourcePort = this.#nats[from]?.outbound(to.w0, nowUs) ?? port;
     const target = this.#numberOf(to);
     if (target < 0) return;
     const travelUs = this.#network.travelUs(from, target, datagram.length, nowUs);
@@ -292,12 +292,12 @@ export class World {
 
   #addressOf(number: number, port: number): DhtAddress {
     if (number >= FIRST_GUEST) return (this.#guests[number - FIRST_GUEST] as { address: DhtAddress }).address;
-    const address = this.#addresses[number] as DhtAddress;
-    return port === address.port ? address : DhtAddress.v4(address.w0, port);
+    return hostAddress(number, port);
   }
 
-  #deliver(target: number, from: number, ports: number, datagram: Uint8Array): void {
-    this.trace.addBytes(datagram);
+  #deliver(target: number, from: number, ports: number, held: Datagram): void {
+    const { bytes: datagram } = held;
+    this.trace.addWords(datagram.length, held.words);
     const source = this.#addressOf(from, ports & 0xffff);
     if (target >= FIRST_GUEST) {
       this.#guests[target - FIRST_GUEST]?.guest.handleDatagram(datagram, source);
@@ -308,7 +308,7 @@ export class World {
         this.#schedule(target, machine);
       }
     }
-    this.#pool.release(datagram);
+    this.#pool.release(held);
   }
 
   #isAdmitted(host: number, port: number, source: DhtAddress): boolean {
@@ -320,7 +320,7 @@ export class World {
   #schedule(host: number, machine: DhtMachine): void {
     const nextMs = machine.nextTimeoutMs();
     if (nextMs === Number.POSITIVE_INFINITY) return;
-    const atUs = Math.max(this.#queue.nowUs + 1, Math.ceil(nextMs * 1000));
+    const atUs = Math.max(this.#queue.nowUs + 1, Math.ceil(nextMs) * 1000);
     if (atUs >= (this.#timerUs[host] as number)) return;
     this.#timerUs[host] = atUs;
     this.#queue.push(atUs, TIMER, host, 0, 0, undefined);

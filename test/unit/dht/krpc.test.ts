@@ -37,7 +37,13 @@ describe('KRPC messages', () => {
       announceQuery(out, frame, target, announce, utf8('aoeusnth'), tid).slice(),
       targetQuery(out, frame, 'sample_infohashes', target, undefined, tid).slice(),
       targetQuery(out, frame, 'find_node', target, 'both', tid).slice(),
-      errorMessage(out, 201, 'A Generic Error Ocurred', tid, new Uint8Array(0)).slice(),
+      errorMessage(
+        out,
+        201,
+        'A Generic Error Ocurred',
+        { bytes: tid, tid: { start: 0, end: tid.length } },
+        new Uint8Array(0),
+      ).slice(),
     ].map((bytes) => latin1(bytes));
     const known: string[] = vectors('bep05').messages.map((one: { ascii: string }) => one.ascii);
     for (const one of made) expect(known).toContain(one);
