@@ -1,10 +1,15 @@
 // Names and addresses of a lab, worked out from its sites: which namespaces there are and what each is called. Pure.
 import type { SiteSpec } from './kinds.ts';
 
-/** An ordinary public range: miniupnpd maps nothing while its outer address is in a reserved one, test networks included. */
-const PUBLIC = '44.128';
+/**
+ * An ordinary public range: miniupnpd maps nothing while its outer address is in a reserved one, test networks included. Every site
+ * has a /16 of its own, because votes of one network count once.
+ */
+const publicNetwork = (number: number): string => `44.${FIRST_NETWORK + number}.1`;
 /** Insides of firewalls: public as well, and routed. */
-const ROUTED = '44.129';
+const routedNetwork = (number: number): string => `45.${FIRST_NETWORK + number}.1`;
+const FIRST_NETWORK = 100;
+const MOST_SITES = 150;
 const CARRIER = '100.64';
 const DEFAULT_LAN = '192.168.1';
 const FIRST_HOST = 10;
@@ -44,19 +49,23 @@ export interface SitePlan {
 
 /** @param number from 1; decides the addresses */
 export function planSite(spec: SiteSpec, number: number): SitePlan {
-  const wanAddress = `${PUBLIC}.${number}.2`;
+  if (number > MOST_SITES) throw new Error(`a lab has at most ${MOST_SITES} sites`);
+  const wanAddress = `${publicNetwork(number)}.2`;
   const wanAddressV6 = `${PUBLIC_V6}:${number}::2`;
   const common = {
     spec,
     number,
     coreInterface: `s${number}`,
-    coreAddress: `${PUBLIC}.${number}.1`,
+    coreAddress: `${publicNetwork(number)}.1`,
     coreAddressV6: `${PUBLIC_V6}:${number}::1`,
     wanAddress,
     wanAddressV6,
   };
   if (spec.kind === 'public') {
-    const addresses = Array.from({ length: spec.addresses ?? 1 }, (_, i) => `${PUBLIC}.${number}.${i + 2}`);
+    const addresses = Array.from(
+      { length: spec.addresses ?? 1 },
+      (_, i) => `${publicNetwork(number)}.${i + 2}`,
+    );
     return {
       ...common,
       wanAddresses: addresses,
@@ -76,7 +85,7 @@ export function planSite(spec: SiteSpec, number: number): SitePlan {
     };
   }
   const isCarrier = spec.kind === 'cgnat' || spec.kind === 'cgnat-symmetric';
-  const lan = spec.kind === 'firewall' ? `${ROUTED}.${number}` : (spec.lan ?? DEFAULT_LAN);
+  const lan = spec.kind === 'firewall' ? routedNetwork(number) : (spec.lan ?? DEFAULT_LAN);
   const lanV6 = `${PUBLIC_V6}:1${number.toString().padStart(3, '0')}:`;
   return {
     ...common,
