@@ -76,7 +76,7 @@ function scanTop(message: KrpcMessage): number {
     else if (keyLength === 2 && isKey2(0x72, 0x6f)) {
       at = readInteger(at);
       message.readOnly = integer === 1;
-    } else at = skipValue(at);
+    } else at = skipUnknown(message, at);
     if (at < 0) return -1;
   }
 }
@@ -111,7 +111,7 @@ function scanTopField(message: KrpcMessage, key: number, at: number): number {
       return after;
     }
     default:
-      return skipValue(at);
+      return skipUnknown(message, at);
   }
 }
 
@@ -133,9 +133,9 @@ function scanBodyField(message: KrpcMessage, key: number, length: number, at: nu
     case 1:
       if (input[key] === 0x76) return readRaw(message.v, at);
       if (input[key] === 0x6b) return readSpan(message.k, at);
-      return skipValue(at);
+      return skipUnknown(message, at);
     case 2:
-      return isKey(key, 'id') ? readId(message.id, at) : skipValue(at);
+      return isKey(key, 'id') ? readId(message.id, at) : skipUnknown(message, at);
     case 3:
       if (isKey(key, 'seq')) return readDigits(message.seq, at);
       if (isKey(key, 'sig')) return readSpan(message.sig, at);
@@ -145,7 +145,7 @@ function scanBodyField(message: KrpcMessage, key: number, length: number, at: nu
         message.total = integer;
         return after;
       }
-      return skipValue(at);
+      return skipUnknown(message, at);
     case 4:
       if (isKey(key, 'port')) {
         const after = readInteger(at);
@@ -161,11 +161,11 @@ function scanBodyField(message: KrpcMessage, key: number, length: number, at: nu
       if (isKey(key, 'salt')) return readSpan(message.salt, at);
       if (isKey(key, 'BFsd')) return readSpan(message.seedFilter, at);
       if (isKey(key, 'BFpe')) return readSpan(message.peerFilter, at);
-      return skipValue(at);
+      return skipUnknown(message, at);
     case 5:
       if (isKey(key, 'nodes')) return readSpan(message.nodes, at);
       if (isKey(key, 'token')) return readSpan(message.token, at);
-      return skipValue(at);
+      return skipUnknown(message, at);
     case 6:
       if (isKey(key, 'target')) return readId(message.target, at);
       if (isKey(key, 'values')) return readList(message.values, at);
@@ -180,24 +180,30 @@ function scanBodyField(message: KrpcMessage, key: number, length: number, at: nu
         message.scrape = integer === 1;
         return after;
       }
-      return skipValue(at);
+      return skipUnknown(message, at);
     case 7:
-      return isKey(key, 'samples') ? readSpan(message.samples, at) : skipValue(at);
+      return isKey(key, 'samples') ? readSpan(message.samples, at) : skipUnknown(message, at);
     case 8:
-      if (!isKey(key, 'interval')) return skipValue(at);
+      if (!isKey(key, 'interval')) return skipUnknown(message, at);
       at = readInteger(at);
       message.intervalSeconds = integer;
       return at;
     case 9:
-      return isKey(key, 'info_hash') ? readId(message.target, at) : skipValue(at);
+      return isKey(key, 'info_hash') ? readId(message.target, at) : skipUnknown(message, at);
     case 12:
-      if (!isKey(key, 'implied_port')) return skipValue(at);
+      if (!isKey(key, 'implied_port')) return skipUnknown(message, at);
       at = readInteger(at);
       message.impliedPort = integer !== 0;
       return at;
     default:
-      return skipValue(at);
+      return skipUnknown(message, at);
   }
+}
+
+/** The value of a key that nobody here knows. */
+function skipUnknown(message: KrpcMessage, at: number): number {
+  message.unknownKeys++;
+  return skipValue(at);
 }
 
 /** BEP 5: a list of a number and a text; more after them is passed over. */

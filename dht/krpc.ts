@@ -68,6 +68,8 @@ export class KrpcMessage {
   intervalSeconds = -1;
   total = -1;
   errorCode = 0;
+  /** Keys at the top and in the arguments or results that nobody here knows. */
+  unknownKeys = 0;
 
   reset(bytes: Uint8Array): void {
     this.bytes = bytes;
@@ -104,6 +106,7 @@ export class KrpcMessage {
     this.intervalSeconds = -1;
     this.total = -1;
     this.errorCode = 0;
+    this.unknownKeys = 0;
   }
 
   /** A view, valid until the next datagram; undefined when absent. */

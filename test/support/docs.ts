@@ -1,7 +1,9 @@
-// Writes the generated parts of README.md: help texts and the table of BEPs. `--check` only compares, and fails when stale.
+// Writes the generated parts of README.md (help texts, the table of BEPs) and docs/dataset.md. `--check` only compares, and
+// fails when something is stale.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { datasetMarkdown } from '../../dht/dataset/schema.ts';
 import { BEPS } from './beps.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -44,9 +46,15 @@ for (const [name, make] of Object.entries(parts)) {
   readme = `${readme.slice(0, from + start.length)}\n${make()}\n${readme.slice(to)}`;
 }
 
+const datasetPath = `${root}docs/dataset.md`;
+const dataset = datasetMarkdown();
+
 if (!process.argv.includes('--check')) {
   writeFileSync(readmePath, readme);
-} else if (readme !== before) {
-  console.error('README.md is stale: run `npm run build && npm run docs` and commit the result');
+  writeFileSync(datasetPath, dataset);
+} else if (readme !== before || !existsSync(datasetPath) || readFileSync(datasetPath, 'utf8') !== dataset) {
+  console.error(
+    'README.md or docs/dataset.md is stale: run `npm run build && npm run docs` and commit the result',
+  );
   process.exit(1);
 }

@@ -1,0 +1,292 @@
+// Every endpoint a crawl has heard of, once, in typed arrays that grow by chunks and are never copied: 41 bytes a node over IPv4
+// (53 over IPv6) and about 7 more of the index, so that ten million fit into 480 MB. Also its queue: nodes that wait, in
+// lists by the head of their id, so that the nearest to a cursor comes out without sorting.
+import { DhtAddress, type Family } from '../address.ts';
+import { Id160 } from '../node-id.ts';
+import { hashAddress } from './hash.ts';
+
+/** Where a node is in its life. */
+export const NodeState = {
+  queued: 0,
+  /** Held back by a limit of its host or subnet. */
+  deferred: 1,
+  inFlight: 2,
+  answered: 3,
+  /** Answered with the id it is listed under. */
+  verified: 4,
+  dead: 5,
+  /** Never asked: opted out, trapped. */
+  setAside: 6,
+  /** Known, and no part of what is measured: a stepping stone not needed. */
+  outside: 7,
+} as const;
+export type NodeState = (typeof NodeState)[keyof typeof NodeState];
+
+const CHUNK_BITS = 16;
+const CHUNK = 1 << CHUNK_BITS;
+const CHUNK_MASK = CHUNK - 1;
+const FIRST_INDEX = 1 << 12;
+/** Above this share of taken places the index doubles. */
+const MAX_LOAD = 0.75;
+const MAX_REFERRERS = 0xffff;
+const NONE = -1;
+/** Referrers of nodes that no reply listed. */
+export const NO_CLAIM = -1;
+export const GIVEN = -2;
+
+/** An endpoint of either family; IPv4 uses `w0` only. */
+export type EndpointWords = Pick<DhtAddress, 'w0' | 'w1' | 'w2' | 'w3' | 'port'>;
+
+interface Chunk {
+  readonly ids: Int32Array;
+  readonly addresses: Int32Array;
+  readonly ports: Uint16Array;
+  /** Next node of the same list: of the queue, or of a slot of waiting ones. */
+  readonly next: Int32Array;
+  readonly referrers: Uint16Array;
+  readonly firstReferrers: Int32Array;
+  /** Heard of, milliseconds since the start of the run. */
+  readonly queuedMs: Uint32Array;
+  readonly states: Uint8Array;
+}
+
+export class NodeTable {
+  readonly family: Family;
+  readonly #words: 1 | 4;
+  readonly #chunks: Chunk[] = [];
+  #index = new Int32Array(FIRST_INDEX).fill(NONE);
+  #size = 0;
+
+  constructor(family: Family) {
+    this.family = family;
+    this.#words = family === 4 ? 1 : 4;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Bytes of all arrays. */
+  get bytes(): number {
+    const perNode = 20 + 4 * this.#words + 2 + 4 + 2 + 4 + 4 + 1;
+    return this.#chunks.length * CHUNK * perNode + this.#index.byteLength;
+  }
+
+  /** @returns the node at this endpoint, -1 for none */
+  find({ w0, w1, w2, w3, port }: EndpointWords): number {
+    const mask = this.#index.length - 1;
+    for (let at = hashAddress(w0, w1, w2, w3, port) & mask; ; at = (at + 1) & mask) {
+      const node = this.#index[at] as number;
+      if (node === NONE || this.#isAt(node, w0, w1, w2, w3, port)) return node;
+    }
+  }
+
+  /** Adds an endpoint that `find` does not know. @returns its number: they count from 0 */
+  add(id: Id160, address: EndpointWords, referrer: number, queuedMs: number): number {
+    const { w0, w1, w2, w3, port } = address;
+    if (this.#size >= this.#index.length * MAX_LOAD) this.#growIndex();
+    const node = this.#size++;
+    if (node >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(this.#newChunk());
+    const chunk = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    this.setId(node, id);
+    const at = i * this.#words;
+    chunk.addresses[at] = w0;
+    if (this.#words === 4) {
+      chunk.addresses[at + 1] = w1;
+      chunk.addresses[at + 2] = w2;
+      chunk.addresses[at + 3] = w3;
+    }
+    chunk.ports[i] = port;
+    chunk.next[i] = NONE;
+    chunk.firstReferrers[i] = referrer;
+    chunk.queuedMs[i] = queuedMs;
+    this.#place(node, hashAddress(w0, w1, w2, w3, port));
+    return node;
+  }
+
+  id(node: number): Id160 {
+    const { ids } = this.#chunkOf(node);
+    const at = (node & CHUNK_MASK) * 5;
+    return new Id160(
+      ids[at] as number,
+      ids[at + 1] as number,
+      ids[at + 2] as number,
+      ids[at + 3] as number,
+      ids[at + 4] as number,
+    );
+  }
+
+  setId(node: number, id: Id160): void {
+    const { ids } = this.#chunkOf(node);
+    const at = (node & CHUNK_MASK) * 5;
+    ids[at] = id.a;
+    ids[at + 1] = id.b;
+    ids[at + 2] = id.c;
+    ids[at + 3] = id.d;
+    ids[at + 4] = id.e;
+  }
+
+  /** First word of the id, unsigned. */
+  head(node: number): number {
+    return (this.#chunkOf(node).ids[(node & CHUNK_MASK) * 5] as number) >>> 0;
+  }
+
+  address(node: number): DhtAddress {
+    const { addresses, ports } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    const port = ports[i] as number;
+    if (this.#words === 1) return DhtAddress.v4(addresses[i] as number, port);
+    const at = i * 4;
+    return DhtAddress.v6(
+      addresses[at] as number,
+      addresses[at + 1] as number,
+      addresses[at + 2] as number,
+      addresses[at + 3] as number,
+      port,
+    );
+  }
+
+  state(node: number): NodeState {
+    return this.#chunkOf(node).states[node & CHUNK_MASK] as NodeState;
+  }
+
+  setState(node: number, state: NodeState): void {
+    this.#chunkOf(node).states[node & CHUNK_MASK] = state;
+  }
+
+  referrers(node: number): number {
+    return this.#chunkOf(node).referrers[node & CHUNK_MASK] as number;
+  }
+
+  /** One more reply lists it. */
+  refer(node: number): void {
+    const { referrers } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    if ((referrers[i] as number) < MAX_REFERRERS) referrers[i] = (referrers[i] as number) + 1;
+  }
+
+  /** Was it listed under an id? A bootstrap node has none until it answers. */
+  hasClaim(node: number): boolean {
+    return this.firstReferrer(node) !== NO_CLAIM;
+  }
+
+  /** `NO_CLAIM` for a bootstrap node, `GIVEN` for one that the run was given with its id. */
+  firstReferrer(node: number): number {
+    return this.#chunkOf(node).firstReferrers[node & CHUNK_MASK] as number;
+  }
+
+  /** When it was heard of, milliseconds since the start of the run. */
+  queuedMs(node: number): number {
+    return this.#chunkOf(node).queuedMs[node & CHUNK_MASK] as number;
+  }
+
+  next(node: number): number {
+    return this.#chunkOf(node).next[node & CHUNK_MASK] as number;
+  }
+
+  setNext(node: number, next: number): void {
+    this.#chunkOf(node).next[node & CHUNK_MASK] = next;
+  }
+
+  #chunkOf(node: number): Chunk {
+    return this.#chunks[node >>> CHUNK_BITS] as Chunk;
+  }
+
+  #isAt(node: number, w0: number, w1: number, w2: number, w3: number, port: number): boolean {
+    const { addresses, ports } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    if (ports[i] !== port) return false;
+    if (this.#words === 1) return addresses[i] === w0;
+    const at = i * 4;
+    return (
+      addresses[at] === w0 && addresses[at + 1] === w1 && addresses[at + 2] === w2 && addresses[at + 3] === w3
+    );
+  }
+
+  #hashOf(node: number): number {
+    const { addresses, ports } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    const port = ports[i] as number;
+    if (this.#words === 1) return hashAddress(addresses[i] as number, 0, 0, 0, port);
+    const at = i * 4;
+    return hashAddress(
+      addresses[at] as number,
+      addresses[at + 1] as number,
+      addresses[at + 2] as number,
+      addresses[at + 3] as number,
+      port,
+    );
+  }
+
+  #newChunk(): Chunk {
+    return {
+      ids: new Int32Array(CHUNK * 5),
+      addresses: new Int32Array(CHUNK * this.#words),
+      ports: new Uint16Array(CHUNK),
+      next: new Int32Array(CHUNK),
+      referrers: new Uint16Array(CHUNK),
+      firstReferrers: new Int32Array(CHUNK),
+      queuedMs: new Uint32Array(CHUNK),
+      states: new Uint8Array(CHUNK),
+    };
+  }
+
+  #place(node: number, hash: number): void {
+    const mask = this.#index.length - 1;
+    let at = hash & mask;
+    while (this.#index[at] !== NONE) at = (at + 1) & mask;
+    this.#index[at] = node;
+  }
+
+  #growIndex(): void {
+    this.#index = new Int32Array(this.#index.length * 2).fill(NONE);
+    for (let node = 0; node < this.#size; node++) this.#place(node, this.#hashOf(node));
+  }
+}
+
+/** Lists by the first bits of the id behind the zone's prefix. */
+const QUEUE_BITS = 16;
+
+/** Nodes that wait to be asked, nearest list after a moving cursor first; within a list the newest first. */
+export class IdQueue {
+  readonly #table: NodeTable;
+  readonly #zoneBits: number;
+  readonly #heads = new Int32Array(1 << QUEUE_BITS).fill(NONE);
+  #size = 0;
+  #cursor: number;
+
+  /** @param start where the cursor begins, 0 to 1 of the zone */
+  constructor(table: NodeTable, zoneBits: number, start: number) {
+    this.#table = table;
+    this.#zoneBits = Math.min(zoneBits, 32 - QUEUE_BITS);
+    this.#cursor = Math.floor(start * (1 << QUEUE_BITS)) & ((1 << QUEUE_BITS) - 1);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How far round the zone the cursor is, as a list number. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
+  push(node: number): void {
+    const list = (this.#table.head(node) << this.#zoneBits) >>> (32 - QUEUE_BITS);
+    this.#table.setNext(node, this.#heads[list] as number);
+    this.#heads[list] = node;
+    this.#size++;
+  }
+
+  /** @returns -1 when empty */
+  pop(): number {
+    if (this.#size === 0) return NONE;
+    while (this.#heads[this.#cursor] === NONE) this.#cursor = (this.#cursor + 1) & (this.#heads.length - 1);
+    const node = this.#heads[this.#cursor] as number;
+    this.#heads[this.#cursor] = this.#table.next(node);
+    this.#table.setNext(node, NONE);
+    this.#size--;
+    return node;
+  }
+}

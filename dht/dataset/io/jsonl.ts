@@ -1,0 +1,41 @@
+// Rows as a stream of JSON objects, one a line, each with the name of its table in `record`.
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Row, Table } from '../columns.ts';
+
+export class JsonlWriter {
+  readonly #write: (text: string) => void;
+  readonly #close: () => void;
+
+  private constructor(write: (text: string) => void, close: () => void) {
+    this.#write = write;
+    this.#close = close;
+  }
+
+  /** Appends to the file. @throws the file system's error */
+  static file(path: string): JsonlWriter {
+    const file = openSync(path, 'a');
+    return new JsonlWriter(
+      (text) => void writeSync(file, text),
+      () => closeSync(file),
+    );
+  }
+
+  /** Hands lines to somebody else, each without its line break. */
+  static lines(onLine: (line: string) => void): JsonlWriter {
+    return new JsonlWriter(
+      (text) => {
+        for (const line of text.split('\n')) if (line !== '') onLine(line);
+      },
+      () => {},
+    );
+  }
+
+  put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
+    if (rows.length === 0) return;
+    this.#write(rows.map((row) => `${JSON.stringify({ record: table.name, ...row })}\n`).join(''));
+  }
+
+  close(): void {
+    this.#close();
+  }
+}

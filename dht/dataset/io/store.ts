@@ -1,0 +1,140 @@
+// A dataset in SQLite: the only file that knows node:sqlite. Tables come from the schema, so that a file holds what the
+// document says and nothing else. Write-ahead logging: what was committed survives kill -9.
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { OperationError } from '../../../core/base/result.ts';
+import type { Column, Row, Table } from '../columns.ts';
+import { TABLES, type TableName } from '../schema.ts';
+
+export type SqlValue = null | number | bigint | string | Uint8Array;
+export type AnyRow = Readonly<Record<string, unknown>>;
+
+const SQL_TYPES = {
+  text: 'TEXT',
+  integer: 'INTEGER',
+  real: 'REAL',
+  boolean: 'INTEGER',
+  json: 'TEXT',
+} as const;
+
+function createStatement({ name, columns, key }: Table): string {
+  const parts = Object.entries(columns).map(
+    ([column, { type, isNullable }]) =>
+      `"${column}" ${SQL_TYPES[type]}${isNullable === true ? '' : ' NOT NULL'}`,
+  );
+  return `CREATE TABLE IF NOT EXISTS "${name}" (${parts.join(', ')}, PRIMARY KEY (${key.join(', ')})) STRICT, WITHOUT ROWID`;
+}
+
+/** A value as SQLite keeps it. */
+function toSql(column: Column, value: unknown): SQLInputValue {
+  if (value === null || value === undefined) return null;
+  if (column.type === 'json') return JSON.stringify(value);
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  return value as SQLInputValue;
+}
+
+/** And back. */
+function fromSql(column: Column, value: unknown): unknown {
+  if (value === null) return null;
+  if (column.type === 'json') return JSON.parse(value as string);
+  return column.type === 'boolean' ? value === 1 : value;
+}
+
+export function tableNamed(name: TableName): Table {
+  return TABLES.find((table) => table.name === name) as Table;
+}
+
+export class DatasetStore {
+  readonly path: string;
+  readonly #database: DatabaseSync;
+  readonly #inserts = new Map<TableName, StatementSync>();
+  #isClosed = false;
+
+  private constructor(path: string, database: DatabaseSync) {
+    this.path = path;
+    this.#database = database;
+  }
+
+  /** @throws OperationError `disk` when the file cannot be opened or is none of ours */
+  static async open(path: string, access: 'create' | 'write' | 'read'): Promise<DatasetStore> {
+    const { DatabaseSync: Database } = await import('node:sqlite').catch(() => {
+      throw new OperationError('unexpected', 'this Node has no SQLite', {
+        hint: 'Node 22.13 or newer has it; `npm ci` brings one along.',
+      });
+    });
+    try {
+      const database = new Database(path, { readOnly: access === 'read' });
+      if (access !== 'read') {
+        database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
+        for (const table of TABLES) database.exec(createStatement(table));
+      } else {
+        database.prepare('SELECT run_id FROM run').all();
+      }
+      return new DatasetStore(path, database);
+    } catch (error) {
+      throw new OperationError('disk', `cannot open the dataset ${path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Adds rows in one transaction; a row with the key of an older one replaces it. */
+  put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
+    if (rows.length === 0) return;
+    const columns = Object.entries(table.columns);
+    const insert = this.#insertOf(table, columns.length);
+    this.#database.exec('BEGIN');
+    try {
+      for (const row of rows) {
+        const values = row as AnyRow;
+        insert.run(...columns.map(([name, column]) => toSql(column, values[name])));
+      }
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw new OperationError('disk', `cannot write to ${this.path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Rows in the order of their key, one at a time. */
+  *rows<T extends Table>(table: T): IterableIterator<Row<T>> {
+    const columns = Object.entries(table.columns);
+    const statement = this.#database.prepare(
+      `SELECT * FROM "${table.name}" ORDER BY ${table.key.join(', ')}`,
+    );
+    for (const raw of statement.iterate()) {
+      const row: Record<string, unknown> = {};
+      for (const [name, column] of columns) row[name] = fromSql(column, (raw as AnyRow)[name]);
+      yield row as Row<T>;
+    }
+  }
+
+  /** Any question in SQL. */
+  query<R extends AnyRow>(sql: string, ...values: readonly SqlValue[]): R[] {
+    return this.#database.prepare(sql).all(...values) as R[];
+  }
+
+  execute(sql: string, ...values: readonly SqlValue[]): void {
+    this.#database.prepare(sql).run(...values);
+  }
+
+  /** Safe to call twice. Leaves one file: the log is folded in. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#database.close();
+  }
+
+  #insertOf(table: Table, count: number): StatementSync {
+    const name = table.name as TableName;
+    let insert = this.#inserts.get(name);
+    if (insert === undefined) {
+      insert = this.#database.prepare(
+        `INSERT OR REPLACE INTO "${name}" VALUES (${Array(count).fill('?').join(', ')})`,
+      );
+      this.#inserts.set(name, insert);
+    }
+    return insert;
+  }
+}

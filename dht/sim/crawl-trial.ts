@@ -1,0 +1,146 @@
+// One crawl of a simulated world by the real crawler, its repeat, a few lookups, and every estimate beside the truth.
+import { randomInt } from '../../core/base/clock.ts';
+import { CrawlMachine } from '../crawl/crawl-machine.ts';
+import { bernoulli, chapman, type Estimate, fromDistances } from '../crawl/estimates.ts';
+import { OptOut } from '../crawl/opt-out.ts';
+import { POLITE, type ProbeMethod, type ProbePolicy } from '../crawl/prober.ts';
+import type { Visit } from '../crawl/visit.ts';
+import type { Zone } from '../crawl/zone.ts';
+import { Id160 } from '../node-id.ts';
+import { CLIENT_VERSION } from '../options.ts';
+import { stream } from './chance.ts';
+import type { CrawlWorld } from './crawl-world.ts';
+import { hostOf } from './hosts.ts';
+
+export interface TrialOptions {
+  readonly seed: number;
+  readonly zone: Zone;
+  readonly policy?: Partial<ProbePolicy>;
+  readonly method?: ProbeMethod;
+  readonly isTopology?: boolean;
+  /** Random targets for the estimate from distances; 0 for none. */
+  readonly lookups?: number;
+  /** Independent second look; default true. */
+  readonly repeats?: boolean;
+  readonly onVisit?: (visit: Visit) => void;
+  /** Virtual time at which the crawl is cut. */
+  readonly untilMs?: number;
+}
+
+export interface PassOutcome {
+  readonly machine: CrawlMachine;
+  /** Verified nodes of the zone, as id and endpoint. */
+  readonly verified: ReadonlySet<string>;
+  /** Of those, not invented by a liar. */
+  readonly trueNodes: number;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export interface TrialOutcome {
+  readonly first: PassOutcome;
+  readonly second: PassOutcome | undefined;
+  /** True values: reachable nodes halfway through the first pass. */
+  readonly nodes: number;
+  readonly nodesInZone: number;
+  /** Of those, found and verified by the first pass. */
+  readonly p: number;
+  readonly bernoulli: Estimate | undefined;
+  readonly chapman: Estimate | undefined;
+  readonly distances: Estimate | undefined;
+}
+
+/** Faster than anybody should crawl a real network; virtual time is cheap. */
+const TRIAL_POLICY: ProbePolicy = { ...POLITE, total: { perSecond: 2_000, burst: 64 } };
+const ENTRIES = 8;
+const DISTANCES = 8;
+
+export function runPass(world: CrawlWorld, options: TrialOptions, pass: number): PassOutcome {
+  const startMs = world.nowMs;
+  const send = world.join();
+  const verified = new Set<string>();
+  let trueNodes = 0;
+  const ids = stream(options.seed, 'ids', 100 + pass);
+  const machine = new CrawlMachine(
+    {
+      family: 4,
+      zone: options.zone,
+      isTopology: options.isTopology ?? false,
+      method: options.method ?? 'find_node',
+      seed: options.seed * 31 + pass,
+      rng: stream(options.seed, 'protocol', pass),
+      ownId: Id160.random(ids),
+      version: CLIENT_VERSION,
+      readOnly: true,
+      wantsBoth: false,
+      policy: { ...TRIAL_POLICY, ...options.policy },
+      optOut: OptOut.none,
+      startMs,
+    },
+    {
+      send,
+      onListed: () => {},
+      onSent: () => {},
+      onVisit: (visit) => {
+        options.onVisit?.(visit);
+        if (!visit.isInZone || (visit.outcome !== 'ok' && visit.outcome !== 'stalled_late')) return;
+        verified.add(`${visit.idObserved?.key} ${visit.address.w0} ${visit.address.port}`);
+        if (hostOf(visit.address) >= 0) trueNodes++;
+      },
+    },
+  );
+  const entries = world.stableHosts(ENTRIES * 16);
+  const chance = stream(options.seed, 'workload', 200 + pass);
+  for (let i = 0; i < ENTRIES; i++)
+    machine.addBootstrap(world.address(entries[randomInt(chance, entries.length)] as number), world.nowMs);
+  machine.start(world.nowMs);
+  world.run(machine, () => machine.isDone, options.untilMs);
+  const endMs = world.nowMs;
+  world.drain();
+  return { machine, verified, trueNodes, startMs, endMs };
+}
+
+/** Verified nodes that are not in a subnet set aside. */
+export function countOf({ machine }: PassOutcome): number {
+  return machine.counts.verified - machine.subnets.verifiedInTraps;
+}
+
+export function runTrial(world: CrawlWorld, options: TrialOptions): TrialOutcome {
+  world.reseed(options.seed);
+  const { zone } = options;
+  const first = runPass(world, options, 1);
+  const second = options.repeats === false ? undefined : runPass(world, options, 2);
+  const middleMs = (first.startMs + first.endMs) / 2;
+  const inZone = world.reachable(middleMs, (id) => zone.has(id));
+  const n1 = countOf(first);
+  let chapmans: Estimate | undefined;
+  let bernoullis: Estimate | undefined;
+  if (second !== undefined) {
+    let both = 0;
+    for (const node of second.verified) if (first.verified.has(node)) both++;
+    const trapped = Math.max(first.machine.subnets.verifiedInTraps, second.machine.subnets.verifiedInTraps);
+    const n2 = countOf(second);
+    both = Math.max(0, both - trapped);
+    chapmans = chapman(n1, n2, both, zone.share);
+    bernoullis = bernoulli(n1, { hits: both, of: n2 }, zone.share);
+  }
+  const targets = stream(options.seed, 'workload', 300);
+  const lookups = Array.from({ length: options.lookups ?? 0 }, () =>
+    lookupDistances(world, Id160.random(targets)),
+  );
+  return {
+    first,
+    second,
+    nodes: world.reachable(middleMs),
+    nodesInZone: inZone,
+    p: first.trueNodes / Math.max(1, inZone),
+    bernoulli: bernoullis,
+    chapman: chapmans,
+    distances: fromDistances(lookups),
+  };
+}
+
+/** What a lookup without error ends with: the nearest that can be reached. */
+function lookupDistances(world: CrawlWorld, target: Id160): number[] {
+  return world.nearestReachable(target, DISTANCES).map((host) => world.id(host).distanceFraction(target));
+}
