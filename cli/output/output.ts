@@ -23,7 +23,7 @@ export interface OutputMode {
 }
 
 /** Terminals of build machines are for logs. */
-function isCi(value: string | undefined): boolean {
+export function isCi(value: string | undefined): boolean {
   return value !== undefined && value !== '' && value !== '0' && value !== 'false';
 }
 

@@ -2,7 +2,10 @@
 import type { Command, SessionApi } from '../../core/session/session-api.ts';
 import type { CommandContext } from '../context.ts';
 import { logEvent } from './event-log.ts';
+import { ReachabilityWatch, writeReachability } from './reachability.ts';
 
+/** Who came in is looked at this often, for `tt doctor`. */
+const REACHABILITY_INTERVAL_MS = 5_000;
 /** Trackers get this long to hear our goodbye; less than the hard stop after a signal. */
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -33,6 +36,9 @@ export async function runSession<T>(
   const onStop = (): void => sayStopping(context);
   context.interrupts.signal.addEventListener('abort', onStop, { once: true });
   let timer: ReturnType<typeof setInterval> | undefined;
+  const nowMs = (): number => context.environment.nowMs();
+  const reachability = new ReachabilityWatch(nowMs());
+  const watching = setInterval(() => reachability.update(session.snapshot()), REACHABILITY_INTERVAL_MS);
   try {
     await session.start();
     if (renderer.intervalMs !== undefined) {
@@ -41,9 +47,12 @@ export async function runSession<T>(
     return await work();
   } finally {
     clearInterval(timer);
+    clearInterval(watching);
+    const seen = reachability.result(session.snapshot(), nowMs(), Date.now());
     context.interrupts.signal.removeEventListener('abort', onStop);
     renderer.close();
     await session.close(CLOSE_TIMEOUT_MS);
+    if (seen !== undefined) await writeReachability(context.settings.stateDir, seen);
     unsubscribe();
   }
 }
