@@ -1,32 +1,28 @@
 // The life of one torrent: metadata, check, download, seed; paused, failed, stopped. Owns its data, peers and sources.
 import { toHex } from '../base/bytes.ts';
 import type { InfoHash } from '../base/ids.ts';
-import { asOperationError, InvariantError, OperationError } from '../base/result.ts';
+import { asOperationError, OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
-import type { SwarmPeer } from '../swarm/swarm-peer.ts';
-import { clientName } from '../wire/client-name.ts';
-import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
-import type { OwnHandshake } from '../wire/wire-handler.ts';
 import { DueTimer } from './due-timer.ts';
-import type { PeerConnection } from './peer-connection.ts';
 import { PeerExtensions } from './peer-extensions.ts';
+import { PeerHost } from './peer-host.ts';
 import { resolveHosts } from './resolve-hosts.ts';
-import type { StreamEnd } from './secure-stream.ts';
 import type { AddTorrentOptions, TorrentHandle } from './session-api.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import type { FilePriority, TorrentState } from './snapshot.ts';
 import { soughtTorrent } from './sought-torrent.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
-import { type PeersOwner, TorrentPeers } from './torrent-peers.ts';
+import { TorrentPeers } from './torrent-peers.ts';
 import { TorrentSources } from './torrent-sources.ts';
-import { UploadPump } from './upload-pump.ts';
 
-export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
+export class Torrent implements DataEvents, TorrentHandle {
   readonly infoHash: string;
   readonly infoHashBytes: InfoHash;
   readonly options: AddTorrentOptions;
+  /** What its connections talk to. */
+  readonly host: PeerHost;
   readonly peers: TorrentPeers;
   readonly sources: TorrentSources;
   readonly extensions: PeerExtensions;
@@ -55,7 +51,8 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
     this.startedAtMs = shared.clock.nowMs();
     this.#isSequential = options.sequential === true;
     this.#swarmTimer = new DueTimer(shared.clock, () => this.#onDue());
-    this.peers = new TorrentPeers(shared, this);
+    this.host = new PeerHost(shared, this);
+    this.peers = new TorrentPeers(shared, this.host);
     this.extensions = new PeerExtensions(shared, this);
     this.sources = new TorrentSources({
       sources: options.useSources === false ? [] : shared.sources,
@@ -321,51 +318,6 @@ export class Torrent implements PeersOwner, DataEvents, TorrentHandle {
       const message = 'host names of peers are not looked up while a proxy is used';
       this.#emit({ kind: 'source-error', source, message });
     }
-  }
-
-  // --- PeerOwner
-
-  ownHandshake(connection: PeerConnection): OwnHandshake {
-    return this.extensions.ownHandshake(connection);
-  }
-  admit(connection: PeerConnection): string | undefined {
-    const refusal = this.peers.admit(connection);
-    if (refusal === undefined) {
-      const client = clientName(connection.handshake?.peerId);
-      this.#emit({ kind: 'peer-connected', address: connection.address, client });
-    }
-    return refusal;
-  }
-  makePump(connection: PeerConnection, peer: SwarmPeer): UploadPump {
-    const { data } = this;
-    if (data?.swarm === undefined) throw new InvariantError('upload before the swarm');
-    const { swarm, storage } = data;
-    return new UploadPump({ swarm, peer, storage, limiter: this.#shared.upLimiter, line: connection });
-  }
-  slotView(slot: number): Uint8Array {
-    return (this.data as TorrentData).slots.view(slot);
-  }
-  onExtendedHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
-    if (handshake.yourIp !== undefined) {
-      this.#shared.voteExternalAddress(handshake.yourIp, connection.stream.remote.host);
-    }
-    this.extensions.onHandshake(connection, handshake);
-  }
-  onExtended(connection: PeerConnection, name: string, payload: Uint8Array): void {
-    this.extensions.onMessage(connection, name, payload);
-  }
-  onDhtPort(connection: PeerConnection, port: number): void {
-    this.extensions.onDhtPort(connection, port);
-  }
-  onClosed(connection: PeerConnection, end: StreamEnd): void {
-    const nowMs = this.#shared.clock.nowMs();
-    if (connection.swarmPeer !== undefined) this.swarm?.removePeer(connection.swarmPeer, nowMs);
-    this.extensions.onClosed(connection);
-    this.peers.closed(connection, end);
-    if (connection.isAdmitted) {
-      this.#emit({ kind: 'peer-disconnected', address: connection.address, reason: end.text });
-    }
-    this.onInput();
   }
 
   /** Requests go out, the timer is set anew where it must. */
