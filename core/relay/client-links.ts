@@ -1,0 +1,82 @@
+// One control connection as its peer sees it: what the relay offers, what is reserved there, whether it is alive. Pure.
+import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import type { ClientLinkId, RelayOffer } from './client-port.ts';
+import type { ReservedMessage } from './messages.ts';
+import type { KnownRelay } from './relay-pool.ts';
+
+export const BEAT_MS = 25_000;
+export const MAX_MISSED_BEATS = 3;
+
+export interface ClientLink {
+  readonly id: ClientLinkId;
+  /** Where we met it: for splices and for what our signatures name. */
+  readonly relay: Endpoint;
+  readonly offer: RelayOffer;
+  /** A peer of this torrent that relays on the side: reserved for this torrent only, never dropped. */
+  readonly neighbourOf: Uint8Array | undefined;
+  readonly known: KnownRelay | undefined;
+  readonly isUtp: boolean;
+  reserved: ReservedMessage | undefined;
+  /** Request number of a reserve under way. */
+  reserving: number | undefined;
+  /** What was asked for, to see when it has changed. */
+  terms: string;
+  renewAtMs: number;
+  nextBeatMs: number;
+  beatCount: number;
+  /** Heartbeats sent since anything was heard. */
+  missed: number;
+  /** Connected for a call or a push only: until when it is kept without being used. */
+  idleAtMs: number;
+  lastRefusal: string | undefined;
+}
+
+/** One line of `tt nat status`. */
+export interface RelayStatus {
+  readonly endpoint: Endpoint;
+  readonly state: 'connecting' | 'connected' | 'reserved';
+  readonly isNeighbour: boolean;
+  readonly isUtp: boolean;
+  readonly observed: Endpoint | undefined;
+  readonly proxyPort: number;
+  readonly lastRefusal: string | undefined;
+}
+
+export function statusOf(link: ClientLink): RelayStatus {
+  const { relay, reserved, neighbourOf, isUtp, lastRefusal } = link;
+  return {
+    endpoint: relay,
+    state: reserved === undefined ? 'connected' : 'reserved',
+    isNeighbour: neighbourOf !== undefined,
+    isUtp,
+    observed: reserved?.observed,
+    proxyPort: reserved?.proxyPort ?? 0,
+    lastRefusal,
+  };
+}
+
+/** Links by number and by where they lead; neighbours are known by number only. */
+export class ClientLinks {
+  readonly #byId = new Map<ClientLinkId, ClientLink>();
+  readonly #kept = new Map<string, ClientLink>();
+
+  values(): IterableIterator<ClientLink> {
+    return this.#byId.values();
+  }
+  get(id: ClientLinkId): ClientLink | undefined {
+    return this.#byId.get(id);
+  }
+  /** One that we opened. */
+  to(relay: Endpoint): ClientLink | undefined {
+    return this.#kept.get(endpointKey(relay));
+  }
+  add(link: ClientLink): void {
+    this.#byId.set(link.id, link);
+    if (link.neighbourOf === undefined) this.#kept.set(endpointKey(link.relay), link);
+  }
+  remove(link: ClientLink): void {
+    this.#byId.delete(link.id);
+    const key = endpointKey(link.relay);
+    if (this.#kept.get(key) === link) this.#kept.delete(key);
+  }
+}

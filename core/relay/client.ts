@@ -1,0 +1,441 @@
+// A peer's side of the relay protocol as a machine: keeps its relays, reserves and renews, heartbeats, calls and is called, asks
+// for dial-backs, pushes and takes queued calls. Links are control connections: to relays (opened through the port) and to
+// neighbours of a swarm that relay on the side. Pure.
+import { toHex } from '../base/bytes.ts';
+import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import { type CallOptions, ClientCalls } from './client-calls.ts';
+import {
+  BEAT_MS,
+  type ClientLink,
+  ClientLinks,
+  MAX_MISSED_BEATS,
+  type RelayStatus,
+  statusOf,
+} from './client-links.ts';
+import {
+  type CallResult,
+  type ClientLinkId,
+  type RelayClientOptions,
+  type RelayClientPort,
+  type RelayOffer,
+  ROLE,
+  type TestResult,
+} from './client-port.ts';
+import { ClientQueue, type PushResult } from './client-queue.ts';
+import { RelaySearch } from './client-search.ts';
+import { reserveText } from './identity.ts';
+import { queueKeyOf } from './keys.ts';
+import { decodeMessage, encodeMessage } from './message-codec.ts';
+import {
+  MAX_TORRENTS_PER_SLOT,
+  MessageType,
+  type RefuseMessage,
+  type RelayMessage,
+  type ReservedMessage,
+  type TestWays,
+  type ToRelay,
+} from './messages.ts';
+import { RelayPool } from './relay-pool.ts';
+
+const RESERVATION_SECONDS = 3600;
+/** A refusal for want of room may be over soon; one for good reasons is not. */
+const REFUSED_RETRY_MS = 60_000;
+/** Connected for one call or push: kept in case of another. */
+const IDLE_MS = 30_000;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export interface LinkFacts {
+  readonly relay: Endpoint;
+  readonly offer: RelayOffer;
+  readonly isUtp: boolean;
+  /** Info hash of the swarm that we share; undefined for a connection that `connect` asked for. */
+  readonly neighbourOf?: Uint8Array;
+}
+
+export class RelayClient {
+  readonly pool: RelayPool;
+  readonly #options: RelayClientOptions;
+  readonly #port: RelayClientPort;
+  readonly #calls: ClientCalls;
+  readonly #queue: ClientQueue;
+  readonly #search: RelaySearch;
+  readonly #links = new ClientLinks();
+  /** Connections asked for: endpoint -> until when they are waited for, and who waits. */
+  readonly #connecting = new Map<string, ((link: ClientLink | undefined) => void)[]>();
+  #lastRequest = 0;
+  #pollAtMs: number;
+
+  constructor(options: RelayClientOptions, port: RelayClientPort, nowMs: number) {
+    this.#options = options;
+    this.#port = port;
+    this.pool = new RelayPool(options.rng);
+    const send = (link: ClientLink, message: ToRelay): void => this.#send(link, message);
+    this.#calls = new ClientCalls(options, port, send);
+    this.#queue = new ClientQueue(options, port, send);
+    this.#search = new RelaySearch(this.pool, (shard) => port.findRelays(shard));
+    this.#pollAtMs = nowMs;
+  }
+
+  get publicKey(): Uint8Array {
+    return this.#options.identity.publicKey;
+  }
+  status(): RelayStatus[] {
+    return [...this.#links.values()].map(statusOf);
+  }
+  /** Our endpoint as each relay sees it. */
+  observations(): { readonly relay: Endpoint; readonly observed: Endpoint; readonly isUtp: boolean }[] {
+    return [...this.#links.values()].flatMap(({ relay, reserved, isUtp }) =>
+      reserved === undefined ? [] : [{ relay, observed: reserved.observed, isUtp }],
+    );
+  }
+  /** Where unmodified clients reach us. */
+  proxyEndpoints(): Endpoint[] {
+    return [...this.#links.values()].flatMap(({ relay, reserved }) =>
+      reserved === undefined || reserved.proxyPort === 0
+        ? []
+        : [{ host: relay.host, port: reserved.proxyPort }],
+    );
+  }
+  /** Links through which somebody of a torrent may be called, reserved ones first. */
+  linksFor(infoHash: Uint8Array): ClientLinkId[] {
+    const name = toHex(infoHash);
+    const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
+      (offer.roles & ROLE.signal) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
+    return [...this.#links.values()].filter(fits).map(({ id }) => id);
+  }
+
+  // --- what the shell knows
+
+  /** A relay the user named: kept whatever others there are. */
+  addGiven(endpoint: Endpoint, nowMs: number): void {
+    this.pool.add(endpoint, nowMs, true);
+    this.poll(nowMs);
+  }
+
+  /** Found under R(shard). @param isLast nothing more will come of this lookup */
+  handleRelays(shard: number, endpoints: readonly Endpoint[], isLast: boolean, nowMs: number): void {
+    for (const endpoint of endpoints) this.pool.add(endpoint, nowMs);
+    if (isLast) this.#search.handleDone(shard, nowMs);
+    this.poll(nowMs);
+  }
+
+  /** Torrents, facts or the wish for relays changed: reservations follow. */
+  poll(nowMs: number): void {
+    this.#pollAtMs = nowMs + 1_000;
+    this.#keepRelays(nowMs);
+    for (const link of [...this.#links.values()]) this.#keepReserved(link, nowMs);
+  }
+
+  handleLink(id: ClientLinkId, facts: LinkFacts, nowMs: number): void {
+    const { relay, offer, isUtp, neighbourOf } = facts;
+    const known = neighbourOf === undefined ? this.pool.get(relay) : undefined;
+    const link: ClientLink = {
+      id,
+      relay,
+      offer,
+      neighbourOf,
+      known,
+      isUtp,
+      reserved: undefined,
+      reserving: undefined,
+      terms: '',
+      renewAtMs: nowMs,
+      nextBeatMs: nowMs + BEAT_MS,
+      beatCount: 0,
+      missed: 0,
+      idleAtMs: nowMs + IDLE_MS,
+      lastRefusal: undefined,
+    };
+    this.#links.add(link);
+    if (neighbourOf === undefined) this.#settleConnecting(relay, link);
+    this.#keepReserved(link, nowMs);
+  }
+
+  /** A connection that `connect` asked for did not come about. */
+  handleNoLink(relay: Endpoint, nowMs: number): void {
+    const known = this.pool.get(relay);
+    if (known !== undefined) this.pool.handleLost(known, nowMs);
+    this.#settleConnecting(relay, undefined);
+  }
+
+  handleLinkEnd(id: ClientLinkId, nowMs: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    this.#links.remove(link);
+    this.#calls.handleLinkEnd(link);
+    this.#queue.handleLinkEnd(link);
+    if (link.known !== undefined) this.pool.handleLost(link.known, nowMs);
+    if (link.reserved !== undefined) this.#port.onChanged();
+  }
+
+  handleMessage(id: ClientLinkId, payload: Uint8Array, nowMs: number): void {
+    const decoded = decodeMessage(payload);
+    if (decoded.ok) this.handleDecoded(id, decoded.value, nowMs);
+    else if (this.#links.get(id) !== undefined) this.#port.drop(id, decoded.reason.what);
+  }
+
+  handleDecoded(id: ClientLinkId, message: RelayMessage, nowMs: number): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    link.missed = 0;
+    switch (message.type) {
+      case 'reserved':
+        this.#handleReserved(link, message, nowMs);
+        break;
+      case 'refuse':
+        this.#handleRefuse(link, message, nowMs);
+        break;
+      case 'called':
+        this.#calls.handleCalled(link, message, nowMs);
+        break;
+      case 'go':
+        this.#calls.handleGo(link, message, nowMs);
+        break;
+      case 'ticket':
+        this.#calls.handleTicket(link, message);
+        break;
+      case 'tested':
+        this.#calls.handleTested(link, message);
+        break;
+      case 'pushed':
+        this.#queue.handlePushed(link, message.request, message.isOnline);
+        break;
+      case 'items':
+        this.#queue.handleItems(link, message, nowMs);
+        break;
+      case 'beat':
+        if (!message.isEcho) this.#send(link, { type: 'beat', count: message.count, isEcho: true });
+        break;
+    }
+  }
+
+  // --- commands
+
+  /** Asks to be connected with somebody, through a link that there is. @returns the nonce; undefined when the link is gone */
+  call(
+    id: ClientLinkId,
+    options: CallOptions,
+    onResult: (result: CallResult) => void,
+    nowMs: number,
+  ): Uint8Array | undefined {
+    const link = this.#links.get(id);
+    if (link === undefined) return undefined;
+    link.idleAtMs = nowMs + IDLE_MS;
+    return this.#calls.call(link, options, onResult, nowMs);
+  }
+
+  /** The same through a relay that was found under R(ih): connects first where need be. */
+  callThrough(
+    relay: Endpoint,
+    options: CallOptions,
+    onResult: (result: CallResult) => void,
+    nowMs: number,
+  ): void {
+    this.#withLink(relay, nowMs, (link) => {
+      if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
+      else this.#calls.call(link, options, onResult, nowMs);
+    });
+  }
+
+  /** Whether we can be reached: a relay dials our own address. @returns the nonce its connections and datagrams carry */
+  test(
+    id: ClientLinkId,
+    order: { tcpPort: number; udpPort: number; ways: TestWays },
+    onResult: (result: TestResult) => void,
+    nowMs: number,
+  ): Uint8Array | undefined {
+    const link = this.#links.get(id);
+    return link === undefined ? undefined : this.#calls.test(link, order, onResult, nowMs);
+  }
+
+  /** The same by a relay that was named or found: connects first where need be. */
+  testThrough(
+    relay: Endpoint,
+    order: { tcpPort: number; udpPort: number; ways: TestWays },
+    onStart: (nonce: Uint8Array) => void,
+    onResult: (result: TestResult) => void,
+    nowMs: number,
+  ): void {
+    this.#withLink(relay, nowMs, (link) => {
+      if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
+      else onStart(this.#calls.test(link, order, onResult, nowMs));
+    });
+  }
+
+  /** Leaves a call for somebody who may be away, with the relays nearest to his key. */
+  push(
+    target: Uint8Array,
+    infoHash: Uint8Array,
+    onResult: (result: PushResult) => void,
+    nowMs: number,
+    nonce?: Uint8Array,
+  ): void {
+    const relays = this.pool.nearest(queueKeyOf(target), nowMs);
+    const links: ClientLink[] = [];
+    let missing = relays.length;
+    const ready = (): void => {
+      if (missing === 0) this.#queue.push(links, target, infoHash, onResult, nowMs, nonce);
+    };
+    if (missing === 0) ready();
+    for (const { endpoint } of relays) {
+      this.#withLink(endpoint, nowMs, (link) => {
+        if (link !== undefined) links.push(link);
+        missing--;
+        ready();
+      });
+    }
+  }
+
+  /** The network changed: what is reserved is reserved for another address. */
+  handleNetworkChange(nowMs: number): void {
+    for (const link of [...this.#links.values()])
+      if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the network changed');
+    this.poll(nowMs);
+  }
+
+  /** How an introduction ended; a relay whose introductions lead nowhere is left. */
+  reportIntroduction(relay: Endpoint, worked: boolean, nowMs: number): void {
+    const known = this.pool.get(relay);
+    if (known === undefined || worked) return;
+    if (!this.pool.handleFailedIntroduction(known, nowMs)) return;
+    const link = this.#links.to(relay);
+    if (link !== undefined) this.#port.drop(link.id, 'its introductions lead nowhere');
+  }
+
+  // --- time
+
+  nextTimeoutMs(): number {
+    let next = Math.min(this.#pollAtMs, this.#calls.nextTimeoutMs(), this.#queue.nextTimeoutMs());
+    for (const link of this.#links.values()) next = Math.min(next, link.nextBeatMs);
+    return next;
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.#calls.handleTimeout(nowMs);
+    this.#queue.handleTimeout(nowMs);
+    if (nowMs >= this.#pollAtMs) this.poll(nowMs);
+    for (const link of [...this.#links.values()]) this.#beat(link, nowMs);
+  }
+
+  #beat(link: ClientLink, nowMs: number): void {
+    if (nowMs < link.nextBeatMs) return;
+    link.nextBeatMs = nowMs + BEAT_MS;
+    if (link.missed >= MAX_MISSED_BEATS) {
+      if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
+      return;
+    }
+    link.missed++;
+    this.#send(link, { type: 'beat', count: ++link.beatCount, isEcho: false });
+  }
+
+  // --- relays
+
+  /** The nearest to our own queue key: whoever looks for us looks there. */
+  #keepRelays(nowMs: number): void {
+    const wanted = this.#options.wantsRelays();
+    if (wanted) this.#search.poll(queueKeyOf(this.publicKey), nowMs);
+    const chosen = wanted ? this.pool.nearest(queueKeyOf(this.publicKey), nowMs) : [];
+    const keep = new Set(chosen.map(({ endpoint }) => endpointKey(endpoint)));
+    for (const relay of chosen)
+      if (this.#links.to(relay.endpoint) === undefined && relay.nextTryMs <= nowMs)
+        this.#connect(relay.endpoint);
+    for (const link of [...this.#links.values()]) {
+      if (link.neighbourOf !== undefined) continue;
+      if (keep.has(endpointKey(link.relay)) || this.#calls.uses(link) || this.#queue.uses(link))
+        link.idleAtMs = nowMs + IDLE_MS;
+      else if (nowMs >= link.idleAtMs) this.#port.drop(link.id, 'not needed any more');
+    }
+  }
+
+  #connect(relay: Endpoint): void {
+    const key = endpointKey(relay);
+    if (this.#connecting.has(key)) return;
+    this.#connecting.set(key, []);
+    this.#port.connect(relay);
+  }
+
+  #withLink(relay: Endpoint, nowMs: number, then: (link: ClientLink | undefined) => void): void {
+    const link = this.#links.to(relay);
+    if (link !== undefined) {
+      link.idleAtMs = nowMs + IDLE_MS;
+      then(link);
+      return;
+    }
+    this.pool.add(relay, nowMs);
+    this.#connect(relay);
+    this.#connecting.get(endpointKey(relay))?.push(then);
+  }
+
+  #settleConnecting(relay: Endpoint, link: ClientLink | undefined): void {
+    const key = endpointKey(relay);
+    const waiting = this.#connecting.get(key) ?? [];
+    this.#connecting.delete(key);
+    for (const then of waiting) then(link);
+  }
+
+  // --- reservations
+
+  /** Reserves where it should, and again when half the time is over or the torrents changed. */
+  #keepReserved(link: ClientLink, nowMs: number): void {
+    const wanted = this.#options.wantsRelays();
+    if (link.reserving !== undefined || (!wanted && link.reserved === undefined)) return;
+    if ((link.offer.roles & ROLE.signal) === 0) return;
+    const all = wanted ? this.#options.torrents() : [];
+    const of = link.neighbourOf;
+    const own = of === undefined ? all : all.filter((each) => toHex(each) === toHex(of));
+    const infoHashes = own.slice(0, MAX_TORRENTS_PER_SLOT);
+    if (of !== undefined && infoHashes.length === 0 && link.reserved === undefined) return;
+    const offersProxy = (link.offer.roles & ROLE.proxy) !== 0 && of === undefined;
+    const names = new Set(infoHashes.map(toHex));
+    const proxied = offersProxy ? this.#options.proxied().filter((each) => names.has(toHex(each))) : [];
+    const ttlSeconds = wanted ? RESERVATION_SECONDS : 0;
+    const terms = [ttlSeconds, ...names, '/', ...proxied.map(toHex)].join(' ');
+    if (terms === link.terms && nowMs < link.renewAtMs) return;
+    const { identity } = this.#options;
+    const request = ++this.#lastRequest;
+    const reserve = { key: identity.publicKey, infoHashes, proxied, ttlSeconds };
+    const text = reserveText(reserve, link.offer.challenge, link.relay.host);
+    if (text === undefined) return;
+    link.terms = terms;
+    link.reserving = request;
+    this.#send(link, { type: 'reserve', request, ...reserve, signature: identity.sign(text) });
+  }
+
+  #handleReserved(link: ClientLink, message: ReservedMessage, nowMs: number): void {
+    if (link.reserving !== message.request) return;
+    link.reserving = undefined;
+    link.lastRefusal = undefined;
+    if (message.ttlSeconds === 0) {
+      link.reserved = undefined;
+      link.renewAtMs = NEVER;
+    } else {
+      const isNew = link.reserved === undefined;
+      link.reserved = message;
+      link.renewAtMs = nowMs + message.ttlSeconds * 500;
+      if (link.known !== undefined) this.pool.handleReserved(link.known, nowMs);
+      if (isNew && link.neighbourOf === undefined && (link.offer.roles & ROLE.queue) !== 0)
+        this.#queue.peek(link, nowMs);
+    }
+    this.#port.onChanged();
+  }
+
+  #handleRefuse(link: ClientLink, message: RefuseMessage, nowMs: number): void {
+    if (this.#calls.handleRefuse(link, message)) return;
+    const { request, code } = message;
+    if (request === undefined) return;
+    if (message.of !== MessageType.reserve) {
+      this.#queue.handleRefuse(link, request, code);
+      return;
+    }
+    if (link.reserving !== request) return;
+    link.reserving = undefined;
+    link.reserved = undefined;
+    link.lastRefusal = code;
+    link.renewAtMs = nowMs + REFUSED_RETRY_MS;
+    this.#port.onChanged();
+  }
+
+  #send(link: ClientLink, message: ToRelay): void {
+    this.#port.send(link.id, encodeMessage(message));
+  }
+}
