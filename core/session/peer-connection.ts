@@ -7,8 +7,10 @@ import { endpointKey } from '../base/endpoint.ts';
 import { isLoopbackAddress } from '../base/local-address.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import type { Candidate } from '../discovery/candidates.ts';
+import type { PeerPort } from '../swarm/peer-port.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
+import type { Trace } from '../trace/trace.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
@@ -18,6 +20,7 @@ import { MAX_UNREAD_BYTES } from './peer-limits.ts';
 import { SecureStream, type StreamEnd } from './secure-stream.ts';
 import type { EncryptionPolicy } from './session-api.ts';
 import { SwarmPort } from './swarm-port.ts';
+import { ConnectionTrace } from './traced-peer.ts';
 import type { UploadLine, UploadPump } from './upload-pump.ts';
 import { WireEvents } from './wire-events.ts';
 
@@ -46,6 +49,7 @@ export interface ConnectionOptions {
   readonly rng: Rng;
   readonly policy: EncryptionPolicy;
   readonly downLimiter: RateLimiter;
+  readonly trace?: Trace | undefined;
 }
 
 interface Parties {
@@ -75,12 +79,15 @@ export class PeerConnection implements WireSink, UploadLine {
   readonly isIncoming: boolean;
   readonly origin: PeerOrigin;
   readonly openedAtMs: number;
+  readonly traced: ConnectionTrace | undefined;
   owner: PeerOwner | undefined;
   handshake: PeerHandshake | undefined;
   extended: ExtendedHandshake | undefined;
   swarmPeer: SwarmPeer | undefined;
   lastReceivedAtMs: number;
   lastSentAtMs: number;
+  /** When the download limit last let it read again; Infinity while it holds it. */
+  heldUntilMs = Number.NEGATIVE_INFINITY;
   /** We ended it for reasons of our own. */
   isOurWish = false;
   /** Both handshakes are done and the torrent took us in. */
@@ -90,7 +97,7 @@ export class PeerConnection implements WireSink, UploadLine {
   readonly #downLimiter: RateLimiter;
   readonly #events: WireEvents;
   readonly #findOwner: Parties['findOwner'];
-  readonly #port: SwarmPort;
+  readonly #port: PeerPort;
   #pump: UploadPump | undefined;
   /** Our handshake, caught to ride along with the negotiation of the encryption. */
   #initialPayload: Uint8Array | undefined;
@@ -110,8 +117,10 @@ export class PeerConnection implements WireSink, UploadLine {
     this.lastReceivedAtMs = this.openedAtMs;
     this.lastSentAtMs = this.openedAtMs;
     this.#events = new WireEvents(this);
-    this.wire = new PeerWire({ handler: this.#events, sink: this });
-    this.#port = new SwarmPort(this);
+    const port = new SwarmPort(this);
+    this.traced = options.trace === undefined ? undefined : new ConnectionTrace(options.trace, this);
+    this.wire = new PeerWire({ handler: this.traced?.handler(this.#events) ?? this.#events, sink: this });
+    this.#port = this.traced?.port(port) ?? port;
     this.#secure = new SecureStream(options.stream, options.policy, {
       onBytes: (bytes) => this.#onBytes(bytes),
       onDrain: () => this.#pump?.pump(),
@@ -273,6 +282,7 @@ export class PeerConnection implements WireSink, UploadLine {
     this.#downLimiter.spend(bytes.length);
     if (!this.#downLimiter.isOpen()) {
       this.stream.pause();
+      this.heldUntilMs = Number.POSITIVE_INFINITY;
       this.#downLimiter.whenOpen(() => this.#resumeReading());
     }
     this.owner?.onInput();
@@ -280,8 +290,10 @@ export class PeerConnection implements WireSink, UploadLine {
 
   #resumeReading(): void {
     if (this.#isClosed) return;
-    if (this.#downLimiter.isOpen()) this.stream.resume();
-    else this.#downLimiter.whenOpen(() => this.#resumeReading());
+    if (this.#downLimiter.isOpen()) {
+      this.heldUntilMs = this.nowMs();
+      this.stream.resume();
+    } else this.#downLimiter.whenOpen(() => this.#resumeReading());
   }
 
   #onClose(end: StreamEnd): void {

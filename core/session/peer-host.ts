@@ -9,6 +9,7 @@ import type { PeerConnection } from './peer-connection.ts';
 import type { PeerExtensions } from './peer-extensions.ts';
 import type { StreamEnd } from './secure-stream.ts';
 import type { SessionShared } from './shared.ts';
+import type { TorrentAccount } from './torrent-account.ts';
 import type { TorrentData } from './torrent-data.ts';
 import type { PeersOwner, TorrentPeers } from './torrent-peers.ts';
 import { UploadPump } from './upload-pump.ts';
@@ -21,6 +22,7 @@ export interface HostedTorrent {
   readonly isActive: boolean;
   readonly peers: TorrentPeers;
   readonly extensions: PeerExtensions;
+  readonly account: TorrentAccount;
   onInput(): void;
 }
 
@@ -47,8 +49,11 @@ export class PeerHost implements PeersOwner {
     return this.#torrent.extensions.ownHandshake(connection);
   }
   admit(connection: PeerConnection): string | undefined {
+    // Until now there was one peer less to wait for.
+    this.#torrent.account.sample(this.#shared.clock.nowMs());
     const refusal = this.#torrent.peers.admit(connection);
     if (refusal === undefined) {
+      connection.traced?.connected();
       const client = clientName(connection.handshake?.peerId);
       const { address } = connection;
       this.#shared.emit(this.#torrent.infoHash, { kind: 'peer-connected', address, client });
@@ -59,7 +64,8 @@ export class PeerHost implements PeersOwner {
     const { data } = this.#torrent;
     if (data?.swarm === undefined) throw new InvariantError('upload before the swarm');
     const { swarm, storage } = data;
-    return new UploadPump({ swarm, peer, storage, limiter: this.#shared.upLimiter, line: connection });
+    const line = connection.traced?.line(connection) ?? connection;
+    return new UploadPump({ swarm, peer, storage, limiter: this.#shared.upLimiter, line });
   }
   slotView(slot: number): Uint8Array {
     return (this.#torrent.data as TorrentData).slots.view(slot);
@@ -81,10 +87,12 @@ export class PeerHost implements PeersOwner {
   }
   onClosed(connection: PeerConnection, end: StreamEnd): void {
     const nowMs = this.#shared.clock.nowMs();
+    this.#torrent.account.handleClosed(connection);
     if (connection.swarmPeer !== undefined) this.swarm?.removePeer(connection.swarmPeer, nowMs);
     this.#torrent.extensions.onClosed(connection);
     this.#torrent.peers.closed(connection, end);
     if (connection.isAdmitted) {
+      connection.traced?.disconnected(end.text);
       const { address } = connection;
       this.#shared.emit(this.#torrent.infoHash, { kind: 'peer-disconnected', address, reason: end.text });
     }

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts';
 import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
+import type { Trace } from '../trace/trace.ts';
 import type { FilePriority } from './snapshot.ts';
 
 export interface SessionOptions {
@@ -36,6 +37,8 @@ export interface SessionOptions {
   /** Resume journals live here. */
   readonly stateDir: string;
   readonly log?: Log;
+  /** Everything peers say to us and we to them goes there as well. */
+  readonly trace?: Trace;
   readonly clock?: Clock;
   readonly rng?: Rng;
 }

@@ -13,6 +13,7 @@ import { ReadMemory } from '../storage/torrent-storage.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { skeyHash } from '../transport/mse.ts';
 import { RateLimiter } from '../transport/rate-limiter.ts';
+import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Listeners } from './listeners.ts';
@@ -90,8 +91,10 @@ export class Session implements SessionApi {
       readMemory: new ReadMemory(),
       workers: new DiskWorkers(),
       dials: new DialScheduler(this.#clock),
+      accounts: new Accounts(this.#clock),
       sources: [...(options.peerSources ?? []), ...(this.#lsd === undefined ? [] : [this.#lsd])],
       dht: options.dht,
+      trace: options.trace,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#wayOut.connect(endpoint),
@@ -248,6 +251,7 @@ export class Session implements SessionApi {
       rng: this.#shared.rng,
       policy: this.#shared.policy,
       downLimiter: this.#shared.downLimiter,
+      trace: this.#shared.trace,
       findTorrent: (key) => this.#bySkey.get(key),
       findOwner: (infoHash) => this.#torrents.get(toHex(infoHash))?.host,
     });

@@ -8,8 +8,10 @@ import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { DiskWorkers } from '../storage/disk-workers.ts';
 import type { SlotMemory } from '../storage/slots.ts';
 import type { ReadMemory } from '../storage/torrent-storage.ts';
+import type { Trace } from '../trace/trace.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
+import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
 import type { EncryptionPolicy, SessionEvent } from './session-api.ts';
 
@@ -31,8 +33,10 @@ export interface SessionShared {
   readonly readMemory: ReadMemory;
   readonly workers: DiskWorkers;
   readonly dials: DialScheduler;
+  readonly accounts: Accounts;
   readonly sources: readonly PeerSource[];
   readonly dht: DhtNeighbour | undefined;
+  readonly trace: Trace | undefined;
   readonly maxPeersPerTorrent: number;
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;

@@ -1,5 +1,6 @@
 // The one picture of a running session that every view is made from: screen, progress line, JSON, NDJSON.
 // Immutable, made afresh on demand (10 Hz and more is cheap), no reference into the engine. Additive changes only.
+import type { TransferAccount } from '../account/transfer-account.ts';
 import type { PeerSourceStatus } from '../base/peer-source.ts';
 
 export const SNAPSHOT_VERSION = 1;
@@ -82,6 +83,8 @@ export interface TorrentSnapshot {
   readonly pieceAvailability?: Uint8Array;
   /** Pieces are fetched in order. */
   readonly isSequential?: boolean;
+  /** Where the time went and what it cost, earlier runs included; absent for seeds. */
+  readonly account?: TransferAccount;
 }
 
 export interface WasteSnapshot {

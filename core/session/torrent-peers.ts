@@ -113,6 +113,7 @@ export class TorrentPeers implements Dialable {
           rng: this.#shared.rng,
           policy,
           downLimiter: this.#shared.downLimiter,
+          trace: this.#shared.trace,
           owner: this.#owner,
           candidate,
           encrypt,

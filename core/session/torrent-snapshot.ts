@@ -17,6 +17,7 @@ export function snapshotTorrent(torrent: Torrent, nowMs: number): TorrentSnapsho
   const downRate = isMoving ? (swarm?.downRateBytesPerSec(nowMs) ?? 0) : 0;
   const uploadedBytes = swarm?.uploadedBytes ?? 0;
   const downloadedBytes = swarm?.downloadedBytes ?? 0;
+  const account = torrent.account.snapshot();
   const ratioBase = Math.max(downloadedBytes, verifiedBytes);
   return {
     infoHash: torrent.infoHash,
@@ -54,6 +55,7 @@ export function snapshotTorrent(torrent: Torrent, nowMs: number): TorrentSnapsho
     openPieces: swarm?.openPieces() ?? [],
     availability: swarm?.availability(),
     ...swarm?.pieceFacts(),
+    ...(account === undefined ? {} : { account }),
   };
 }
 

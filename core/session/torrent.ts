@@ -13,6 +13,7 @@ import type { AddTorrentOptions, TorrentHandle } from './session-api.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import type { FilePriority, TorrentState } from './snapshot.ts';
 import { soughtTorrent } from './sought-torrent.ts';
+import { TorrentAccount } from './torrent-account.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
 import { TorrentPeers } from './torrent-peers.ts';
 import { TorrentSources } from './torrent-sources.ts';
@@ -26,6 +27,8 @@ export class Torrent implements DataEvents, TorrentHandle {
   readonly peers: TorrentPeers;
   readonly sources: TorrentSources;
   readonly extensions: PeerExtensions;
+  /** Where its time goes. */
+  readonly account: TorrentAccount;
   readonly startedAtMs: number;
   readonly #shared: SessionShared;
   state: TorrentState = 'stopped';
@@ -54,6 +57,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.host = new PeerHost(shared, this);
     this.peers = new TorrentPeers(shared, this.host);
     this.extensions = new PeerExtensions(shared, this);
+    this.account = new TorrentAccount(shared, this);
     this.sources = new TorrentSources({
       sources: options.useSources === false ? [] : shared.sources,
       torrent: soughtTorrent(this, shared),
@@ -88,7 +92,12 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.#emit({ kind: 'added', name: this.name });
     this.#addGivenPeers();
     this.#shared.dials.add(this.peers);
-    await this.#bringUp();
+    try {
+      await this.#bringUp();
+    } catch (error) {
+      this.account.handleOpenFailure(asOperationError(error));
+      throw error;
+    }
   }
 
   /** The info dictionary of a magnet is here; its hash is right. */
@@ -176,6 +185,8 @@ export class Torrent implements DataEvents, TorrentHandle {
       );
     }
     const swarm = data.startSwarm();
+    const { layout } = data.metainfo;
+    this.#shared.trace?.torrent(this.infoHash, layout, have.count);
     this.#setState(swarm.isComplete ? 'seeding' : 'downloading');
     if (swarm.isComplete) this.completedAtMs = this.#shared.clock.nowMs();
     this.#emit({ kind: 'started' });
@@ -234,6 +245,7 @@ export class Torrent implements DataEvents, TorrentHandle {
 
   /** Whatever the disk did: everything is opened afresh, and nothing that was known of it counts. */
   async #reopen(data: TorrentData): Promise<void> {
+    this.account.sample(this.#shared.clock.nowMs());
     data.dropSwarm();
     this.data = undefined;
     this.error = undefined;
@@ -245,6 +257,7 @@ export class Torrent implements DataEvents, TorrentHandle {
 
   async #checkAll(data: TorrentData): Promise<void> {
     this.peers.closeAll('checking');
+    this.account.sample(this.#shared.clock.nowMs());
     data.dropSwarm();
     this.#setState('checking');
     const checked = this.#inTurn(async () => {
@@ -298,6 +311,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     await this.data?.close();
     await this.#turn;
     await goodbye;
+    await this.account.close();
     this.#emit({ kind: 'stopped' });
   }
 
@@ -344,6 +358,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.onInput();
   }
   onPieceVerified(piece: number): void {
+    this.#shared.trace?.hash(this.infoHash, piece, true);
     this.#emit({ kind: 'piece', piece });
     for (const file of this.data?.files.pieceVerified(piece) ?? []) {
       const path = (this.metainfo as Metainfo).files[file]?.path.join('/') ?? '';
@@ -351,6 +366,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     }
   }
   onPieceFailed(piece: number): void {
+    this.#shared.trace?.hash(this.infoHash, piece, false);
     this.#emit({ kind: 'piece-failed', piece });
   }
   onCompleted(): void {
@@ -377,6 +393,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   // --- inside
 
   #setState(state: TorrentState): void {
+    this.account.handleState(state);
     this.state = state;
   }
 

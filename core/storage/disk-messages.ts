@@ -67,6 +67,8 @@ export interface OutcomesMessage {
   /** Slots of commits that wait for `retry`; to be committed again after it. */
   readonly undone: readonly number[];
   readonly fault: DiskFault | undefined;
+  /** Spent on hashing what the message reports. */
+  readonly hashMs: number;
 }
 
 export type FromThread =

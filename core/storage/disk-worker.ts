@@ -71,7 +71,7 @@ function commit(storeId: number, numbers: readonly number[]): void {
     commits.push({ piece, segment, slot, bytes, wantBlockDigests: digests === 1 });
   }
   if (store.isFailed) {
-    report(storeId, { outcomes: [], undone: commits, fault: undefined }, true);
+    report(storeId, { outcomes: [], undone: commits, fault: undefined, hashMs: 0 }, true);
     return;
   }
   const batch = store.pieces.process(commits);
@@ -95,6 +95,7 @@ function report(storeId: number, batch: BatchOutcome, isAnswer: boolean): void {
     digests,
     undone,
     fault: batch.fault,
+    hashMs: batch.hashMs,
   };
   port.postMessage(message);
 }

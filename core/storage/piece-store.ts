@@ -37,6 +37,8 @@ export interface BatchOutcome {
   /** Commits that were not done: to be given again after the trouble is over. */
   readonly undone: readonly Commit[];
   readonly fault: DiskFault | undefined;
+  /** Spent on hashing. */
+  readonly hashMs: number;
 }
 
 /** A piece of several segments on its way: its hash runs through the segments that are there, in order. */
@@ -56,6 +58,7 @@ export class PieceStore {
   readonly #open = new Map<number, OpenPiece>();
   /** Done on disk but not in the journal: held back after a journal fault. */
   #unjournaled: CommitOutcome[] = [];
+  #hashMs = 0;
 
   constructor(config: StoreConfig, map: FileMap, files: StoreFiles, journal: JournalWriter) {
     this.#config = config;
@@ -67,6 +70,7 @@ export class PieceStore {
   /** Stops at the first fault of the disk; what was done before it is journaled and reported. */
   process(commits: readonly Commit[]): BatchOutcome {
     let done = 0;
+    this.#hashMs = 0;
     let fault: DiskFault | undefined;
     try {
       if (commits.length > 0) {
@@ -83,10 +87,10 @@ export class PieceStore {
     }
     try {
       const outcomes = this.#settle();
-      return { outcomes, undone: commits.slice(done), fault };
+      return { outcomes, undone: commits.slice(done), fault, hashMs: this.#hashMs };
     } catch (error) {
       fault ??= faultOf(error, 'write', this.#config.directory);
-      return { outcomes: [], undone: commits.slice(done), fault };
+      return { outcomes: [], undone: commits.slice(done), fault, hashMs: this.#hashMs };
     }
   }
 
@@ -149,7 +153,10 @@ export class PieceStore {
     const { piece, segment, slot, bytes } = commit;
     const offset = piece * this.#config.pieceLength + segment * this.#config.segmentBytes;
     if (segmentCountOf(this.#config, piece) === 1) {
-      const isGood = this.#isGood(piece, hashOnce('sha1', bytes, 'buffer'));
+      const isGood = this.#isGood(
+        piece,
+        this.#timed(() => hashOnce('sha1', bytes, 'buffer')),
+      );
       if (isGood) this.#files.write(offset, bytes);
       const wants = !isGood || commit.wantBlockDigests;
       return {
@@ -157,7 +164,7 @@ export class PieceStore {
         segment,
         slot,
         status: isGood ? 'ok' : 'bad',
-        blockDigests: wants ? digestsOf(bytes) : undefined,
+        blockDigests: wants ? this.#timed(() => digestsOf(bytes)) : undefined,
       };
     }
     const open = this.#openPiece(piece);
@@ -165,7 +172,7 @@ export class PieceStore {
     this.#files.write(offset, bytes);
     open.written.add(segment);
     if (segment === open.next) {
-      open.hash.update(bytes);
+      this.#timed(() => open.hash.update(bytes));
       open.next++;
     }
     return this.#advance(commit, open);
@@ -176,7 +183,7 @@ export class PieceStore {
     const { piece, segment, slot } = commit;
     const count = segmentCountOf(this.#config, piece);
     while (open.next < count && open.written.has(open.next)) {
-      this.#readSegment(piece, open.next, (bytes) => open.hash.update(bytes));
+      this.#readSegment(piece, open.next, (bytes) => this.#timed(() => open.hash.update(bytes)));
       open.next++;
     }
     if (open.next < count) return { piece, segment, slot, status: 'written', blockDigests: undefined };
@@ -185,7 +192,8 @@ export class PieceStore {
     let blockDigests: Uint8Array | undefined;
     if (!isGood || open.wantBlockDigests) {
       const parts: Uint8Array[] = [];
-      for (let i = 0; i < count; i++) this.#readSegment(piece, i, (bytes) => parts.push(digestsOf(bytes)));
+      for (let i = 0; i < count; i++)
+        this.#readSegment(piece, i, (bytes) => parts.push(this.#timed(() => digestsOf(bytes))));
       blockDigests = concatBytes(parts);
     }
     this.#open.delete(piece);
@@ -205,6 +213,16 @@ export class PieceStore {
       this.#open.set(piece, open);
     }
     return open;
+  }
+
+  /** Once a segment: two looks at the clock for up to 1 MiB. */
+  #timed<T>(hashing: () => T): T {
+    const startedAtMs = performance.now();
+    try {
+      return hashing();
+    } finally {
+      this.#hashMs += performance.now() - startedAtMs;
+    }
   }
 
   #isGood(piece: number, digest: Uint8Array): boolean {

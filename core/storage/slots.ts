@@ -120,6 +120,11 @@ export class SlotBuffers implements SlotPool {
     return this.#inUse;
   }
 
+  /** `acquire` found none, and none has come back since. */
+  get isShort(): boolean {
+    return this.#isShort;
+  }
+
   acquire(): number {
     for (const entry of this.#chunks) {
       const slot = entry?.free.pop();

@@ -75,6 +75,7 @@ export class TorrentStorage {
   #port: StorePort | undefined;
   #snapshot: Uint8Array;
   #error: OperationError | undefined;
+  #hashMs = 0;
   readonly #flusher: Flusher;
   #closing: Promise<void> | undefined;
 
@@ -141,6 +142,16 @@ export class TorrentStorage {
   /** After `onError`, until `retry` works. */
   get isFailed(): boolean {
     return this.#error !== undefined;
+  }
+
+  /** Segments given and not yet settled. */
+  get waitingSegments(): number {
+    return this.#queue.size;
+  }
+
+  /** What the disk thread has spent on hashing received segments. */
+  get hashMs(): number {
+    return this.#hashMs;
   }
 
   /** Verified bytes by file index; padding and links are 0. A live view. */
@@ -348,6 +359,7 @@ export class TorrentStorage {
   }
 
   #handleOutcomes(message: OutcomesMessage): void {
+    this.#hashMs += message.hashMs;
     if (message.fault !== undefined) this.#fail(operationErrorOf(message.fault));
     this.#queue.handleOutcomes(message);
     const completed = this.#progress.takeCompleted();

@@ -18,6 +18,9 @@ export interface ByteStream {
   readonly localPort: number;
   /** Bytes handed to `write` that the kernel has not taken. */
   readonly queuedBytes: number;
+  /** Since the stream was opened, also after its end; for the books, absent where nobody counts. */
+  readonly receivedBytes?: number;
+  readonly sentBytes?: number;
   /** Set once, before the first byte can arrive (same turn as the stream was obtained). */
   events: ByteStreamEvents;
   /** Keeps a reference to `bytes` until they are sent: they must not change. `sent` follows when they may. */

@@ -50,6 +50,13 @@ class TcpStream implements ByteStream {
   get queuedBytes(): number {
     return this.#socket.writableLength;
   }
+  // Counted by the system's handle: nothing is added to the path of a read.
+  get receivedBytes(): number {
+    return this.#socket.bytesRead;
+  }
+  get sentBytes(): number {
+    return this.#socket.bytesWritten ?? 0;
+  }
 
   write(bytes: Uint8Array, sent?: () => void): void {
     this.#socket.write(bytes, sent);
