@@ -16,7 +16,7 @@ const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 const SIGNAL_EXIT_BASE = 128;
 
 const root = path.dirname(__dirname);
-const entry = path.join(root, 'dist', 'cli', 'main.js');
+const entry = path.join(root, 'dist', 'program', 'main.js');
 
 function fail(what, advice) {
   process.stderr.write(`tt: ${what}\n    ${advice}\n`);

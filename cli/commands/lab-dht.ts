@@ -1,10 +1,9 @@
 // `tt lab dht [EXPERIMENT...]`: whole DHTs of our own node on virtual time, as tables beside the values they should have.
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { UsageError } from '../../core/base/result.ts';
 import { formatText } from '../../dht/sim/report.ts';
 import type { CommandContext } from '../context.ts';
 import { LAB_SCENARIOS, type LabResult, type LabTask } from '../dht/lab-scenarios.ts';
+import { startLabThread } from '../dht/lab-thread.ts';
 import { done, type Outcome } from '../outcome.ts';
 import { formatElapsed } from '../output/units.ts';
 import { optionalFlagValue, parseCount, parseRatio } from '../parse.ts';
@@ -14,9 +13,7 @@ const DEFAULT_SEED = 1;
 /** @returns undefined when a signal ended it */
 async function runTask(task: LabTask, signal: AbortSignal): Promise<LabResult | undefined> {
   if (signal.aborted) return undefined;
-  const worker = new Worker(new URL(`../dht/lab-worker${extname(import.meta.url)}`, import.meta.url), {
-    workerData: task,
-  });
+  const worker = startLabThread(task);
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       void worker.terminate();

@@ -36,8 +36,8 @@ function fakeTree(program: string | undefined): {
   cpSync(launcher, `${dir.path}/bin/tt.cjs`);
   writeFileSync(`${dir.path}/package.json`, '{"type":"module"}');
   if (program !== undefined) {
-    mkdirSync(`${dir.path}/dist/cli`, { recursive: true });
-    writeFileSync(`${dir.path}/dist/cli/main.js`, `export function main() {\n${program}\n}\n`);
+    mkdirSync(`${dir.path}/dist/program`, { recursive: true });
+    writeFileSync(`${dir.path}/dist/program/main.js`, `export function main() {\n${program}\n}\n`);
   }
   return { path: dir.path, launcher: `${dir.path}/bin/tt.cjs`, remove: () => dir.remove() };
 }

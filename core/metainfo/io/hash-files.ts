@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { InvariantError, type OperationError } from '../../base/result.ts';
-import type { HashRange, HashReply } from './hash-worker.ts';
+import type { HashRange, HashReply } from './create-worker.ts';
 import { FileReadError, type HashJob, RangeHasher } from './range-hasher.ts';
 import { diskError } from './read-bounded.ts';
 import { type ContentFile, changedError } from './walk-content.ts';
@@ -94,7 +94,7 @@ async function hashOnThreads(
   onBytes: (bytes: number) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const file = new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url);
+  const file = new URL(`./create-worker${extname(import.meta.url)}`, import.meta.url);
   const workers = Array.from({ length: threads }, () => new Worker(file, { workerData: job }));
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {

@@ -1,0 +1,37 @@
+// Makes the program, `dist/program/`, out of few files: reading some 250 modules one by one is two thirds of what tt needs
+// to start. One file for the program, one for every thread (`*-worker.ts`), chunks for what is loaded later. All lie in one
+// folder, so that a thread's file is found beside the code that starts it, as in the sources.
+import { globSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const outdir = `${root}dist/program`;
+const threads = globSync('{cli,core,dht}/**/*-worker.ts', { cwd: root });
+const entries = { main: 'cli/main.ts' };
+for (const file of threads) {
+  const name = basename(file, '.ts');
+  if (name in entries) throw new Error(`two threads are named ${name}: their files would be one`);
+  entries[name] = file;
+}
+
+rmSync(outdir, { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: entries,
+  outdir,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  chunkNames: 'chunk-[hash]',
+  // Large, loaded only for the screen, and with files of their own.
+  external: ['ink', 'react'],
+  // Packages in CommonJS ask for Node's own modules.
+  banner: {
+    js: "import { createRequire as ttRequire } from 'node:module'; const require = ttRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
