@@ -7,6 +7,7 @@ import { endpointKey } from '../base/endpoint.ts';
 import { isLoopbackAddress } from '../base/local-address.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import type { Candidate } from '../discovery/candidates.ts';
+import type { Reached } from '../nat/ladder.ts';
 import type { PeerPort } from '../swarm/peer-port.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
@@ -75,7 +76,10 @@ export function hostOfBanKey(key: string): string {
 export class PeerConnection implements WireSink, UploadLine {
   readonly stream: ByteStream;
   readonly wire: PeerWire;
-  readonly candidate: Candidate | undefined;
+  /** Whom it leads to, in the pool: known at once when we dialled. */
+  candidate: Candidate | undefined;
+  /** Which way led to it; known once both handshakes are done. */
+  reached: Reached | undefined;
   readonly isIncoming: boolean;
   readonly origin: PeerOrigin;
   readonly openedAtMs: number;

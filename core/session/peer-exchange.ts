@@ -1,7 +1,7 @@
 // Peer exchange among the peers of one torrent (BEP 11): tells each whom we know, adds whom they tell.
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import { isLocalAddress, isLoopbackAddress } from '../base/local-address.ts';
-import { UT_PEX } from '../wire/extensions.ts';
+import { UT_HOLEPUNCH, UT_PEX } from '../wire/extensions.ts';
 import { type PexPeer, PexReceiver, PexSender } from '../wire/ut-pex.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { TorrentPeers } from './torrent-peers.ts';
@@ -15,8 +15,12 @@ export class PeerExchange {
   readonly #peers: TorrentPeers;
   readonly #exchanges = new Map<PeerConnection, Exchange>();
 
-  constructor(peers: TorrentPeers) {
+  readonly #onTold: (teller: PeerConnection, peer: PexPeer) => void;
+
+  /** @param onTold hears of every peer that is named, before it may be dialled */
+  constructor(peers: TorrentPeers, onTold: (teller: PeerConnection, peer: PexPeer) => void = () => {}) {
     this.#peers = peers;
+    this.#onTold = onTold;
   }
 
   /** The peer takes ut_pex, or has just said so. */
@@ -35,8 +39,11 @@ export class PeerExchange {
     const message = (this.#exchanges.get(connection) as Exchange).receiver.receive(payload, nowMs);
     if (!message.ok) return message.reason.what;
     const { host } = connection.stream.remote;
-    for (const { endpoint, isSeed } of message.value.added) {
-      if (mayName(host, endpoint.host)) this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true });
+    for (const peer of message.value.added) {
+      const { endpoint, isSeed } = peer;
+      if (!mayName(host, endpoint.host)) continue;
+      this.#onTold(connection, peer);
+      this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true });
     }
     return undefined;
   }
@@ -47,10 +54,26 @@ export class PeerExchange {
     for (const [connection, { sender }] of this.#exchanges) {
       if (nowMs < sender.notBeforeMs || !connection.wire.peerTakes(UT_PEX.name)) continue;
       current ??= this.#current();
-      const own = listeningEndpoint(connection);
-      const payload = sender.compose(current, own === undefined ? '' : endpointKey(own), nowMs);
-      if (payload !== undefined) connection.wire.sendExtended(UT_PEX.name, payload);
+      this.#tell(connection, sender, current, nowMs);
     }
+  }
+
+  /** The first message does not wait for the tick: a peer behind a NAT is reached the sooner. */
+  tellAtOnce(connection: PeerConnection, nowMs: number): void {
+    const sender = this.#exchanges.get(connection)?.sender;
+    if (sender !== undefined && nowMs >= sender.notBeforeMs)
+      this.#tell(connection, sender, this.#current(), nowMs);
+  }
+
+  #tell(
+    connection: PeerConnection,
+    sender: PexSender,
+    current: ReadonlyMap<string, PexPeer>,
+    nowMs: number,
+  ): void {
+    const own = listeningEndpoint(connection);
+    const payload = sender.compose(current, own === undefined ? '' : endpointKey(own), nowMs);
+    if (payload !== undefined) connection.wire.sendExtended(UT_PEX.name, payload);
   }
 
   #current(): Map<string, PexPeer> {
@@ -62,7 +85,10 @@ export class PeerExchange {
         endpoint,
         prefersEncryption: connection.isEncrypted,
         isSeed: connection.swarmPeer?.isSeed === true,
-        isReachable: !connection.isIncoming,
+        supportsUtp: connection.stream.transport === 'utp',
+        supportsHolepunch: connection.wire.peerTakes(UT_HOLEPUNCH.name),
+        // Only a straight way proves it: a hole that opened for us is shut for others.
+        isReachable: !connection.isIncoming && connection.reached?.rung === 'direct',
       });
     }
     return current;
@@ -75,10 +101,14 @@ function mayName(teller: string, named: string): boolean {
   return !isLocalAddress(named) || isLocalAddress(teller);
 }
 
-/** Where others can reach this peer; undefined when it came in and did not say. */
+/**
+ * Where others can reach this peer; undefined when it came in and did not say. A peer that can be introduced (BEP 55) goes by the
+ * uTP endpoint that we see: behind a NAT that shifts ports it is the only one that means anything.
+ */
 function listeningEndpoint(connection: PeerConnection): Endpoint | undefined {
-  const { remote } = connection.stream;
+  const { remote, transport } = connection.stream;
   if (!connection.isIncoming) return remote;
+  if (transport === 'utp' && connection.wire.peerTakes(UT_HOLEPUNCH.name)) return remote;
   const port = connection.extended?.listenPort;
   return port === undefined ? undefined : { host: remote.host, port };
 }

@@ -3,7 +3,7 @@ import type { InfoHash } from '../base/ids.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
-import { LT_DONTHAVE, UPLOAD_ONLY, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
+import { LT_DONTHAVE, UPLOAD_ONLY, UT_HOLEPUNCH, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
 import { MetadataFetch } from '../wire/metadata-fetch.ts';
 import { MetadataServe } from '../wire/metadata-serve.ts';
 import { decodeUploadOnly } from '../wire/upload-only.ts';
@@ -14,6 +14,7 @@ import {
 } from '../wire/ut-metadata.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import { DhtPorts } from './dht-ports.ts';
+import { NatTorrent } from './nat-torrent.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { MAX_UNREAD_FOR_METADATA_BYTES } from './peer-limits.ts';
@@ -38,6 +39,7 @@ export interface ExtensionsOwner {
 }
 
 export class PeerExtensions {
+  readonly nat: NatTorrent;
   readonly #shared: SessionShared;
   readonly #owner: ExtensionsOwner;
   readonly #serve: MetadataServe<PeerConnection>;
@@ -50,7 +52,9 @@ export class PeerExtensions {
     this.#shared = shared;
     this.#owner = owner;
     this.#serve = new MetadataServe(owner.metainfo?.infoBytes);
-    this.#exchange = new PeerExchange(owner.peers);
+    this.nat = new NatTorrent(shared, owner);
+    owner.peers.dialler = this.nat;
+    this.#exchange = new PeerExchange(owner.peers, (teller, peer) => this.nat.handleTold(teller, peer));
     this.#dhtPorts = new DhtPorts(shared.dht);
     if (owner.metainfo === undefined) this.#fetch = new MetadataFetch(owner.infoHashBytes);
   }
@@ -58,6 +62,7 @@ export class PeerExtensions {
   ownHandshake(connection: PeerConnection): OwnHandshake {
     const names = [UT_METADATA.name, LT_DONTHAVE.name, UPLOAD_ONLY.name];
     if (this.#exchangesPeers) names.push(UT_PEX.name);
+    if (this.nat.isOffered) names.push(UT_HOLEPUNCH.name);
     return {
       infoHash: this.#owner.infoHashBytes,
       peerId: this.#shared.peerId,
@@ -96,7 +101,10 @@ export class PeerExtensions {
   }
 
   onHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
-    if (this.#exchangesPeers && connection.wire.peerTakes(UT_PEX.name)) this.#exchange.join(connection);
+    if (this.#exchangesPeers && connection.wire.peerTakes(UT_PEX.name)) {
+      this.#exchange.join(connection);
+      this.#exchange.tellAtOnce(connection, this.#shared.clock.nowMs());
+    }
     if (this.#fetch !== undefined && connection.wire.peerTakes(UT_METADATA.name)) {
       this.#fetch.addPeer(connection, handshake.metadataSize);
       this.#pollMetadata();
@@ -110,6 +118,9 @@ export class PeerExtensions {
     } else if (name === UT_PEX.name && this.#exchangesPeers) {
       const reason = this.#exchange.handleMessage(connection, payload, nowMs);
       if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
+    } else if (name === UT_HOLEPUNCH.name) {
+      const reason = this.nat.handleMessage(connection, payload);
+      if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
     } else if (name === UPLOAD_ONLY.name && connection.swarmPeer !== undefined) {
       const flag = decodeUploadOnly(payload);
       if (flag.ok) this.#owner.swarm?.handleUploadOnly(connection.swarmPeer, flag.value, nowMs);
@@ -122,6 +133,7 @@ export class PeerExtensions {
 
   onClosed(connection: PeerConnection): void {
     this.#exchange.leave(connection);
+    this.nat.leave(connection);
     this.#serve.removePeer(connection);
     this.#fetch?.removePeer(connection);
     this.#pollMetadata();

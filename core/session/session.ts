@@ -2,7 +2,7 @@
 import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { randomInt } from '../base/clock.ts';
-import { isIPv6 } from '../base/endpoint.ts';
+import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { OperationError, UsageError } from '../base/result.ts';
@@ -17,6 +17,7 @@ import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Listeners } from './listeners.ts';
+import { NatHub } from './nat-hub.ts';
 import { PeerConnection } from './peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
 import type {
@@ -99,6 +100,7 @@ export class Session implements SessionApi {
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#wayOut.connect(endpoint),
       datagrams: () => this.#datagrams.port,
+      nat: new NatHub({ utp: () => undefined, isSelf: (endpoint) => this.#isOwn(endpoint) }),
       resolvesNames: isDirect,
       listenPort: () => this.#listeners.port,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
@@ -238,6 +240,13 @@ export class Session implements SessionApi {
       count += counting === 'connected' ? peers.connections.size : peers.countWithDials;
     }
     return count;
+  }
+
+  /** Our endpoints as the world sees them: nobody shall send us to ourselves. */
+  #isOwn(endpoint: Endpoint): boolean {
+    if (this.#listeners.isSelf(endpoint)) return true;
+    const seen = this.#votes.winner(isIPv6(endpoint.host) ? 6 : 4);
+    return endpoint.host === seen && endpoint.port === this.#listeners.port;
   }
 
   #accept(stream: ByteStream): void {

@@ -13,6 +13,7 @@ import type { ByteStream } from '../transport/byte-stream.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
+import type { NatHub } from './nat-hub.ts';
 import type { EncryptionPolicy, SessionEvent } from './session-api.ts';
 
 /** Distributes over the members of SessionEvent, so that each keeps its own fields. */
@@ -43,6 +44,8 @@ export interface SessionShared {
   connect(endpoint: Endpoint): Promise<ByteStream>;
   /** The UDP port that everybody shares; undefined before the session started, without UDP, or behind a proxy. */
   datagrams(): DatagramPort | undefined;
+  /** The ways around NATs. */
+  readonly nat: NatHub;
   /** Whether host names may be looked up here; not behind a proxy, which would show what it hides. */
   readonly resolvesNames: boolean;
   listenPort(): number;

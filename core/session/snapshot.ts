@@ -108,11 +108,19 @@ export type FilePriority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export type UnchokeReason = 'regular' | 'optimistic' | 'free-slot' | 'allowed-fast';
 
+export interface ReachedSnapshot {
+  /** Straight; called back through a relay; a hole punched from both sides; bytes passed on by a relay. */
+  readonly rung: 'direct' | 'reverse' | 'punch' | 'splice';
+  readonly ms: number;
+}
+
 export interface PeerSnapshot {
   readonly address: string;
   /** From BEP 10 `v`, else from the peer id; control characters removed. */
   readonly client: string;
   readonly transport: 'tcp' | 'utp' | 'reverse' | 'punched' | 'relayed' | 'web';
+  /** Which way led to it, and how long that took: from the first step (or from its coming in) to a stream. */
+  readonly reached?: ReachedSnapshot;
   readonly isIncoming: boolean;
   readonly isEncrypted: boolean;
   readonly origin: string;

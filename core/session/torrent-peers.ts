@@ -6,9 +6,10 @@ import type { PeerOrigin } from '../base/peer-source.ts';
 import { OperationError } from '../base/result.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
-import type { ByteStream } from '../transport/byte-stream.ts';
+import type { Reached } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { Dialable } from './dial-scheduler.ts';
+import { CAME_IN, type Dialled } from './nat-climb.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
 import {
   HANDSHAKE_TIMEOUT_MS,
@@ -30,9 +31,24 @@ export interface PeersOwner extends PeerOwner {
   readonly isActive: boolean;
 }
 
+/** How a candidate becomes a stream, by whatever way there is. */
+export interface PeerDialler {
+  dial(candidate: Candidate): Promise<Dialled>;
+  /**
+   * A connection that came in has shaken hands.
+   * @returns how and to whom, when it is the other end of an attempt of ours; that attempt is over then
+   */
+  cameIn(
+    connection: PeerConnection,
+    nowMs: number,
+  ): { readonly reached: Reached; readonly candidate: Candidate | undefined } | undefined;
+}
+
 export class TorrentPeers implements Dialable {
   readonly pool: CandidatePool;
   readonly connections = new Set<PeerConnection>();
+  /** Set once, before the first dial. */
+  dialler: PeerDialler | undefined;
   readonly #shared: SessionShared;
   readonly #owner: PeersOwner;
   /** Attempts of `dial` that wait for their handshakes. */
@@ -96,10 +112,20 @@ export class TorrentPeers implements Dialable {
     return this.pool.nextReadyMs(this.#owner.isComplete);
   }
 
-  async dial(candidate: Candidate): Promise<void> {
+  /** A neighbour introduced us: this goes beside the schedule, since the other side's first packets are on the way. */
+  dialIntroduced(endpoint: Endpoint, connect: (candidate: Candidate) => Promise<Dialled>): void {
+    if (!this.#owner.isActive || this.room === 0) return;
+    this.pool.add([endpoint], 'pex');
+    const candidate = this.pool.find(endpoint);
+    if (candidate?.state !== 'idle') return;
+    candidate.state = 'dialling';
+    void this.dial(candidate, connect);
+  }
+
+  async dial(candidate: Candidate, connect = this.#connector): Promise<void> {
     const { policy } = this.#shared;
     try {
-      const stream = await this.#connect(candidate.endpoint);
+      const { stream, rung, startedAtMs } = await this.#connect(() => connect(candidate));
       if (!this.#owner.isActive || !this.#hasPlace) {
         stream.destroy();
         this.pool.ended(candidate, this.#shared.clock.nowMs());
@@ -118,21 +144,30 @@ export class TorrentPeers implements Dialable {
           candidate,
           encrypt,
         });
+        connection.reached = { rung, ms: this.#shared.clock.nowMs() - startedAtMs };
         this.connections.add(connection);
         this.#dialling.set(connection, settled);
       });
     } catch (error) {
       this.#shared.log('debug', `cannot connect to ${candidate.key}`, { error: String(error) });
       const nowMs = this.#shared.clock.nowMs();
+      // Its connection holds the candidate now.
+      if ((error as NodeJS.ErrnoException).code === CAME_IN) return;
       if (error instanceof OperationError && error.code === PROXY_FAULT) this.pool.ended(candidate, nowMs);
       else this.pool.failed(candidate, nowMs);
     }
   }
 
-  async #connect(endpoint: Endpoint): Promise<ByteStream> {
+  readonly #connector = async (candidate: Candidate): Promise<Dialled> => {
+    if (this.dialler !== undefined) return this.dialler.dial(candidate);
+    const startedAtMs = this.#shared.clock.nowMs();
+    return { stream: await this.#shared.connect(candidate.endpoint), rung: 'direct', startedAtMs };
+  };
+
+  async #connect(connect: () => Promise<Dialled>): Promise<Dialled> {
     this.#connecting++;
     try {
-      return await this.#shared.connect(endpoint);
+      return await connect();
     } finally {
       this.#connecting--;
     }
@@ -153,14 +188,28 @@ export class TorrentPeers implements Dialable {
     if (connection.isIncoming && !this.#hasPlace) return 'too many peers';
     const twin = this.#twinOf(connection, peerId);
     if (twin !== undefined) {
-      if (!this.#survivesTwin(connection, twin, peerId)) return 'connected already';
+      if (!this.#survivesTwin(connection, twin, peerId)) {
+        this.#handOver(connection, twin);
+        return 'connected already';
+      }
+      this.#handOver(twin, connection);
       twin.close('connected already');
     }
     this.connections.add(connection);
     this.#dialling.get(connection)?.();
     this.#dialling.delete(connection);
+    if (connection.isIncoming) this.#settleIncoming(connection);
     if (connection.candidate !== undefined) this.pool.connected(connection.candidate);
     return undefined;
+  }
+
+  /** Whoever came in from an endpoint that we know needs no dialling. */
+  #settleIncoming(connection: PeerConnection): void {
+    const nowMs = this.#shared.clock.nowMs();
+    const met = this.dialler?.cameIn(connection, nowMs);
+    connection.reached = met?.reached ?? { rung: 'direct', ms: nowMs - connection.openedAtMs };
+    const known = this.pool.find(connection.stream.remote);
+    connection.candidate ??= met?.candidate ?? (known?.state === 'idle' ? known : undefined);
   }
 
   #twinOf(connection: PeerConnection, peerId: Uint8Array): PeerConnection | undefined {
@@ -170,6 +219,14 @@ export class TorrentPeers implements Dialable {
       if (theirs !== undefined && compareBytes(theirs, peerId) === 0) return other;
     }
     return undefined;
+  }
+
+  /** One peer, one candidate: it goes with the connection that stays, or it would be dialled again and again. */
+  #handOver(leaving: PeerConnection, staying: PeerConnection): void {
+    if (leaving.candidate === undefined || staying.candidate !== undefined) return;
+    staying.candidate = leaving.candidate;
+    leaving.candidate = undefined;
+    this.pool.connected(staying.candidate);
   }
 
   /** Both sides must keep the same of two connections that crossed: the one that the greater peer id dialled. */

@@ -79,6 +79,7 @@ function snapshotPeer(connection: PeerConnection, nowMs: number): PeerSnapshot {
     address: endpointKey(connection.stream.remote),
     client: clientName(connection.handshake?.peerId, connection.extended?.client),
     transport: connection.stream.transport,
+    ...(connection.reached === undefined ? {} : { reached: connection.reached }),
     isIncoming: connection.isIncoming,
     isEncrypted: connection.isEncrypted,
     origin: connection.origin,

@@ -1,0 +1,198 @@
+// The ways to one peer, tried in order: straight, called back through somebody we both know, a hole punched from both sides,
+// bytes passed on by a relay. A machine: times come in, steps come out; who performs them is the shell's matter. Pure.
+// The next rung starts when the last has had its time, and earlier ones go on meanwhile: the first that works wins.
+import { canPunch, type Reach } from './ladder-reach.ts';
+
+export type Rung = 'direct' | 'reverse' | 'punch' | 'splice';
+
+/** Who could help, at this moment. */
+export interface Ways {
+  /** Somebody passes calls to the peer (tt_relay): it can be asked to dial us. */
+  readonly reverse: boolean;
+  /** Somebody introduces us to the peer (tt_relay, or BEP 55). */
+  readonly punch: boolean;
+  /** A relay passes bytes on. */
+  readonly splice: boolean;
+}
+
+/** Known endpoints mostly answer within a round trip; then the next rung starts while dialling goes on. */
+const DIRECT_BUDGET_MS = 1_000;
+/** A call through the relay and a dial back: three to four round trips. */
+const REVERSE_BUDGET_MS = 2_000;
+/** Three SYNs and their answers, the first 300 ms with a low hop limit. */
+const PUNCH_BUDGET_MS = 3_000;
+/** Nobody knows whether a hole is possible: bytes shall flow meanwhile, and a hole that comes late still counts. */
+const BLIND_PUNCH_BUDGET_MS = 1_500;
+/** A gateway that answered an early packet keeps its port occupied for 30 s after the last one: only silence helps. */
+export const PUNCH_SILENCE_MS = 35_000;
+/** How often a spliced connection is tried to be made a direct one. */
+export const UPGRADE_INTERVAL_MS = 60_000;
+/** A direct connection that lived so long makes the splice beside it superfluous. */
+export const SPLICE_LINGER_MS = 5_000;
+
+export interface LadderOptions {
+  readonly own: Reach;
+  /** As far as known; `learnPeer` corrects it. */
+  readonly peer: Reach;
+  readonly ways: Ways;
+  readonly nowMs: number;
+  /** The peer was told of by somebody who was dialled by it: hole first, since a stray early packet can close the door. */
+  readonly isHidden?: boolean;
+  /** An upgrade of a spliced connection: everything but another splice. */
+  readonly isUpgrade?: boolean;
+}
+
+export interface Reached {
+  readonly rung: Rung;
+  /** From the first step to the stream that won. */
+  readonly ms: number;
+}
+
+/** The rungs worth trying, in order. */
+export function rungsFor(
+  options: Pick<LadderOptions, 'own' | 'peer' | 'ways' | 'isHidden' | 'isUpgrade'>,
+): Rung[] {
+  const { own, peer, ways } = options;
+  const punch = ways.punch ? canPunch(own, peer) : 'no';
+  const last: Rung[] = ways.splice && options.isUpgrade !== true ? ['splice'] : [];
+  if (peer.isOpen === 'yes') return ['direct', ...hole(punch), ...last];
+  // It can dial us: that works whatever its NAT does.
+  if (own.isOpen === 'yes' && ways.reverse) {
+    const straight: Rung[] = peer.isOpen === 'unknown' ? ['direct'] : [];
+    const back: Rung[] = options.isHidden === true ? ['reverse', ...straight] : [...straight, 'reverse'];
+    return [...back, ...hole(punch), ...last];
+  }
+  const helped = [...hole(punch), ...last];
+  if (peer.isOpen === 'no' && helped.length > 0) return helped;
+  if (options.isUpgrade === true) return helped;
+  // A stranger's endpoint mostly is what it seems; one we were told to call for is called for first.
+  if (options.isHidden === true && punch !== 'no') return ['punch', 'direct', ...last];
+  return ['direct', ...helped];
+}
+
+function hole(verdict: 'yes' | 'no' | 'unknown'): Rung[] {
+  return verdict === 'no' ? [] : ['punch'];
+}
+
+/**
+ * What the called peer answers: it knows both sides, so it decides.
+ * @param tried what the caller has tried in vain
+ */
+export function answerTo(
+  own: Reach,
+  caller: Reach,
+  ways: { readonly splice: boolean },
+  tried: ReadonlySet<Rung>,
+): 'reverse' | 'punch' | 'splice' | 'no' {
+  if (caller.isOpen === 'yes' && !tried.has('reverse')) return 'reverse';
+  if (canPunch(own, caller) !== 'no' && !tried.has('punch')) return 'punch';
+  return ways.splice ? 'splice' : 'no';
+}
+
+export class Ladder {
+  readonly #own: Reach;
+  #peer: Reach;
+  readonly #ways: Ways;
+  readonly #isUpgrade: boolean;
+  readonly #startedAtMs: number;
+  /** Still to come, in order. */
+  #waiting: Rung[];
+  readonly #running = new Set<Rung>();
+  readonly #tried = new Set<Rung>();
+  #last: Rung | undefined;
+  #nextAtMs: number;
+  #reached: Reached | undefined;
+
+  constructor(options: LadderOptions) {
+    this.#own = options.own;
+    this.#peer = options.peer;
+    this.#ways = options.ways;
+    this.#isUpgrade = options.isUpgrade === true;
+    this.#startedAtMs = options.nowMs;
+    this.#nextAtMs = options.nowMs;
+    this.#waiting = rungsFor(options);
+  }
+
+  get reached(): Reached | undefined {
+    return this.#reached;
+  }
+
+  /** Nothing runs and nothing is left to try. */
+  get isExhausted(): boolean {
+    return this.#reached === undefined && this.#running.size === 0 && this.#waiting.length === 0;
+  }
+
+  /** Everything that was started, for whoever is called. */
+  get tried(): ReadonlySet<Rung> {
+    return this.#tried;
+  }
+
+  /** A hole was tried in vain: once more after so long a silence, for the sake of gateways that answer strangers. */
+  get wantsSilence(): boolean {
+    return this.#reached === undefined && this.#tried.has('punch');
+  }
+
+  /** @returns a rung to start now; call until there is none */
+  next(nowMs: number): Rung | undefined {
+    if (this.#reached !== undefined || nowMs < this.#nextAtMs) return undefined;
+    const rung = this.#waiting.shift();
+    if (rung === undefined) return undefined;
+    this.#last = rung;
+    this.#running.add(rung);
+    this.#tried.add(rung);
+    this.#nextAtMs = nowMs + this.#budgetMs(rung);
+    return rung;
+  }
+
+  /** When `next` may have a rung; Infinity when nothing is left. */
+  nextTimeoutMs(): number {
+    return this.#reached !== undefined || this.#waiting.length === 0
+      ? Number.POSITIVE_INFINITY
+      : this.#nextAtMs;
+  }
+
+  /** It will not come any more. */
+  handleFailed(rung: Rung, nowMs: number): void {
+    this.#running.delete(rung);
+    if (rung === this.#last) this.#nextAtMs = nowMs;
+  }
+
+  /** A relay came to be known, or went. */
+  handleWay(rung: 'punch' | 'splice'): void {
+    if (this.#tried.has(rung) || this.#waiting.includes(rung)) return;
+    if (rung === 'splice' && this.#isUpgrade) return;
+    if (rung === 'punch' && canPunch(this.#own, this.#peer) === 'no') return;
+    if (rung === 'punch') this.#waiting.unshift(rung);
+    else this.#waiting.push(rung);
+  }
+
+  /** The called peer chose another rung than we did; it is under way already. */
+  handleAnswer(asked: Rung, chosen: Rung, nowMs: number): void {
+    if (asked !== chosen) this.#running.delete(asked);
+    this.#waiting = this.#waiting.filter((rung) => rung !== chosen);
+    this.#running.add(chosen);
+    this.#tried.add(chosen);
+    this.#last = chosen;
+    this.#nextAtMs = nowMs + this.#budgetMs(chosen);
+  }
+
+  /** The peer said what it is: what cannot work is not tried, and what waited for it starts at once. */
+  learnPeer(peer: Reach, nowMs: number): void {
+    this.#peer = peer;
+    const wanted = rungsFor({ own: this.#own, peer, ways: this.#ways, isUpgrade: this.#isUpgrade });
+    this.#waiting = wanted.filter((rung) => !this.#tried.has(rung));
+    if (this.#last === 'punch' && canPunch(this.#own, peer) === 'no') this.#nextAtMs = nowMs;
+  }
+
+  /** A stream stands. Only the first counts. */
+  handleConnected(rung: Rung, nowMs: number): void {
+    this.#reached ??= { rung, ms: nowMs - this.#startedAtMs };
+  }
+
+  #budgetMs(rung: Rung): number {
+    if (rung === 'direct') return DIRECT_BUDGET_MS;
+    if (rung === 'reverse') return REVERSE_BUDGET_MS;
+    if (rung === 'splice') return Number.POSITIVE_INFINITY;
+    return canPunch(this.#own, this.#peer) === 'yes' ? PUNCH_BUDGET_MS : BLIND_PUNCH_BUDGET_MS;
+  }
+}

@@ -1,0 +1,108 @@
+// One attempt to reach one peer, on real time: starts what its ladder says, takes the first stream, drops the rest.
+import type { Clock } from '../base/clock.ts';
+import type { Ladder, Rung } from '../nat/ladder.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+
+/** A stream to a peer and how it came about. */
+export interface Dialled {
+  readonly stream: ByteStream;
+  readonly rung: Rung;
+  /** Clock ms of the first step. */
+  readonly startedAtMs: number;
+}
+
+/** Rejects when the rung leads nowhere; `signal` says that it is not wanted any more. */
+export type StartRung = (rung: Rung, signal: AbortSignal) => Promise<ByteStream>;
+
+/** The peer reached us before we reached it. */
+export const CAME_IN = 'CAME_IN';
+
+export class Climb {
+  readonly ladder: Ladder;
+  readonly startedAtMs: number;
+  readonly result: Promise<Dialled>;
+  readonly #clock: Clock;
+  readonly #start: StartRung;
+  readonly #given = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #settle!: { resolve(dialled: Dialled): void; reject(error: unknown): void };
+  #isOver = false;
+  #failure: unknown;
+
+  constructor(ladder: Ladder, clock: Clock, start: StartRung) {
+    this.ladder = ladder;
+    this.startedAtMs = clock.nowMs();
+    this.#clock = clock;
+    this.#start = start;
+    this.result = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#step();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** The other side, or a relay, began something that we did not ask for. */
+  join(rung: Rung, attempt: (signal: AbortSignal) => Promise<ByteStream>): void {
+    if (this.#isOver) return;
+    this.ladder.handleAnswer(rung, rung, this.#clock.nowMs());
+    this.#follow(rung, attempt(this.#given.signal));
+    this.#step();
+  }
+
+  /** Something changed in the ladder: what is due now starts. */
+  poke(): void {
+    this.#step();
+  }
+
+  giveUp(error: Error): void {
+    this.#end();
+    this.#settle.reject(error);
+  }
+
+  #step(): void {
+    clearTimeout(this.#timer);
+    if (this.#isOver) return;
+    const nowMs = this.#clock.nowMs();
+    for (let rung = this.ladder.next(nowMs); rung !== undefined; rung = this.ladder.next(nowMs)) {
+      this.#follow(rung, this.#start(rung, this.#given.signal));
+    }
+    if (this.ladder.isExhausted) {
+      this.giveUp(this.#failure instanceof Error ? this.#failure : new Error('no way to this peer'));
+      return;
+    }
+    const dueMs = this.ladder.nextTimeoutMs();
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => this.#step(), Math.max(1, dueMs - nowMs));
+    this.#timer.unref();
+  }
+
+  #follow(rung: Rung, attempt: Promise<ByteStream>): void {
+    attempt.then(
+      (stream) => {
+        if (this.#isOver) {
+          stream.destroy();
+          return;
+        }
+        this.ladder.handleConnected(rung, this.#clock.nowMs());
+        this.#end();
+        this.#settle.resolve({ stream, rung, startedAtMs: this.startedAtMs });
+      },
+      (error: unknown) => {
+        if (this.#isOver) return;
+        // What the ordinary way says is what people understand.
+        if (rung === 'direct' || this.#failure === undefined) this.#failure = error;
+        this.ladder.handleFailed(rung, this.#clock.nowMs());
+        this.#step();
+      },
+    );
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#given.abort();
+  }
+}

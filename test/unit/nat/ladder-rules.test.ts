@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { IntroductionBudget, MAX_SIGNALS_PER_MINUTE, SignalLimit } from '../../../core/nat/ladder-rules.ts';
+
+const target = (n: number, port = 6881) => ({ host: `203.0.${Math.floor(n / 200)}.${1 + (n % 200)}`, port });
+
+describe('introductions that are followed (a relay that misbehaves must not make us a weapon)', () => {
+  it('two a minute towards one address, whatever the port and whoever asks', () => {
+    const budget = new IntroductionBudget();
+    expect([1, 2, 3].map((n) => budget.take(`relay${n}`, target(1, 2000 + n), n))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(budget.take('relay4', target(1), 60_000)).toBe(false);
+    expect(budget.take('relay4', target(1), 60_001)).toBe(true);
+  });
+
+  it('customers of one IPv6 prefix count as one', () => {
+    const budget = new IntroductionBudget();
+    const taken = [1, 2, 3].map((n) => budget.take(`r${n}`, { host: `2001:db8:0:1::${n}`, port: 6881 }, 0));
+    expect(taken).toEqual([true, true, false]);
+    expect(budget.take('r4', { host: '2001:db8:0:2::1', port: 6881 }, 0)).toBe(true);
+  });
+
+  it('ten a minute of one relay, thirty in all, and a refused one does not count', () => {
+    const budget = new IntroductionBudget();
+    const ofOne = Array.from({ length: 1000 }, (_, n) => budget.take('one', target(n), n));
+    expect(ofOne.filter(Boolean)).toHaveLength(10);
+    const ofMany = Array.from({ length: 1000 }, (_, n) =>
+      budget.take(`relay${n}`, target(2000 + n), 1000 + n),
+    );
+    expect(ofMany.filter(Boolean)).toHaveLength(20);
+    expect(budget.take('one', target(5000), 62_001)).toBe(true);
+  });
+
+  it('on loopback, where a swarm shares one address, ports are targets', () => {
+    const budget = new IntroductionBudget();
+    expect([1, 2, 3].map((n) => budget.take('r', { host: '127.0.0.1', port: 5000 + n }, 0))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+});
+
+it('a neighbour gets thirty signals passed on in any minute', () => {
+  const limit = new SignalLimit();
+  const taken = Array.from({ length: 100 }, (_, n) => limit.take(n));
+  expect(taken.filter(Boolean)).toHaveLength(MAX_SIGNALS_PER_MINUTE);
+  expect(limit.take(59_999)).toBe(false);
+  expect(limit.take(60_000)).toBe(true);
+});
