@@ -1,9 +1,10 @@
 // `npm run sim -- [scenario ...] [--seed N] [--seeds COUNT] [--json]`: swarms of the real code in virtual time, as tables.
-// `npm run sim -- dht ...`: the same for the DHT, see dht.ts.
+// `npm run sim -- dht ...`: the same for the DHT, see dht.ts. `npm run sim -- nat ...`: who can reach whom, see nat.ts.
 import { parseArgs } from 'node:util';
 import { inOrder, randomOrder, rarestFirst } from '../../core/pieces/policy.ts';
 import { SEEDING_RANKS, titForTat } from '../../core/swarm/choke-policy.ts';
 import { simulateDht } from './dht.ts';
+import { simulateNat } from './nat.ts';
 import { CORRUPT_PEER, runCorruptPeer } from './scenarios/corrupt-peer.ts';
 import { FLASH_CROWD, runFlashCrowd } from './scenarios/flash-crowd.ts';
 import { FREE_RIDER, runFreeRider } from './scenarios/free-rider.ts';
@@ -187,6 +188,7 @@ function flashRow(rank: string, result: ReturnType<typeof runFlashCrowd>): Row {
 }
 
 if (process.argv[2] === 'dht') process.exit(simulateDht(process.argv.slice(3)));
+if (process.argv[2] === 'nat') process.exit(simulateNat(process.argv.slice(3)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seed: { type: 'string' }, seeds: { type: 'string' }, json: { type: 'boolean' } },
