@@ -1,6 +1,7 @@
 // One control connection as its peer sees it: what the relay offers, what is reserved there, whether it is alive. Pure.
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
-import type { ClientLinkId, RelayOffer } from './client-port.ts';
+import type { RelayOffer } from '../wire/extended-handshake.ts';
+import type { ClientLinkId } from './client-port.ts';
 import type { ReservedMessage } from './messages.ts';
 import type { KnownRelay } from './relay-pool.ts';
 

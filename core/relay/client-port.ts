@@ -16,17 +16,7 @@ import type { QueueItem } from './queue-item.ts';
 /** A control connection, by a number of the shell's own. */
 export type ClientLinkId = number;
 
-/** What a relay's handshake says of it (`tt_relay` in the extended handshake). */
-export interface RelayOffer {
-  readonly version: number;
-  /** See ROLE. */
-  readonly roles: number;
-  /** Places left when it was sent. */
-  readonly free: number;
-  readonly challenge: Uint8Array;
-}
-
-/** Bits of `roles`. */
+/** Bits of `roles` in a relay's handshake. */
 export const ROLE = { signal: 1, splice: 2, queue: 4, proxy: 8, test: 16 } as const;
 
 export interface RelayClientOptions {

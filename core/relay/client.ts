@@ -3,6 +3,7 @@
 // neighbours of a swarm that relay on the side. Pure.
 import { toHex } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
   BEAT_MS,
@@ -17,7 +18,6 @@ import {
   type ClientLinkId,
   type RelayClientOptions,
   type RelayClientPort,
-  type RelayOffer,
   ROLE,
   type TestResult,
 } from './client-port.ts';

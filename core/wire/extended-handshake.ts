@@ -1,5 +1,6 @@
 // The extended handshake of BEP 10 with the keys of BEP 9 and 21: decoded strictly, every value checked, unknown ones ignored.
 import { type BencodeDict, type BencodeOptions, decodeDict, MESSAGE_LIMITS } from '../base/bencode.ts';
+import type { Encodable } from '../base/bencode-encode.ts';
 import { textOf } from '../base/bytes.ts';
 import { formatIp, parseIp } from '../base/endpoint.ts';
 import { accept, type Result, reject } from '../base/result.ts';
@@ -25,7 +26,23 @@ export interface ExtendedHandshake {
   readonly metadataSize?: number | undefined;
   /** BEP 21. */
   readonly uploadOnly?: boolean | undefined;
+  /** `tt_relay`: the peer relays (docs/relay.md). */
+  readonly relay?: RelayOffer | undefined;
 }
+
+/** What somebody who relays says of that in its handshake. */
+export interface RelayOffer {
+  readonly version: number;
+  /** Bits: 1 calls, 2 splices, 4 queues, 8 proxy ports, 16 dial-back tests. */
+  readonly roles: number;
+  /** Places left when it was sent. */
+  readonly free: number;
+  /** 32 random bytes of this connection, to be signed with a reservation. */
+  readonly challenge: Uint8Array;
+}
+
+const CHALLENGE_BYTES = 32;
+const MAX_SMALL = 0xffff;
 
 export type ExtendedFacts = Omit<ExtendedHandshake, 'extensionIds'>;
 
@@ -59,13 +76,28 @@ export function decodeExtendedHandshake(payload: Uint8Array): Result<ExtendedHan
     requestQueue: integerWithin(dict, 'reqq', 1, Number.MAX_SAFE_INTEGER),
     metadataSize: integerWithin(dict, 'metadata_size', 1, Number.MAX_SAFE_INTEGER),
     uploadOnly: uploadOnly === undefined ? undefined : uploadOnly !== 0,
+    relay: relayOffer(dict.dict('tt_relay')),
   });
 }
 
+function relayOffer(dict: BencodeDict | undefined): RelayOffer | undefined {
+  const challenge = dict?.bytes('ch');
+  if (dict === undefined || challenge?.length !== CHALLENGE_BYTES) return undefined;
+  const version = integerWithin(dict, 'v', 1, MAX_SMALL);
+  const roles = integerWithin(dict, 'roles', 0, MAX_SMALL);
+  if (version === undefined || roles === undefined) return undefined;
+  return {
+    version,
+    roles,
+    free: integerWithin(dict, 'free', 0, MAX_SMALL) ?? 0,
+    challenge: challenge.slice(),
+  };
+}
+
 /** The dictionary to encode, without `m`. Values that are undefined or no IP address are left out. */
-export function composeExtendedFacts(facts: ExtendedFacts): Record<string, number | string | Uint8Array> {
-  const dict: Record<string, number | string | Uint8Array> = {};
-  const set = (key: string, value: number | string | Uint8Array | undefined): void => {
+export function composeExtendedFacts(facts: ExtendedFacts): Record<string, Encodable> {
+  const dict: Record<string, Encodable> = {};
+  const set = (key: string, value: Encodable | undefined): void => {
     if (value !== undefined) dict[key] = value;
   };
   set('v', facts.client);
@@ -76,6 +108,10 @@ export function composeExtendedFacts(facts: ExtendedFacts): Record<string, numbe
   set('reqq', facts.requestQueue);
   set('metadata_size', facts.metadataSize);
   set('upload_only', facts.uploadOnly === undefined ? undefined : Number(facts.uploadOnly));
+  if (facts.relay !== undefined) {
+    const { version, roles, free, challenge } = facts.relay;
+    set('tt_relay', { ch: challenge, free, roles, v: version });
+  }
   return dict;
 }
 

@@ -19,6 +19,8 @@ export const LT_DONTHAVE: ExtensionSpec = { name: 'lt_donthave', localId: 3, max
 export const UPLOAD_ONLY: ExtensionSpec = { name: 'upload_only', localId: 4, maxPayloadBytes: 64 };
 /** BEP 55: 24 bytes with an IPv6 address. */
 export const UT_HOLEPUNCH: ExtensionSpec = { name: 'ut_holepunch', localId: 5, maxPayloadBytes: 64 };
+/** Relays and their peers (docs/relay.md): small dictionaries. */
+export const TT_RELAY: ExtensionSpec = { name: 'tt_relay', localId: 6, maxPayloadBytes: 4096 };
 
 export const EXTENSIONS: readonly ExtensionSpec[] = [
   UT_METADATA,
@@ -26,6 +28,7 @@ export const EXTENSIONS: readonly ExtensionSpec[] = [
   LT_DONTHAVE,
   UPLOAD_ONLY,
   UT_HOLEPUNCH,
+  TT_RELAY,
 ];
 
 const byName = new Map(EXTENSIONS.map((extension) => [extension.name, extension]));
