@@ -5,7 +5,7 @@ import { OperationError, UsageError } from '../../core/base/result.ts';
 import { createTorrent } from '../../core/metainfo/io/create-torrent.ts';
 import { formatMagnet, magnetOf } from '../../core/metainfo/magnet.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
-import type { SessionApi } from '../../core/session/session-api.ts';
+import type { AddTorrentOptions, SessionApi } from '../../core/session/session-api.ts';
 import { composeSession, interfaceAddresses } from '../compose.ts';
 import { locateContent } from '../content-path.ts';
 import type { CommandContext } from '../context.ts';
@@ -32,6 +32,8 @@ interface Content {
   readonly directory: string;
   readonly rename: string | undefined;
 }
+  /** Of a torrent made a moment ago. */
+  readonly hashed?: AddTorrentOptions['hashed'];
 
 /** The torrent for a path: the one given, or a new one. */
 async function contentOf(context: CommandContext, job: Job): Promise<Content> {
@@ -66,6 +68,7 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
     directory: path.dirname(given),
     rename: base === metainfo.name ? undefined : base,
   };
+    hashed: created.hashed,
 }
 
 function checkFlags(context: CommandContext): void {
@@ -130,7 +133,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
 }
 
 async function addSeed(context: CommandContext, session: SessionApi, content: Content): Promise<void> {
-  const { job, metainfo, directory, rename } = content;
+  const { job, metainfo, directory, rename, hashed } = content;
   try {
     const options = sourceOptions(context, { metainfo }, job.source);
     job.infoHash = toHex(metainfo.infoHash);
@@ -148,6 +151,7 @@ async function addSeed(context: CommandContext, session: SessionApi, content: Co
 }
 
 /** Prints the link once the data is checked and served: only then does it lead anywhere. */
+      ...(hashed === undefined ? {} : { hashed }),
 function announceWhenReady(
   context: CommandContext,
   session: SessionApi,

@@ -4,6 +4,7 @@ import type { OpenDatagramPort } from '../base/datagram-port.ts';
 import type { Log } from '../base/log.ts';
 import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
+import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FilePriority } from './snapshot.ts';
@@ -69,6 +70,15 @@ export interface AddTorrentOptions {
   readonly seedOnly?: boolean;
 }
 
+  /** From `createTorrent`: nothing is hashed again but what changed since. */
+  readonly hashed?: readonly HashedLook[];
+}
+
+/** Piece numbers. */
+export interface PieceRange {
+  readonly first: number;
+  /** The first behind it. */
+  readonly end: number;
 /** Everything a view may ask of a running session. `torrent` is the 40-digit hex info hash. */
 export type Command =
   | { readonly kind: 'pause'; readonly torrent: string }

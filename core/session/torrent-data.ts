@@ -90,6 +90,7 @@ export class TorrentData {
       recheck: options.recheck === true,
       log: shared.log,
       onPieceResult: (piece, ok, digests) => data?.handlePieceResult(piece, ok, digests),
+      ...(options.hashed === undefined ? {} : { hashed: options.hashed }),
       onError: (error) => events.onError(error),
     });
     data = new TorrentData({

@@ -15,7 +15,7 @@ import { bootId, type Lock, takeLock, targetLockPath } from './lock.ts';
 import { type ResumePaths, resumePaths, writeResumeEntry } from './resume-state.ts';
 import { scanFiles } from './scan.ts';
 import { type StoreConfig, storeConfigOf } from './store-config.ts';
-import { type FileLook, judge } from './trust.ts';
+import { type Circumstances, type FileLook, judge } from './trust.ts';
 
 export interface PlaceOptions {
   readonly metainfo: Metainfo;
@@ -28,6 +28,8 @@ export interface PlaceOptions {
   readonly readOnly?: boolean;
   /** Ignore what the journal vouches for: `needsCheck` is then everything that lies on disk. */
   readonly recheck?: boolean;
+  /** How each file looked when this process hashed all of it and found it good, by file index: stronger than a journal. */
+  readonly hashed?: readonly Exclude<FileLook, undefined>[];
   /** A .torrent for `tt list` to start this again; default one made of the metainfo. */
   readonly torrentBytes?: Uint8Array;
   /** Kept for `tt list`. */
@@ -116,7 +118,8 @@ export async function examine(
     }
   });
   const now = { bootId: bootId(), root: rootOf(config) };
-  const state = options.recheck === true ? undefined : loaded;
+  const known = options.hashed === undefined ? loaded : hashedState(identity, options.hashed, now);
+  const state = options.recheck === true ? undefined : known;
   const trust = judge(config, map, inPart, state, looks, now);
   for (const file of trust.changedFiles) {
     options.log?.(
@@ -146,6 +149,19 @@ export async function examine(
     tooLong,
     snapshot: encodeSnapshot(identity, next, Date.now()).bytes,
   };
+}
+
+/** What a journal would say had it seen the hashing. */
+function hashedState(
+  { pieceCount, fileCount }: JournalIdentity,
+  looks: readonly Exclude<FileLook, undefined>[],
+  now: Circumstances,
+): JournalState {
+  const state = new JournalState(pieceCount, fileCount);
+  state.apply({ kind: 'open', ...now }, Date.now());
+  for (let piece = 0; piece < pieceCount; piece++) state.have.set(piece);
+  for (const [file, look] of looks.entries()) state.stamps.set(file, { file, ...look });
+  return state;
 }
 
 /** @throws OperationError `disk` */

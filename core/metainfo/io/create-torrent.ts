@@ -11,7 +11,13 @@ import { choosePieceLength, isUsablePieceLength, PIECE_LENGTH_RANGE } from '../p
 import { isSafeComponent, pathRulesFor } from '../safe-path.ts';
 import { type HashOptions, hashFiles } from './hash-files.ts';
 import { prepareSecondOpinion, secondOpinion } from './second-opinion.ts';
-import { type Content, checkUnchanged, type SkippedEntry, walkContent } from './walk-content.ts';
+import {
+  type Content,
+  checkUnchanged,
+  type HashedLook,
+  type SkippedEntry,
+  walkContent,
+} from './walk-content.ts';
 
 export interface CreateOptions {
   /** A file or a folder. */
@@ -43,6 +49,8 @@ export interface CreatedTorrent {
   /** What torrentBytes says, read back. Its content lies at `path` (see AddOptions.rename where the name differs). */
   readonly metainfo: Metainfo;
   readonly skipped: readonly SkippedEntry[];
+  /** By file index: whoever seeds them next need not hash them again (AddTorrentOptions.hashed). */
+  readonly hashed: readonly HashedLook[];
   /** How another reader would misread it; never seen, worth showing. */
   readonly warning: string | undefined;
 }
@@ -103,6 +111,7 @@ export async function createTorrent(
     torrentBytes,
     metainfo: parsed.value,
     skipped: content.skipped,
+    hashed: content.files.map(({ look }) => look),
     warning:
       differs === undefined
         ? undefined

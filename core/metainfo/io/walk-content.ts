@@ -16,6 +16,15 @@ export interface ContentFile {
   readonly length: number;
   /** What must not change while the file is hashed. */
   readonly fingerprint: string;
+  readonly look: HashedLook;
+}
+
+/** How a file looked before it was hashed. */
+export interface HashedLook {
+  readonly size: number;
+  /** Since 1970. */
+  readonly mtimeNs: bigint;
+  readonly inode: bigint;
 }
 
 export interface Content {
@@ -155,7 +164,9 @@ function unusableName(diskPath: string): OperationError {
 }
 
 function contentFile(path: readonly string[], diskPath: string, stats: BigIntStats): ContentFile {
-  return { path, diskPath, length: Number(stats.size), fingerprint: fingerprintOf(stats) };
+  const { size, mtimeNs, ino } = stats;
+  const look = { size: Number(size), mtimeNs, inode: ino };
+  return { path, diskPath, length: look.size, fingerprint: fingerprintOf(stats), look };
 }
 
 function fingerprintOf(stats: BigIntStats): string {
