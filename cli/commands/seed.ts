@@ -31,9 +31,9 @@ interface Content {
   readonly metainfo: Metainfo;
   readonly directory: string;
   readonly rename: string | undefined;
-}
   /** Of a torrent made a moment ago. */
   readonly hashed?: AddTorrentOptions['hashed'];
+}
 
 /** The torrent for a path: the one given, or a new one. */
 async function contentOf(context: CommandContext, job: Job): Promise<Content> {
@@ -67,8 +67,8 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
     metainfo,
     directory: path.dirname(given),
     rename: base === metainfo.name ? undefined : base,
-  };
     hashed: created.hashed,
+  };
 }
 
 function checkFlags(context: CommandContext): void {
@@ -144,6 +144,7 @@ async function addSeed(context: CommandContext, session: SessionApi, content: Co
       directory,
       seedOnly: true,
       ...(rename === undefined ? {} : { rename }),
+      ...(hashed === undefined ? {} : { hashed }),
     });
   } catch (error) {
     job.fail(error);
@@ -151,7 +152,6 @@ async function addSeed(context: CommandContext, session: SessionApi, content: Co
 }
 
 /** Prints the link once the data is checked and served: only then does it lead anywhere. */
-      ...(hashed === undefined ? {} : { hashed }),
 function announceWhenReady(
   context: CommandContext,
   session: SessionApi,

@@ -68,17 +68,10 @@ export interface AddTorrentOptions {
   readonly metadataOnly?: boolean;
   /** Seed what lies there; never write. A missing piece is an error. */
   readonly seedOnly?: boolean;
-}
-
   /** From `createTorrent`: nothing is hashed again but what changed since. */
   readonly hashed?: readonly HashedLook[];
 }
 
-/** Piece numbers. */
-export interface PieceRange {
-  readonly first: number;
-  /** The first behind it. */
-  readonly end: number;
 /** Everything a view may ask of a running session. `torrent` is the 40-digit hex info hash. */
 export type Command =
   | { readonly kind: 'pause'; readonly torrent: string }

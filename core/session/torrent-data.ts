@@ -88,9 +88,9 @@ export class TorrentData {
       ...(options.preallocate === undefined ? {} : { preallocate: options.preallocate }),
       readOnly: options.seedOnly === true,
       recheck: options.recheck === true,
+      ...(options.hashed === undefined ? {} : { hashed: options.hashed }),
       log: shared.log,
       onPieceResult: (piece, ok, digests) => data?.handlePieceResult(piece, ok, digests),
-      ...(options.hashed === undefined ? {} : { hashed: options.hashed }),
       onError: (error) => events.onError(error),
     });
     data = new TorrentData({
