@@ -113,6 +113,23 @@ export function parseHostPort(text: string): Result<HostPort> {
   return accept({ host, port: port.value });
 }
 
+/** Bytes of a file as HTTP names them (RFC 9110 14.1.2): both ends belong to it; without a first, the last so many. */
+export type ByteRangeText =
+  | { readonly first: number; readonly last: number | undefined }
+  | { readonly lastBytes: number };
+
+/** `0-499`, `500-`, `-500`. */
+export function parseByteRange(text: string): Result<ByteRangeText> {
+  const rule = 'not a range of bytes like 0-499, 500- or -500';
+  const match = /^([0-9]{0,16})-([0-9]{0,16})$/.exec(text.trim());
+  if (match === null) return reject(rule);
+  const [first, last] = [match[1] as string, match[2] as string];
+  if (first === '')
+    return last === '' || Number(last) === 0 ? reject(rule) : accept({ lastBytes: Number(last) });
+  if (last !== '' && Number(last) < Number(first)) return reject('the range runs backwards');
+  return accept({ first: Number(first), last: last === '' ? undefined : Number(last) });
+}
+
 export function parseCount(text: string): Result<number> {
   const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   return count >= 1 ? accept(count) : reject('not a whole number of at least 1');

@@ -1,5 +1,5 @@
-// The part of the command tree for looking at this machine: `tt doctor`. Data only, like program.ts.
-import { DHT_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG } from './flags.ts';
+// The part of the command tree for looking at this machine, and for pipes: `tt doctor`, `tt cat`. Data only, like program.ts.
+import { DHT_FLAGS, NETWORK_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG } from './flags.ts';
 import type { CommandSpec } from './spec.ts';
 
 export const DOCTOR_COMMAND: CommandSpec = {
@@ -37,4 +37,48 @@ export const DOCTOR_COMMAND: CommandSpec = {
     ['tt doctor --clock-from https://tracker.example/ --json', 'the clock too; for a program'],
   ],
   load: () => import('./commands/doctor.ts'),
+};
+
+export const CAT_COMMAND: CommandSpec = {
+  name: 'cat',
+  group: 'Transfer',
+  summary: 'stream a file of a torrent to stdout, verified, in order',
+  details:
+    'For pipes and players: bytes leave as soon as their piece is verified, and no faster than the reader takes them. With --out\nwhat was fetched is kept as in a download; else nothing is left behind.',
+  args: [
+    {
+      name: 'source',
+      summary: '.torrent file, magnet link, info hash, http(s) URL, or - for stdin',
+      completes: 'torrent',
+    },
+    {
+      name: 'path',
+      summary: 'path or number of the file as `tt info` shows them; not needed when there is one file only',
+      isOptional: true,
+    },
+  ],
+  flagGroups: [
+    {
+      title: 'Cat',
+      flags: [
+        {
+          flags: '--range <first-last>',
+          summary: 'these bytes of the file only, as in HTTP: 0-499, 500-, -500 for the last 500',
+        },
+        {
+          flags: '-o, --out <dir>',
+          summary: 'keep what is fetched below this folder (default: a temporary one, removed at the end)',
+          completes: 'directory',
+        },
+        { ...TIMEOUT_FLAG, summary: 'give up when no byte has come for so long, exit code 3' },
+      ],
+    },
+    NETWORK_FLAGS,
+  ],
+  examples: [
+    ['tt cat film.torrent | mpv -', 'watch while it comes'],
+    ["tt cat 'magnet:?xt=urn:btih:...' docs/readme.txt", 'one file of many'],
+    ['tt cat ubuntu.torrent --range 0-1023 | xxd', 'the first KiB'],
+  ],
+  load: () => import('./commands/cat.ts'),
 };

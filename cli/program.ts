@@ -1,7 +1,7 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
 import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
-import { DOCTOR_COMMAND } from './program-tools.ts';
+import { CAT_COMMAND, DOCTOR_COMMAND } from './program-tools.ts';
 import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
 const SOURCE_SUMMARY = '.torrent file, magnet link, info hash, http(s) URL, or - for stdin';
@@ -329,6 +329,7 @@ export const PROGRAM: CommandSpec = {
   summary: 'A BitTorrent client for the command line.',
   commands: [
     download,
+    CAT_COMMAND,
     seed,
     list,
     create,

@@ -4,7 +4,6 @@ import type { OpenDatagramPort } from '../base/datagram-port.ts';
 import type { Log } from '../base/log.ts';
 import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
-import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FilePriority } from './snapshot.ts';
@@ -61,6 +60,8 @@ export interface AddTorrentOptions {
   /** By file index, decided once the metadata is known; default all 4. */
   readonly filePriorities?: (metainfo: Metainfo) => readonly FilePriority[];
   readonly sequential?: boolean;
+  /** Of what the files want, only these pieces: a part of one file. Decided once the metadata is known. */
+  readonly pieceRange?: (metainfo: Metainfo) => PieceRange;
   readonly preallocate?: 'none' | 'full';
   /** Trust nothing: hash everything that lies there first. */
   readonly recheck?: boolean;
@@ -68,8 +69,13 @@ export interface AddTorrentOptions {
   readonly metadataOnly?: boolean;
   /** Seed what lies there; never write. A missing piece is an error. */
   readonly seedOnly?: boolean;
-  /** From `createTorrent`: nothing is hashed again but what changed since. */
-  readonly hashed?: readonly HashedLook[];
+}
+
+/** Piece numbers. */
+export interface PieceRange {
+  readonly first: number;
+  /** The first behind it. */
+  readonly end: number;
 }
 
 /** Everything a view may ask of a running session. `torrent` is the 40-digit hex info hash. */
@@ -86,6 +92,8 @@ export type Command =
       readonly priority: FilePriority;
     }
   | { readonly kind: 'set-sequential'; readonly torrent: string; readonly on: boolean }
+  /** Off: nothing new is asked for, connections and interest stay. A reader that is slower than the swarm says so. */
+  | { readonly kind: 'set-fetching'; readonly torrent: string; readonly on: boolean }
   | { readonly kind: 'set-limits'; readonly down: number | undefined; readonly up: number | undefined }
   | { readonly kind: 'add-peer'; readonly torrent: string; readonly host: string; readonly port: number };
 

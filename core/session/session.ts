@@ -179,6 +179,8 @@ export class Session implements SessionApi {
         return torrent.sources.refresh();
       case 'set-file-priority':
         return torrent.setFilePriority(command.file, command.priority);
+      case 'set-fetching':
+        return torrent.setFetching(command.on);
       case 'set-sequential':
         return torrent.setSequential(command.on);
       case 'add-peer':

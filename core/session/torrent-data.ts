@@ -8,7 +8,7 @@ import { Swarm } from '../swarm/swarm.ts';
 import { allowedFastSet } from '../wire/allowed-fast.ts';
 import { FileProgress } from './file-progress.ts';
 import { hostOfBanKey } from './peer-connection.ts';
-import type { AddTorrentOptions } from './session-api.ts';
+import type { AddTorrentOptions, PieceRange } from './session-api.ts';
 import type { SessionShared } from './shared.ts';
 import type { FilePriority } from './snapshot.ts';
 
@@ -37,6 +37,7 @@ export class TorrentData {
   readonly #shared: SessionShared;
   readonly #events: DataEvents;
   #isSequential: boolean;
+  readonly #pieceRange: PieceRange | undefined;
   readonly #isReadOnly: boolean;
   #abortCheck: AbortController | undefined;
 
@@ -56,6 +57,7 @@ export class TorrentData {
     this.#shared = parts.shared;
     this.#events = parts.events;
     this.#isSequential = parts.options.sequential === true;
+    this.#pieceRange = parts.options.pieceRange?.(parts.metainfo);
     this.#isReadOnly = parts.options.seedOnly === true;
     this.files = new FileProgress(parts.metainfo, parts.storage.have);
   }
@@ -165,7 +167,7 @@ export class TorrentData {
     });
     this.swarm = swarm;
     const nowMs = clock.nowMs();
-    swarm.setPiecePriorities(this.files.piecePriorities(this.filePriorities), nowMs);
+    swarm.setPiecePriorities(this.#piecePriorities(), nowMs);
     if (this.#isSequential) swarm.setSequential(true);
     this.allowDownload(true);
     return swarm;
@@ -210,11 +212,16 @@ export class TorrentData {
   async setFilePriority(file: number, priority: FilePriority): Promise<void> {
     this.filePriorities[file] = priority;
     await this.storage.setWanted(file, priority > 0);
-    this.swarm?.setPiecePriorities(
-      this.files.piecePriorities(this.filePriorities),
-      this.#shared.clock.nowMs(),
-    );
+    this.swarm?.setPiecePriorities(this.#piecePriorities(), this.#shared.clock.nowMs());
     this.#events.onSwarmInput();
+  }
+
+  /** What the files want, within the range that was asked for. */
+  #piecePriorities(): FilePriority[] {
+    const priorities = this.files.piecePriorities(this.filePriorities);
+    if (this.#pieceRange === undefined) return priorities;
+    const { first, end } = this.#pieceRange;
+    return priorities.map((priority, piece) => (piece >= first && piece < end ? priority : 0));
   }
 
   async close(): Promise<void> {

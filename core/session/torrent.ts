@@ -297,6 +297,13 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.data?.setSequential(isOn);
   }
 
+  /** Whoever reads what comes is behind, or is not any more. */
+  setFetching(isOn: boolean): void {
+    if (!this.isActive) return;
+    this.data?.allowDownload(isOn);
+    if (isOn) this.onInput();
+  }
+
   /** Idempotent; resolves within about `timeoutMs`. */
   async stop(timeoutMs: number): Promise<void> {
     if (this.#isClosed) return;
