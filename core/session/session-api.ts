@@ -4,6 +4,7 @@ import type { OpenDatagramPort } from '../base/datagram-port.ts';
 import type { Log } from '../base/log.ts';
 import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
+import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FilePriority } from './snapshot.ts';
@@ -69,6 +70,8 @@ export interface AddTorrentOptions {
   readonly metadataOnly?: boolean;
   /** Seed what lies there; never write. A missing piece is an error. */
   readonly seedOnly?: boolean;
+  /** From `createTorrent`: nothing is hashed again but what changed since. */
+  readonly hashed?: readonly HashedLook[];
 }
 
 /** Piece numbers. */
