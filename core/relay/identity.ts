@@ -64,15 +64,15 @@ export function reserveText(
   ]);
 }
 
-/** @param ownHosts all addresses under which this relay is reached */
+/** @param ownHosts all addresses under which this relay is reached. @returns the one that was signed; undefined for a wrong signature */
 export function verifyReserve(
   terms: ReserveTerms & { readonly signature: Uint8Array },
   challenge: Uint8Array,
   ownHosts: Iterable<string>,
-): boolean {
+): string | undefined {
   for (const host of ownHosts) {
     const text = reserveText(terms, challenge, host);
-    if (text !== undefined && verifySignature(terms.key, text, terms.signature)) return true;
+    if (text !== undefined && verifySignature(terms.key, text, terms.signature)) return host;
   }
-  return false;
+  return undefined;
 }

@@ -10,8 +10,6 @@ export type LinkId = number;
 /** Of a control connection, by whoever owns the socket. */
 export interface LinkInfo {
   readonly remote: Endpoint;
-  /** The address of ours that it came to. */
-  readonly localHost: string;
   readonly isUtp: boolean;
   /** Its listening TCP port as PEX would name it, where that is known. */
   readonly listenPort?: number;

@@ -9,10 +9,12 @@ export interface RelayServerOptions {
   readonly limits: RelayLimits;
   /** Unpredictable: challenges and tickets come from it. */
   readonly rng: Rng;
-  /** Our addresses as the world sees them, beyond the one a link came to. */
+  /** All our addresses, those that the world sees among them: reservations are signed for one of them. */
   readonly ownHosts: () => readonly string[];
   /** Unix time in ms of a clock time. */
   readonly wallMs: (nowMs: number) => number;
+  /** Whether dial-backs can be sent from the UDP port that peers know. */
+  readonly hasUdp?: () => boolean;
   /** Ports that listen for unmodified clients. */
   readonly proxyPorts?: readonly number[];
   /** BEP 27: torrents for which nothing of this is done. */

@@ -33,8 +33,8 @@ export class Reservations {
       refuse('quota');
       return;
     }
-    const hosts = new Set([link.info.localHost, ...this.#options.ownHosts()]);
-    if (!verifyReserve(message, link.challenge, hosts)) {
+    const ownHost = verifyReserve(message, link.challenge, this.#options.ownHosts());
+    if (ownHost === undefined) {
       refuse('signature');
       return;
     }
@@ -49,7 +49,7 @@ export class Reservations {
       return;
     }
     const observed = link.info.remote;
-    const own = { request, relayId: relayIdOf(link.info.localHost) ?? new Uint8Array(20), observed };
+    const own = { request, relayId: relayIdOf(ownHost) ?? new Uint8Array(20), observed };
     if (message.ttlSeconds === 0) {
       this.#links.release(link);
       this.#voice.reply(link, {

@@ -309,7 +309,11 @@ export class RelayServer {
     const refuse = (code: Refusal): void => this.#voice.refuse(link, MessageType.test, code, { nonce });
     const tcp = ways.tcp && message.tcpPort >= LEAST_TEST_PORT;
     const hasUdp = message.udpPort >= LEAST_TEST_PORT;
-    const tried: TestWays = { tcp, udp: ways.udp && hasUdp, udpOtherPort: ways.udpOtherPort && hasUdp };
+    const tried: TestWays = {
+      tcp,
+      udp: ways.udp && hasUdp && this.#options.hasUdp?.() === true,
+      udpOtherPort: ways.udpOtherPort && hasUdp,
+    };
     if (!tried.tcp && !tried.udp && !tried.udpOtherPort) {
       refuse('policy');
       return;
