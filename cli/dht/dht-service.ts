@@ -4,6 +4,7 @@ import type { Endpoint } from '../../core/base/endpoint.ts';
 import type { Log } from '../../core/base/log.ts';
 import type {
   DhtNeighbour,
+  DhtPicture,
   PeerSearch,
   PeerSource,
   PeerSourceEvents,
@@ -51,6 +52,34 @@ export class DhtService implements PeerSource, DhtNeighbour {
       return;
     }
     this.#running.node.addNode(endpoint);
+  }
+
+  picture(): DhtPicture | undefined {
+    const node = this.#running?.node;
+    if (node === undefined) return undefined;
+    const { families, statistics, outstanding, offline, roundTripP10Ms, roundTripP90Ms } =
+      node.machine.snapshot(node.now());
+    const { lookups, queriesOut, queriesIn, timeouts } = statistics;
+    return {
+      families: families.map(({ family, good, nodes, buckets }) => ({
+        family,
+        port: node.port(family) ?? 0,
+        good,
+        nodes,
+        depth: buckets.reduce(
+          (deepest, bucket) => (bucket.nodes > 0 ? Math.max(deepest, bucket.depth) : deepest),
+          0,
+        ),
+      })),
+      lookups,
+      queriesOut,
+      queriesIn,
+      timeouts,
+      outstanding,
+      roundTripP10Ms,
+      roundTripP90Ms,
+      isOffline: offline,
+    };
   }
 
   open(torrent: SoughtTorrent, events: PeerSourceEvents): PeerSearch | undefined {

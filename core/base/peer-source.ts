@@ -69,6 +69,34 @@ export interface DhtNeighbour {
   port(): number;
   /** A peer's node, not yet verified. */
   addNode(endpoint: Endpoint): void;
+  /** undefined while there is none. */
+  picture?(): DhtPicture | undefined;
+}
+
+/** Our node in numbers, for views. Counts are since it started. */
+export interface DhtPicture {
+  readonly families: readonly DhtFamilyPicture[];
+  readonly lookups: number;
+  readonly queriesOut: number;
+  readonly queriesIn: number;
+  /** Of `queriesOut`: never answered. */
+  readonly timeouts: number;
+  /** Queries in flight. */
+  readonly outstanding: number;
+  /** A tenth and nine tenths of the answers come within these; undefined before there are enough. */
+  readonly roundTripP10Ms: number | undefined;
+  readonly roundTripP90Ms: number | undefined;
+  readonly isOffline: boolean;
+}
+
+export interface DhtFamilyPicture {
+  readonly family: 4 | 6;
+  readonly port: number;
+  /** Answered within 15 minutes. */
+  readonly good: number;
+  readonly nodes: number;
+  /** Leading bits that the nodes of the deepest bucket share with our id. */
+  readonly depth: number;
 }
 
 export interface PeerSource {

@@ -193,6 +193,7 @@ export class Session implements SessionApi {
     const torrents = [...this.#torrents.values()].map((torrent) => snapshotTorrent(torrent, nowMs));
     const sum = (pick: (torrent: (typeof torrents)[number]) => number): number =>
       torrents.reduce((total, torrent) => total + pick(torrent), 0);
+    const dht = this.#options.dht?.picture?.();
     return {
       version: SNAPSHOT_VERSION,
       atMs: nowMs,
@@ -204,6 +205,7 @@ export class Session implements SessionApi {
       downLimitBytesPerSec: this.#shared.downLimiter.bytesPerSec,
       upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
       externalAddresses: this.#votes.ranked(),
+      ...(dht === undefined ? {} : { dht }),
     };
   }
 

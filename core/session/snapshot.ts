@@ -1,7 +1,7 @@
 // The one picture of a running session that every view is made from: screen, progress line, JSON, NDJSON.
 // Immutable, made afresh on demand (10 Hz and more is cheap), no reference into the engine. Additive changes only.
 import type { TransferAccount } from '../account/transfer-account.ts';
-import type { PeerSourceStatus } from '../base/peer-source.ts';
+import type { DhtPicture, PeerSourceStatus } from '../base/peer-source.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -27,6 +27,8 @@ export interface SessionSnapshot {
   readonly upLimitBytesPerSec: number;
   /** Seen from outside (BEP 10 yourip, BEP 24, DHT votes), most voted first. */
   readonly externalAddresses: readonly string[];
+  /** Absent without a DHT node. */
+  readonly dht?: DhtPicture;
 }
 
 export interface ListenSnapshot {
