@@ -25,17 +25,17 @@ export interface ComposeOptions {
   readonly overrides?: Partial<SessionOptions>;
 }
 
-/** Flags of engine parts that this version does not have: an "off" is true already, anything else would be a lie. */
-function refuseMissingFeatures(flags: Flags): void {
-  if (flags.choice('tcp') === false) {
-    throw new UsageError('--no-tcp: this version of tt speaks TCP only, nothing would be left');
-  }
+/** @throws UsageError when no way to a peer would be left */
+function refuseWithoutTransport({ tcp, utp, proxy }: Settings): void {
+  if (tcp) return;
+  if (!utp) throw new UsageError('--no-tcp and --no-utp: no way to a peer would be left');
+  if (proxy !== '') throw new UsageError('--no-tcp: through a proxy there is only TCP');
 }
 
 /** @returns the session, not yet started. @throws UsageError on flags that cannot be honoured */
 export function composeSession(options: ComposeOptions): SessionApi {
   const { settings, log } = options;
-  refuseMissingFeatures(options.flags);
+  refuseWithoutTransport(settings);
   const openDatagramPort = datagramPortOf(options);
   const dht = dhtServiceOf(options, openDatagramPort);
   return new Session({
@@ -43,6 +43,8 @@ export function composeSession(options: ComposeOptions): SessionApi {
     encryption: settings.encryption,
     pex: settings.pex,
     lsd: settings.lsd,
+    tcp: settings.tcp,
+    utp: settings.utp,
     downLimit: settings.downLimit,
     upLimit: settings.upLimit,
     maxPeers: settings.maxPeers,

@@ -99,9 +99,11 @@ export const NETWORK_FLAGS: FlagGroup = {
     { flags: '--no-dht', summary: 'do not look for peers in the DHT' },
     { flags: '--dht', summary: 'look for peers in the DHT', isHidden: true },
     BOOTSTRAP_FLAG,
-    { flags: '--no-utp', summary: 'accepted: this version has no uTP to turn off' },
+    { flags: '--no-utp', summary: 'reach peers by TCP only' },
+    { flags: '--utp', summary: 'reach peers by uTP too', isHidden: true },
+    { flags: '--no-tcp', summary: 'reach peers by uTP only' },
+    { flags: '--tcp', summary: 'reach peers by TCP too', isHidden: true },
     { flags: '--no-port-map', summary: 'accepted: this version maps no ports' },
-    { flags: '--no-tcp', summary: 'refused: this version has TCP only', isHidden: true },
   ],
 };
 

@@ -167,7 +167,7 @@ function announceWhenReady(
     const peers = tiers.length > 0 || metainfo.isPrivate ? [] : magnetPeers(snapshot, bound);
     const magnet = formatMagnet(magnetOf({ ...metainfo, trackerTiers: tiers }, peers));
     magnets.set(job, magnet);
-    const port = snapshot.listen.find((each) => each.transport === 'tcp')?.port;
+    const port = snapshot.listen[0]?.port;
     output.notice('seeding', `tt: seeding ${safeText(metainfo.name)} on port ${port}; Ctrl-C stops`, {
       torrent: job.infoHash,
       name: metainfo.name,

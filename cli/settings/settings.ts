@@ -35,6 +35,8 @@ export interface Settings {
   readonly pex: boolean;
   readonly lsd: boolean;
   readonly dht: boolean;
+  readonly utp: boolean;
+  readonly tcp: boolean;
   readonly color: (typeof COLOR_CHOICES)[number];
   /** Absolute. */
   readonly stateDir: string;
@@ -87,6 +89,8 @@ const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   pex: { default: 'true', parse: parseOnOff },
   lsd: { default: 'true', parse: parseOnOff },
   dht: { default: 'true', parse: parseOnOff },
+  utp: { default: 'true', parse: parseOnOff },
+  tcp: { default: 'true', parse: parseOnOff },
   color: { default: 'auto', parse: parseChoice(COLOR_CHOICES) },
   stateDir: { default: '', parse: anyText, isPath: true },
   cacheDir: { default: '', parse: anyText, isPath: true },

@@ -13,7 +13,7 @@ export function magnetPeers(
   snapshot: SessionSnapshot,
   bound: readonly string[] | undefined,
 ): readonly HostPort[] {
-  const port = snapshot.listen.find((each) => each.transport === 'tcp')?.port;
+  const port = snapshot.listen[0]?.port;
   if (port === undefined) return [];
   const hosts = bound ?? localAddresses();
   // A machine without a network can still be reached from itself.

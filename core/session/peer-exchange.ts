@@ -43,7 +43,7 @@ export class PeerExchange {
       const { endpoint, isSeed } = peer;
       if (!mayName(host, endpoint.host)) continue;
       this.#onTold(connection, peer);
-      this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true });
+      this.#peers.add([endpoint], 'pex', { isSeed: isSeed === true, speaksUtp: peer.supportsUtp === true });
     }
     return undefined;
   }

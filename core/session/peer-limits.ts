@@ -5,6 +5,8 @@ export const MAX_PEERS = 200;
 export const MAX_PEERS_PER_TORRENT = 80;
 /** Both lower than what a slow link and a busy peer need together, higher than what a dead one deserves. */
 export const DIAL_TIMEOUT_MS = 10_000;
+/** uTP with somebody of whom nobody said that he speaks it: three SYNs, as others send. */
+export const UTP_TRY_MS = 4_000;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A peer that does not know encryption mostly hangs up at once; one that just waits is asked again in the clear. */
 export const NEGOTIATION_TIMEOUT_MS = 4_000;

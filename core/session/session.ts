@@ -72,10 +72,14 @@ export class Session implements SessionApi {
             ...localDiscovery(options),
           })
         : undefined;
-    this.#wayOut = new WayOut(options, (message) => {
-      for (const { infoHash } of this.#torrents.values()) {
-        this.#emit(infoHash, { kind: 'source-error', source: 'proxy', message });
-      }
+    this.#wayOut = new WayOut({
+      ...options,
+      utp: () => this.#datagrams.utp,
+      onProxyFault: (message) => {
+        for (const { infoHash } of this.#torrents.values()) {
+          this.#emit(infoHash, { kind: 'source-error', source: 'proxy', message });
+        }
+      },
     });
     const maxPeers = options.maxPeers ?? MAX_PEERS;
     this.#shared = {
@@ -99,10 +103,12 @@ export class Session implements SessionApi {
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#wayOut.connect(endpoint),
+      noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
       datagrams: () => this.#datagrams.port,
-      nat: new NatHub({ utp: () => undefined, isSelf: (endpoint) => this.#isOwn(endpoint) }),
+      accept: (stream) => this.#accept(stream),
+      nat: new NatHub({ utp: () => this.#datagrams.utp, isSelf: (endpoint) => this.#isOwn(endpoint) }),
       resolvesNames: isDirect,
-      listenPort: () => this.#listeners.port,
+      listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
       isBanned: (key) => this.#bans.has(key),
       ban: (key) => this.#bans.add(key),
@@ -113,25 +119,30 @@ export class Session implements SessionApi {
   }
 
   async start(): Promise<void> {
-    const {
-      ipv4 = true,
-      ipv6 = true,
-      bindAddresses,
-      portRange,
-      proxy,
-      tcp = true,
-      openDatagramPort,
-    } = this.#options;
+    const { ipv4 = true, ipv6 = true, bindAddresses, portRange, proxy, tcp = true } = this.#options;
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
     // Behind a proxy nobody can reach us, and listening would show the address that the proxy hides.
-    if (proxy !== undefined || !tcp) return;
+    if (proxy !== undefined) return;
     const addresses = bindAddresses ?? [...(ipv4 ? ['0.0.0.0'] : []), ...(ipv6 ? ['::'] : [])];
-    await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
+    if (tcp) await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
+    await this.#openDatagrams();
+  }
+
+  /** Without UDP there is still TCP; without TCP there must be UDP. */
+  async #openDatagrams(): Promise<void> {
+    const { openDatagramPort, portRange, tcp = true, utp = true } = this.#options;
     if (openDatagramPort === undefined) return;
+    const { clock, rng } = this.#shared;
     try {
-      await this.#datagrams.open(openDatagramPort, this.#listeners.port);
+      await this.#datagrams.open({
+        openPort: openDatagramPort,
+        besidePort: this.#listeners.port,
+        portRange,
+        utp: utp ? { clock, rng, onStream: (stream) => this.#accept(stream) } : undefined,
+      });
     } catch (error) {
+      if (!tcp) throw error;
       this.#shared.log('warn', 'no UDP port', { error: String(error) });
     }
   }
@@ -198,7 +209,7 @@ export class Session implements SessionApi {
       version: SNAPSHOT_VERSION,
       atMs: nowMs,
       torrents,
-      listen: this.#listeners.snapshot(),
+      listen: [...this.#listeners.snapshot(), ...this.#datagrams.snapshot(this.#options.bindAddresses)],
       downRateBytesPerSec: sum((torrent) => torrent.downRateBytesPerSec),
       upRateBytesPerSec: sum((torrent) => torrent.upRateBytesPerSec),
       peerCount: sum((torrent) => torrent.peers.length),

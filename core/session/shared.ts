@@ -42,8 +42,12 @@ export interface SessionShared {
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
   connect(endpoint: Endpoint): Promise<ByteStream>;
+  /** Somebody told us that this peer speaks uTP (BEP 11). */
+  noteUtp(endpoint: Endpoint): void;
   /** The UDP port that everybody shares; undefined before the session started, without UDP, or behind a proxy. */
   datagrams(): DatagramPort | undefined;
+  /** A stream that somebody opened towards us, by whatever way: listens for a handshake. */
+  accept(stream: ByteStream): void;
   /** The ways around NATs. */
   readonly nat: NatHub;
   /** Whether host names may be looked up here; not behind a proxy, which would show what it hides. */

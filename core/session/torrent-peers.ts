@@ -93,8 +93,13 @@ export class TorrentPeers implements Dialable {
     return this.connections.size < this.#shared.maxPeersPerTorrent && !this.#shared.isFull('connected');
   }
 
-  add(endpoints: readonly Endpoint[], origin: PeerOrigin, options: { isSeed?: boolean } = {}): void {
+  add(
+    endpoints: readonly Endpoint[],
+    origin: PeerOrigin,
+    options: { isSeed?: boolean; speaksUtp?: boolean } = {},
+  ): void {
     const allowed = endpoints.filter(({ host, port }) => !this.#shared.isBanned(banKeyOf(host, port)));
+    if (options.speaksUtp === true) for (const endpoint of allowed) this.#shared.noteUtp(endpoint);
     const added = this.pool.add(allowed, origin, options);
     // What the user names anew is due at once, known or not.
     if (added > 0 || origin === 'manual') this.#shared.dials.poke();

@@ -1,52 +1,102 @@
-// How a session reaches peers: from its own addresses, or through the proxy and never otherwise. Owns every attempt under way.
-import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+// How a session reaches peers: from its own addresses, by TCP and uTP, or through the proxy and never otherwise. Owns every
+// attempt under way, and remembers which of the two worked with whom.
+import { type Endpoint, endpointKey, isIPv6 } from '../base/endpoint.ts';
 import { OperationError } from '../base/result.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { PROXY_FAULT, parseProxy, type SocksProxy } from '../transport/proxy-url.ts';
 import { dialTcp } from '../transport/tcp.ts';
-import { DIAL_TIMEOUT_MS } from './peer-limits.ts';
+import type { UtpStack } from '../transport/utp-api.ts';
+import { type Attempt, raceDials } from './dial-race.ts';
+import { DIAL_TIMEOUT_MS, UTP_TRY_MS } from './peer-limits.ts';
 import type { SessionOptions } from './session-api.ts';
 
+/** What worked with whom; the oldest are forgotten. */
+const MAX_REMEMBERED = 2_000;
+
+export interface WayOutOptions
+  extends Pick<SessionOptions, 'bindAddresses' | 'ipv4' | 'ipv6' | 'tcp' | 'proxy'> {
+  /** undefined: no uTP, or not yet. Never behind a proxy. */
+  readonly utp: () => UtpStack | undefined;
+  /** The proxy itself does not do its work: once, until it does again. */
+  readonly onProxyFault: (message: string) => void;
+}
+
 export class WayOut {
-  readonly #options: Pick<SessionOptions, 'bindAddresses' | 'ipv4' | 'ipv6' | 'tcp'>;
+  readonly #options: WayOutOptions;
   readonly #proxy: SocksProxy | undefined;
-  readonly #onProxyFault: (message: string) => void;
   readonly #given = new AbortController();
+  /** By endpointKey: what an attempt brought, or what PEX says of it (BEP 11 flag 0x04). */
+  readonly #known = new Map<string, 'tcp' | 'utp' | 'speaks-utp'>();
   #lastFault: string | undefined;
 
-  /**
-   * @param onProxyFault the proxy itself does not do its work: once, until it does again
-   * @throws UsageError when the proxy's URL is of no use
-   */
-  constructor(
-    options: Pick<SessionOptions, 'bindAddresses' | 'ipv4' | 'ipv6' | 'tcp' | 'proxy'>,
-    onProxyFault: (message: string) => void,
-  ) {
+  /** @throws UsageError when the proxy's URL is of no use */
+  constructor(options: WayOutOptions) {
     this.#options = options;
     this.#proxy = options.proxy === undefined ? undefined : parseProxy(options.proxy);
-    this.#onProxyFault = onProxyFault;
+  }
+
+  /** Somebody told us that a peer speaks uTP; what we saw ourselves counts more. */
+  noteUtp(endpoint: Endpoint): void {
+    const key = endpointKey(endpoint);
+    if (!this.#known.has(key)) this.#remember(key, 'speaks-utp');
   }
 
   /** @throws OperationError `network`, with code PROXY_FAULT when no peer is to blame; Error with `code` */
   async connect(endpoint: Endpoint): Promise<ByteStream> {
-    const { bindAddresses, ipv4 = true, ipv6 = true, tcp = true } = this.#options;
+    const { ipv4 = true, ipv6 = true, tcp = true } = this.#options;
     const isV6 = isIPv6(endpoint.host);
-    if (!tcp || (isV6 ? !ipv6 : !ipv4)) throw new OperationError('network', 'address family is switched off');
-    if (this.#proxy !== undefined) return this.#connectThrough(this.#proxy, endpoint);
-    const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
-    if (bindAddresses !== undefined && local === undefined) {
-      throw new OperationError('network', 'no local address of that family to dial from');
+    if (isV6 ? !ipv6 : !ipv4) throw new OperationError('network', 'address family is switched off');
+    if (this.#proxy !== undefined) {
+      if (!tcp) throw new OperationError('network', 'uTP goes through no proxy');
+      return this.#connectThrough(this.#proxy, endpoint);
     }
-    return dialTcp(endpoint, {
-      timeoutMs: DIAL_TIMEOUT_MS,
-      signal: this.#given.signal,
-      ...(local === undefined ? {} : { localAddress: local }),
-    });
+    const key = endpointKey(endpoint);
+    const known = this.#known.get(key);
+    const utp = this.#utpTo(endpoint, known === undefined ? UTP_TRY_MS : DIAL_TIMEOUT_MS);
+    if (!tcp && utp === undefined) throw new OperationError('network', 'no uTP to that address family');
+    const stream = await this.#dial(tcp ? this.#tcpTo(endpoint, isV6) : undefined, utp, known === 'utp');
+    this.#remember(key, stream.transport === 'utp' ? 'utp' : 'tcp');
+    return stream;
   }
 
   /** Attempts under way fail now. */
   close(): void {
     this.#given.abort();
+  }
+
+  /** At least one of the two is there. */
+  #dial(tcp: Attempt | undefined, utp: Attempt | undefined, isUtpFirst: boolean): Promise<ByteStream> {
+    const { signal } = this.#given;
+    if (tcp === undefined) return (utp as Attempt)(signal);
+    if (utp === undefined) return tcp(signal);
+    // TCP costs a tenth of the CPU: it is kept where both work, whichever began.
+    return isUtpFirst
+      ? raceDials({ first: utp, second: tcp, preferred: 'second', signal })
+      : raceDials({ first: tcp, second: utp, preferred: 'first', signal });
+  }
+
+  #tcpTo(endpoint: Endpoint, isV6: boolean): Attempt {
+    const { bindAddresses } = this.#options;
+    const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
+    if (bindAddresses !== undefined && local === undefined) {
+      throw new OperationError('network', 'no local address of that family to dial from');
+    }
+    const from = local === undefined ? {} : { localAddress: local };
+    return (signal) => dialTcp(endpoint, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...from });
+  }
+
+  #utpTo(endpoint: Endpoint, timeoutMs: number): Attempt | undefined {
+    const utp = this.#options.utp();
+    if (utp === undefined || utp.port(isIPv6(endpoint.host) ? 6 : 4) === 0) return undefined;
+    return (signal) => utp.connect(endpoint, { timeoutMs, signal });
+  }
+
+  #remember(key: string, what: 'tcp' | 'utp' | 'speaks-utp'): void {
+    this.#known.delete(key);
+    this.#known.set(key, what);
+    if (this.#known.size <= MAX_REMEMBERED) return;
+    const [oldest] = this.#known.keys();
+    this.#known.delete(oldest as string);
   }
 
   async #connectThrough(proxy: SocksProxy, endpoint: Endpoint): Promise<ByteStream> {
@@ -57,7 +107,7 @@ export class WayOut {
       return stream;
     } catch (error) {
       if (error instanceof OperationError && error.code === PROXY_FAULT && !this.#given.signal.aborted) {
-        if (error.message !== this.#lastFault) this.#onProxyFault(error.message);
+        if (error.message !== this.#lastFault) this.#options.onProxyFault(error.message);
         this.#lastFault = error.message;
       }
       throw error;

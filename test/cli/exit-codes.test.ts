@@ -58,9 +58,11 @@ describe('each code with its slug', () => {
   });
 
   it('2 usage: what this version cannot do is said, not ignored', async () => {
-    const withoutTcp = await tt('download', 'data.torrent', '--no-tcp');
-    expect(withoutTcp.code).toBe(2);
-    expect(withoutTcp.stderr).toContain('--no-tcp');
+    for (const other of [['--no-utp'], ['--proxy', 'socks5://127.0.0.1:1']]) {
+      const withoutTcp = await tt('download', 'data.torrent', '--no-tcp', ...other);
+      expect(withoutTcp.code).toBe(2);
+      expect(withoutTcp.stderr).toContain('--no-tcp');
+    }
     for (const version of ['--v2', '--hybrid']) {
       const result = await tt('create', 'data', version, '-o', 'x.torrent');
       expect(result.code).toBe(2);
