@@ -31,6 +31,8 @@ export interface RelayClientOptions {
   readonly torrents: () => readonly Uint8Array[];
   /** Of those, what unmodified clients should reach through a proxy port. */
   readonly proxied: () => readonly Uint8Array[];
+  /** Torrents that want peers: relays that know some are kept for them. */
+  readonly sought: () => readonly Uint8Array[];
   /** Whether relays are kept: we cannot be reached without. */
   readonly wantsRelays: () => boolean;
   /** Security rules 3 and 4: counts an introduction that is followed. @returns why it is not, or undefined */

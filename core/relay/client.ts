@@ -24,6 +24,7 @@ import {
 import { ClientQueue, type PushResult } from './client-queue.ts';
 import { RelaySearch } from './client-search.ts';
 import { reserveText } from './identity.ts';
+import { IDLE_MS, KeptRelays } from './kept-relays.ts';
 import { queueKeyOf } from './keys.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import {
@@ -40,8 +41,6 @@ import { RelayPool } from './relay-pool.ts';
 const RESERVATION_SECONDS = 3600;
 /** A refusal for want of room may be over soon; one for good reasons is not. */
 const REFUSED_RETRY_MS = 60_000;
-/** Connected for one call or push: kept in case of another. */
-const IDLE_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface LinkFacts {
@@ -59,9 +58,8 @@ export class RelayClient {
   readonly #calls: ClientCalls;
   readonly #queue: ClientQueue;
   readonly #search: RelaySearch;
+  readonly #relays: KeptRelays;
   readonly #links = new ClientLinks();
-  /** Connections asked for: endpoint -> until when they are waited for, and who waits. */
-  readonly #connecting = new Map<string, ((link: ClientLink | undefined) => void)[]>();
   #lastRequest = 0;
   #pollAtMs: number;
 
@@ -73,6 +71,8 @@ export class RelayClient {
     this.#calls = new ClientCalls(options, port, send);
     this.#queue = new ClientQueue(options, port, send);
     this.#search = new RelaySearch(this.pool, (shard) => port.findRelays(shard));
+    const isInUse = (link: ClientLink): boolean => this.#calls.uses(link) || this.#queue.uses(link);
+    this.#relays = new KeptRelays(options, port, this.pool, this.#links, this.#search, isInUse);
     this.#pollAtMs = nowMs;
   }
 
@@ -96,12 +96,18 @@ export class RelayClient {
         : [{ host: relay.host, port: reserved.proxyPort }],
     );
   }
-  /** Links through which somebody of a torrent may be called, reserved ones first. */
+  /** Links through which somebody of a torrent may be called: first those of relays that say they know somebody. */
   linksFor(infoHash: Uint8Array): ClientLinkId[] {
     const name = toHex(infoHash);
+    const announced = this.#relays.announcedFor(name);
+    const rank = ({ relay, neighbourOf }: ClientLink): number =>
+      announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
       (offer.roles & ROLE.signal) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
-    return [...this.#links.values()].filter(fits).map(({ id }) => id);
+    return [...this.#links.values()]
+      .filter(fits)
+      .sort((a, b) => rank(a) - rank(b))
+      .map(({ id }) => id);
   }
 
   // --- what the shell knows
@@ -119,10 +125,16 @@ export class RelayClient {
     this.poll(nowMs);
   }
 
+  /** Found under R(ih): relays through which peers of the torrent are reached. They are kept while the torrent seeks peers. */
+  handleTorrentRelays(infoHash: Uint8Array, endpoints: readonly Endpoint[], nowMs: number): void {
+    this.#relays.handleTorrentRelays(infoHash, endpoints, nowMs);
+    this.poll(nowMs);
+  }
+
   /** Torrents, facts or the wish for relays changed: reservations follow. */
   poll(nowMs: number): void {
     this.#pollAtMs = nowMs + 1_000;
-    this.#keepRelays(nowMs);
+    this.#relays.poll(nowMs);
     for (const link of [...this.#links.values()]) this.#keepReserved(link, nowMs);
   }
 
@@ -147,7 +159,7 @@ export class RelayClient {
       lastRefusal: undefined,
     };
     this.#links.add(link);
-    if (neighbourOf === undefined) this.#settleConnecting(relay, link);
+    if (neighbourOf === undefined) this.#relays.settle(relay, link);
     this.#keepReserved(link, nowMs);
   }
 
@@ -155,7 +167,7 @@ export class RelayClient {
   handleNoLink(relay: Endpoint, nowMs: number): void {
     const known = this.pool.get(relay);
     if (known !== undefined) this.pool.handleLost(known, nowMs);
-    this.#settleConnecting(relay, undefined);
+    this.#relays.settle(relay, undefined);
   }
 
   handleLinkEnd(id: ClientLinkId, nowMs: number): void {
@@ -231,7 +243,7 @@ export class RelayClient {
     onResult: (result: CallResult) => void,
     nowMs: number,
   ): void {
-    this.#withLink(relay, nowMs, (link) => {
+    this.#relays.withLink(relay, nowMs, (link) => {
       if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
       else this.#calls.call(link, options, onResult, nowMs);
     });
@@ -256,7 +268,7 @@ export class RelayClient {
     onResult: (result: TestResult) => void,
     nowMs: number,
   ): void {
-    this.#withLink(relay, nowMs, (link) => {
+    this.#relays.withLink(relay, nowMs, (link) => {
       if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
       else onStart(this.#calls.test(link, order, onResult, nowMs));
     });
@@ -278,7 +290,7 @@ export class RelayClient {
     };
     if (missing === 0) ready();
     for (const { endpoint } of relays) {
-      this.#withLink(endpoint, nowMs, (link) => {
+      this.#relays.withLink(endpoint, nowMs, (link) => {
         if (link !== undefined) links.push(link);
         missing--;
         ready();
@@ -326,51 +338,6 @@ export class RelayClient {
     }
     link.missed++;
     this.#send(link, { type: 'beat', count: ++link.beatCount, isEcho: false });
-  }
-
-  // --- relays
-
-  /** The nearest to our own queue key: whoever looks for us looks there. */
-  #keepRelays(nowMs: number): void {
-    const wanted = this.#options.wantsRelays();
-    if (wanted) this.#search.poll(queueKeyOf(this.publicKey), nowMs);
-    const chosen = wanted ? this.pool.nearest(queueKeyOf(this.publicKey), nowMs) : [];
-    const keep = new Set(chosen.map(({ endpoint }) => endpointKey(endpoint)));
-    for (const relay of chosen)
-      if (this.#links.to(relay.endpoint) === undefined && relay.nextTryMs <= nowMs)
-        this.#connect(relay.endpoint);
-    for (const link of [...this.#links.values()]) {
-      if (link.neighbourOf !== undefined) continue;
-      if (keep.has(endpointKey(link.relay)) || this.#calls.uses(link) || this.#queue.uses(link))
-        link.idleAtMs = nowMs + IDLE_MS;
-      else if (nowMs >= link.idleAtMs) this.#port.drop(link.id, 'not needed any more');
-    }
-  }
-
-  #connect(relay: Endpoint): void {
-    const key = endpointKey(relay);
-    if (this.#connecting.has(key)) return;
-    this.#connecting.set(key, []);
-    this.#port.connect(relay);
-  }
-
-  #withLink(relay: Endpoint, nowMs: number, then: (link: ClientLink | undefined) => void): void {
-    const link = this.#links.to(relay);
-    if (link !== undefined) {
-      link.idleAtMs = nowMs + IDLE_MS;
-      then(link);
-      return;
-    }
-    this.pool.add(relay, nowMs);
-    this.#connect(relay);
-    this.#connecting.get(endpointKey(relay))?.push(then);
-  }
-
-  #settleConnecting(relay: Endpoint, link: ClientLink | undefined): void {
-    const key = endpointKey(relay);
-    const waiting = this.#connecting.get(key) ?? [];
-    this.#connecting.delete(key);
-    for (const then of waiting) then(link);
   }
 
   // --- reservations

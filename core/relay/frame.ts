@@ -1,21 +1,15 @@
-// The 68 bytes that open every connection which belongs to a relayed introduction. Shaped like a BitTorrent handshake with
-// another 19-byte name, so that a listener tells it from BitTorrent and from MSE by its first 20 bytes. Pure.
+// The 68 bytes that open a connection between a relay and a peer which is no control connection. Shaped like a BitTorrent handshake
+// with another 19-byte name, so that a listener tells it from BitTorrent and from MSE by its first 20 bytes. Pure.
 import { bytesEqual, concatBytes, latin1 } from '../base/bytes.ts';
 
 export const FRAME_BYTES = 68;
 /** Length byte and protocol name: what tells a frame from anything else. */
-export const FRAME_NAME_BYTES = 20;
+const FRAME_NAME_BYTES = 20;
 /** Nonces and tickets alike. */
 export const TOKEN_BYTES = 16;
 
-const NAME = '\x13tt relay direct/1.0';
-const SPLICE_NAME = '\x13tt relay splice/1.0';
-
-/**
- * `splice`: to a relay, with a ticket. The others go between peers, with the nonce of the introduction: `reverse` and
- * `punch` ask to be answered by the same frame; `test` is a relay's dial-back and is not answered.
- */
-export type FrameKind = 'splice' | 'reverse' | 'punch' | 'test';
+/** `splice`: to a relay, with a ticket. `test`: a relay's dial-back, with the nonce of the question; also as a datagram. */
+export type FrameKind = 'splice' | 'test';
 
 export interface RelayFrame {
   readonly kind: FrameKind;
@@ -25,18 +19,18 @@ export interface RelayFrame {
   readonly sender: Uint8Array;
 }
 
-const KIND_CODES: Readonly<Record<FrameKind, number>> = { splice: 0, reverse: 1, punch: 2, test: 3 };
-const DIRECT_KINDS: readonly (FrameKind | undefined)[] = [undefined, 'reverse', 'punch', 'test'];
-
 const nameBytes = (text: string): Uint8Array => Uint8Array.from(text, (char) => char.charCodeAt(0));
-const DIRECT = nameBytes(NAME);
-const SPLICE = nameBytes(SPLICE_NAME);
+const NAMES: Readonly<Record<FrameKind, Uint8Array>> = {
+  splice: nameBytes('\x13tt relay splice/1.0'),
+  test: nameBytes('\x13tt relay answer/1.0'),
+};
+const KINDS: readonly FrameKind[] = ['splice', 'test'];
+/** For later versions. */
+const RESERVED = new Uint8Array(8);
 const NO_SENDER = new Uint8Array(20);
 
 export function encodeFrame(kind: FrameKind, token: Uint8Array, sender: Uint8Array = NO_SENDER): Uint8Array {
-  const reserved = new Uint8Array(8);
-  reserved[0] = KIND_CODES[kind];
-  return concatBytes([kind === 'splice' ? SPLICE : DIRECT, reserved, token, new Uint8Array(4), sender]);
+  return concatBytes([NAMES[kind], RESERVED, token, new Uint8Array(4), sender]);
 }
 
 /**
@@ -46,19 +40,15 @@ export function encodeFrame(kind: FrameKind, token: Uint8Array, sender: Uint8Arr
 export function looksLikeFrame(bytes: Uint8Array): 'frame' | 'more' | 'other' {
   const length = Math.min(bytes.length, FRAME_NAME_BYTES);
   const start = bytes.subarray(0, length);
-  const fits = bytesEqual(start, DIRECT.subarray(0, length)) || bytesEqual(start, SPLICE.subarray(0, length));
-  if (!fits) return 'other';
+  if (!KINDS.some((kind) => bytesEqual(start, NAMES[kind].subarray(0, length)))) return 'other';
   return length === FRAME_NAME_BYTES ? 'frame' : 'more';
 }
 
-/** @param bytes at least 68. @returns undefined when they are no frame of this version */
+/** @returns undefined when the bytes do not begin with a frame */
 export function decodeFrame(bytes: Uint8Array): RelayFrame | undefined {
   if (bytes.length < FRAME_BYTES) return undefined;
   const name = bytes.subarray(0, FRAME_NAME_BYTES);
-  const code = bytes[FRAME_NAME_BYTES] as number;
-  const isSplice = bytesEqual(name, SPLICE);
-  if (!isSplice && !bytesEqual(name, DIRECT)) return undefined;
-  const kind = isSplice ? 'splice' : DIRECT_KINDS[code];
+  const kind = KINDS.find((each) => bytesEqual(name, NAMES[each]));
   if (kind === undefined) return undefined;
   return { kind, token: bytes.slice(28, 28 + TOKEN_BYTES), sender: bytes.slice(48, FRAME_BYTES) };
 }

@@ -16,20 +16,17 @@ import type {
   RelayClientPort,
   SpliceOrder,
 } from '../client-port.ts';
-import { encodeFrame } from '../frame.ts';
 import { relayIdOf, shardKey, shardOf } from '../keys.ts';
 import type { QueueEntry, Way } from '../messages.ts';
 import type { QueueItem } from '../queue-item.ts';
 import { ControlLink } from './control-link.ts';
-import { RelayedStream } from './relayed-stream.ts';
 
 /** What the owner of the shell does. */
 export interface ClientOwner {
   decide(call: IncomingCall): Way;
   introduce(introduction: Introduction): void;
-  /** A splice stands as far as we are concerned: the first bytes are the peer's. */
-  onSpliced(stream: ByteStream, order: SpliceOrder): void;
-  onSpliceFailed(order: SpliceOrder, error: Error): void;
+  /** Both sides agreed upon it: open it with `openSplice`. */
+  splice(order: SpliceOrder): void;
   onQueued(item: QueueItem, entry: QueueEntry): void;
   onChanged(): void;
   findRelays(shard: number): void;
@@ -44,7 +41,6 @@ export interface ClientShellOptions extends RelayClientOptions {
   readonly peerId: Uint8Array;
   /** A control connection is best a uTP one, so that the relay sees the endpoint to punch. */
   readonly dialControl: (relay: Endpoint) => Promise<ByteStream>;
-  readonly dialSplice: (relay: Endpoint) => Promise<ByteStream>;
   /** BEP 10 `p`; 0 for none. */
   readonly listenPort: () => number;
 }
@@ -139,18 +135,7 @@ export class ClientShell implements RelayClientPort {
     this.#owner.onChanged();
   }
   splice(order: SpliceOrder): void {
-    this.#options.dialSplice(order.relay).then(
-      (stream) => {
-        if (this.#isClosed) {
-          stream.destroy();
-          return;
-        }
-        stream.write(encodeFrame('splice', order.ticket, this.#options.identity.digest));
-        this.#owner.onSpliced(new RelayedStream(stream, order.remote, 'relayed'), order);
-      },
-      (error: unknown) =>
-        this.#owner.onSpliceFailed(order, error instanceof Error ? error : new Error(String(error))),
-    );
+    this.#owner.splice(order);
   }
 
   // --- inside
