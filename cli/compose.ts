@@ -43,6 +43,7 @@ export function composeSession(options: ComposeOptions): SessionApi {
     encryption: settings.encryption,
     pex: settings.pex,
     lsd: settings.lsd,
+    portMap: settings.portMap,
     tcp: settings.tcp,
     utp: settings.utp,
     downLimit: settings.downLimit,

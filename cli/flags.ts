@@ -103,7 +103,8 @@ export const NETWORK_FLAGS: FlagGroup = {
     { flags: '--utp', summary: 'reach peers by uTP too', isHidden: true },
     { flags: '--no-tcp', summary: 'reach peers by uTP only' },
     { flags: '--tcp', summary: 'reach peers by TCP too', isHidden: true },
-    { flags: '--no-port-map', summary: 'accepted: this version maps no ports' },
+    { flags: '--no-port-map', summary: 'do not ask the router to forward the port' },
+    { flags: '--port-map', summary: 'ask the router to forward the port', isHidden: true },
   ],
 };
 

@@ -87,6 +87,8 @@ class DhtSearch implements PeerSearch {
   #message: string | undefined;
   #state: PeerSourceStatus['state'] = 'idle';
   #wantsAnnounce = true;
+  /** What others were told last. */
+  #announcedPort = 0;
   #isStopped = false;
 
   constructor(
@@ -117,7 +119,9 @@ class DhtSearch implements PeerSearch {
   }
 
   refresh(): void {
-    const earliestMs = this.#startedAtMs + MIN_REFRESH_MS;
+    // What others know would lead them to a port that nobody forwards.
+    const isMoved = this.#announcedPort !== 0 && this.#torrent.listenPort() !== this.#announcedPort;
+    const earliestMs = isMoved ? 0 : this.#startedAtMs + MIN_REFRESH_MS;
     this.#schedule(Math.max(0, earliestMs - this.#options.clock.nowMs()));
   }
 
@@ -181,6 +185,7 @@ class DhtSearch implements PeerSearch {
     this.#startedAtMs = clock.nowMs();
     this.#state = 'working';
     const port = this.#torrent.listenPort();
+    if (port !== this.#announcedPort) this.#wantsAnnounce = true;
     const isDue = this.#wantsAnnounce || this.#startedAtMs - this.#announcedAtMs >= ANNOUNCE_MS - JITTER_MS;
     const onPeers = (peers: readonly DhtAddress[]): void => this.#handlePeers(peers);
     if (port === 0 || !isDue) {
@@ -190,6 +195,7 @@ class DhtSearch implements PeerSearch {
     }
     const isSeed = this.#torrent.transfer().left === 0;
     this.#wantsAnnounce = false;
+    this.#announcedPort = port;
     const onAnnounced = (result: AnnounceResult): void => this.#handleEnd(result, result);
     this.#operation = node.run((machine, nowMs) =>
       machine.announce(infoHash, { port, isSeed, onPeers, onAnnounced }, nowMs),

@@ -11,6 +11,7 @@ import type {
   PeerSourceStatus,
   SoughtTorrent,
 } from '../../core/base/peer-source.ts';
+import type { Reflection } from '../../core/nat/reflection.ts';
 import { systemClock, systemRng } from '../../core/session/system.ts';
 import type { DhtNode, DhtNodeOptions } from '../../dht/io/dht-node.ts';
 
@@ -82,10 +83,17 @@ export class DhtService implements PeerSource, DhtNeighbour {
     };
   }
 
+  /** Nobody is asked before a torrent wanted the node. */
+  async reflect(family: 4 | 6): Promise<Reflection> {
+    if (this.#running === undefined) return { asked: 0, answered: 0, seen: [] };
+    const { reflectBy } = await import('./reflect.ts');
+    return reflectBy(this.#running.node, family);
+  }
+
   open(torrent: SoughtTorrent, events: PeerSourceEvents): PeerSearch | undefined {
     if (torrent.isPrivate || this.#isClosed) return undefined;
     // The node shares its port number with the listener, as peers and routers expect.
-    this.#starting ??= this.#start(torrent.listenPort());
+    this.#starting ??= this.#start(torrent.localPort?.() ?? torrent.listenPort());
     const source = this.#starting.then((running) => running?.source);
     return new DeferredSearch(source, torrent, events);
   }

@@ -35,6 +35,7 @@ export interface Settings {
   readonly pex: boolean;
   readonly lsd: boolean;
   readonly dht: boolean;
+  readonly portMap: boolean;
   readonly utp: boolean;
   readonly tcp: boolean;
   readonly color: (typeof COLOR_CHOICES)[number];
@@ -89,6 +90,7 @@ const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   pex: { default: 'true', parse: parseOnOff },
   lsd: { default: 'true', parse: parseOnOff },
   dht: { default: 'true', parse: parseOnOff },
+  portMap: { default: 'true', parse: parseOnOff },
   utp: { default: 'true', parse: parseOnOff },
   tcp: { default: 'true', parse: parseOnOff },
   color: { default: 'auto', parse: parseChoice(COLOR_CHOICES) },

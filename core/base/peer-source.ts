@@ -14,8 +14,10 @@ export interface SoughtTorrent {
   readonly trackerTiers: readonly (readonly string[])[];
   /** BEP 5 `nodes`. */
   readonly dhtNodes: readonly { readonly host: string; readonly port: number }[];
-  /** The TCP port we listen on; 0 when nothing listens. */
+  /** The TCP port that strangers reach us at; 0 when nothing listens. */
   listenPort(): number;
+  /** The same on our own network: differs where the gateway forwards another port. Default `listenPort`. */
+  localPort?(): number;
   transfer(): TransferTotals;
   /** How many more peers are wanted now; 0 while seeding with enough. */
   wanted(): number;
@@ -69,6 +71,12 @@ export interface DhtNeighbour {
   port(): number;
   /** A peer's node, not yet verified. */
   addNode(endpoint: Endpoint): void;
+  /** Asks some nodes in different networks as whom they see us (BEP 42). Never rejects. */
+  reflect?(family: 4 | 6): Promise<{
+    readonly asked: number;
+    readonly answered: number;
+    readonly seen: readonly { readonly by: string; readonly as: Endpoint }[];
+  }>;
   /** undefined while there is none. */
   picture?(): DhtPicture | undefined;
 }

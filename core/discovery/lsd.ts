@@ -122,7 +122,7 @@ export class LsdSource implements PeerSource {
 
   #announce(search: Search): void {
     const nowMs = this.#options.clock.nowMs();
-    if (nowMs - search.lastAnnouncedAtMs < MIN_INTERVAL_MS || search.torrent.listenPort() === 0) return;
+    if (nowMs - search.lastAnnouncedAtMs < MIN_INTERVAL_MS || portOf(search.torrent) === 0) return;
     search.lastAnnouncedAtMs = nowMs;
     for (const { socket, group } of this.#ready) this.#send(search, socket, group);
   }
@@ -132,7 +132,7 @@ export class LsdSource implements PeerSource {
   }
 
   #send(search: Search, socket: dgram.Socket, group: string): void {
-    const port = search.torrent.listenPort();
+    const port = portOf(search.torrent);
     if (port === 0) return;
     search.lastAnnouncedAtMs = this.#options.clock.nowMs();
     const message = encodeLsd({ port, infoHashes: [search.torrent.infoHash], cookie: this.#cookie }, group);
@@ -175,4 +175,9 @@ export class LsdSource implements PeerSource {
       nextAnnounceAtMs: isUp ? search.lastAnnouncedAtMs + ANNOUNCE_INTERVAL_MS : undefined,
     };
   }
+}
+
+/** Neighbours come without the gateway. */
+function portOf(torrent: SoughtTorrent): number {
+  return torrent.localPort?.() ?? torrent.listenPort();
 }

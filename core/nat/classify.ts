@@ -60,7 +60,7 @@ export class NatClassifier {
   readonly #votes = new Map<string, Vote>();
   #local: LocalFacts = { addresses: [], udpPort: 0 };
   #mappings: readonly MappingSnapshot[] = [];
-  #dialBack: (DialBackResult & { readonly throughMapping: boolean }) | undefined;
+  #dialBack: DialBackResult | undefined;
   #visitor: string | undefined;
   #unanswered = 0;
   #hasTcp = false;
@@ -99,9 +99,9 @@ export class NatClassifier {
     this.#hasTcp = true;
   }
 
-  /** @param throughMapping it was asked to try a port that the gateway forwards */
-  handleDialBack(result: DialBackResult, throughMapping: boolean): void {
-    this.#dialBack = { ...result, throughMapping };
+  /** @param result `tcp` undefined where the port that was tried is one that the gateway forwards: that proves the mapping only */
+  handleDialBack(result: DialBackResult): void {
+    this.#dialBack = result;
   }
 
   /** A connection came in that nobody had asked for. @returns true when it proves something: it is the first from outside */

@@ -1,5 +1,6 @@
 // The extensions of one torrent's peers (BEP 10): what we say of ourselves, metadata (BEP 9), peer exchange (BEP 11).
 import type { InfoHash } from '../base/ids.ts';
+import { isLocalAddress } from '../base/local-address.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
@@ -78,7 +79,9 @@ export class PeerExtensions {
   }
 
   #facts(connection: PeerConnection): Omit<ExtendedHandshake, 'extensionIds'> {
-    const port = this.#shared.listenPort();
+    // A neighbour reaches us without the gateway, by our own port.
+    const isNeighbour = isLocalAddress(connection.stream.remote.host);
+    const port = isNeighbour ? this.#shared.listenPort() : this.#shared.announcedPort();
     return {
       client: CLIENT,
       listenPort: port === 0 ? undefined : port,

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly tcp?: boolean;
   /** Default: where there is an `openDatagramPort` and no proxy. */
   readonly utp?: boolean;
+  /** Ask the gateway to forward our port. Default false. */
+  readonly portMap?: boolean;
   /** The UDP port, shared with the DHT; bound to the same addresses as the listeners. */
   readonly openDatagramPort?: OpenDatagramPort;
   /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */

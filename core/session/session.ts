@@ -1,12 +1,13 @@
 // A client: its listeners, its torrents, what they share. Routes inputs; every decision about payload is made below.
 import { toHex } from '../base/bytes.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Rng } from '../base/clock.ts';
 import { randomInt } from '../base/clock.ts';
 import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { OperationError, UsageError } from '../base/result.ts';
 import { LsdSource } from '../discovery/lsd.ts';
+import type { NatSnapshot } from '../nat/nat-snapshot.ts';
 import { DiskWorkers } from '../storage/disk-workers.ts';
 import { SlotMemory } from '../storage/slots.ts';
 import { ReadMemory } from '../storage/torrent-storage.ts';
@@ -29,6 +30,7 @@ import type {
   TorrentHandle,
 } from './session-api.ts';
 import { SessionDatagrams } from './session-datagrams.ts';
+import { SessionNat } from './session-nat.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 import { systemClock, systemRng } from './system.ts';
@@ -53,6 +55,7 @@ export class Session implements SessionApi {
   readonly #subscribers = new Set<(event: SessionEvent) => void>();
   readonly #bans = new Set<string>();
   readonly #votes = new AddressVotes();
+  readonly #nat: SessionNat;
   readonly #lsd: LsdSource | undefined;
   readonly #wayOut: WayOut;
   readonly #datagrams = new SessionDatagrams();
@@ -81,6 +84,7 @@ export class Session implements SessionApi {
         }
       },
     });
+    this.#nat = this.#makeNat(options, rng);
     const maxPeers = options.maxPeers ?? MAX_PEERS;
     this.#shared = {
       clock: this.#clock,
@@ -102,12 +106,13 @@ export class Session implements SessionApi {
       trace: options.trace,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
-      connect: (endpoint) => this.#wayOut.connect(endpoint),
+      connect: (endpoint) => this.#nat.watch(this.#wayOut.connect(endpoint)),
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
       datagrams: () => this.#datagrams.port,
       accept: (stream) => this.#accept(stream),
       nat: new NatHub({ utp: () => this.#datagrams.utp, isSelf: (endpoint) => this.#isOwn(endpoint) }),
       resolvesNames: isDirect,
+      announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
       isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
       isBanned: (key) => this.#bans.has(key),
@@ -116,6 +121,27 @@ export class Session implements SessionApi {
       externalAddress: (family) => this.#votes.winner(family),
       emit: (infoHash, event) => this.#emit(infoHash, event),
     };
+    const unknown = this.#shared.nat.ownFacts();
+    this.#shared.nat.ownFacts = () => this.#nat.facts() ?? unknown;
+  }
+
+  #makeNat({ ipv4, ipv6, bindAddresses, dht, log, portMap, proxy, stateDir }: SessionOptions, rng: Rng): SessionNat {
+    const isOff = proxy !== undefined;
+    return new SessionNat({
+      clock: this.#clock,
+      rng,
+      log: log ?? silentLog,
+      stateDir,
+      isMappingOn: portMap === true && !isOff,
+      bindAddresses,
+      families: [...(ipv4 === false ? [] : [4 as const]), ...(ipv6 === false ? [] : [6 as const])],
+      tcpPort: () => this.#shared.listenPort(),
+      udpPort: (family) => this.#datagrams.port?.port(family) ?? 0,
+      reflect: isOff || dht?.reflect === undefined ? undefined : (family) => dht.reflect!(family),
+      onPortChange: () => {
+        for (const torrent of this.#torrents.values()) torrent.sources.refresh();
+      },
+    });
   }
 
   async start(): Promise<void> {
@@ -216,6 +242,7 @@ export class Session implements SessionApi {
       downLimitBytesPerSec: this.#shared.downLimiter.bytesPerSec,
       upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
       externalAddresses: this.#votes.ranked(),
+      ...withNat(this.#nat.snapshot()),
       ...(dht === undefined ? {} : { dht }),
     };
   }
@@ -235,11 +262,13 @@ export class Session implements SessionApi {
     this.#shared.dials.close();
     this.#wayOut.close();
     const torrents = [...this.#torrents.values()];
+    const natClosed = this.#nat.close();
     await Promise.all([this.#listeners.close(), ...torrents.map((torrent) => torrent.stop(timeoutMs))]);
     this.#shared.downLimiter.close();
     this.#shared.upLimiter.close();
     const sources = this.#shared.sources.map((source) => source.close());
     await Promise.all([...sources, this.#shared.workers.close()]);
+    await natClosed;
     await this.#datagrams.close();
   }
 
@@ -261,10 +290,14 @@ export class Session implements SessionApi {
   #isOwn(endpoint: Endpoint): boolean {
     if (this.#listeners.isSelf(endpoint)) return true;
     const seen = this.#votes.winner(isIPv6(endpoint.host) ? 6 : 4);
-    return endpoint.host === seen && endpoint.port === this.#listeners.port;
+    return (
+      endpoint.host === seen &&
+      (endpoint.port === this.#listeners.port || endpoint.port === this.#nat.announcedPort)
+    );
   }
 
   #accept(stream: ByteStream): void {
+    if (stream.transport === 'tcp') this.#nat.handleIncoming(stream.remote.host);
     if (this.#bans.has(stream.remote.host) || this.#torrents.size === 0) {
       stream.destroy();
       return;
@@ -312,6 +345,10 @@ function localDiscovery(options: SessionOptions): { ipv4: boolean; ipv6: boolean
     ipv6: ipv6 && bindAddresses.includes('::'),
     ...(interfaceV4 === undefined || wildcards.includes(interfaceV4) ? {} : { interfaceV4 }),
   };
+}
+
+function withNat(nat: NatSnapshot | undefined): { nat?: NatSnapshot } {
+  return nat === undefined ? {} : { nat };
 }
 
 function makePeerId(rng: { next(): number }): Uint8Array {

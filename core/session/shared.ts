@@ -52,7 +52,10 @@ export interface SessionShared {
   readonly nat: NatHub;
   /** Whether host names may be looked up here; not behind a proxy, which would show what it hides. */
   readonly resolvesNames: boolean;
+  /** Where we listen; 0: nowhere. */
   listenPort(): number;
+  /** Where strangers reach us: the gateway may forward another port. */
+  announcedPort(): number;
   isSelf(endpoint: Endpoint): boolean;
   /** By `banKeyOf`. */
   isBanned(key: string): boolean;

@@ -2,6 +2,7 @@
 // Immutable, made afresh on demand (10 Hz and more is cheap), no reference into the engine. Additive changes only.
 import type { TransferAccount } from '../account/transfer-account.ts';
 import type { DhtPicture, PeerSourceStatus } from '../base/peer-source.ts';
+import type { NatSnapshot } from '../nat/nat-snapshot.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -27,6 +28,8 @@ export interface SessionSnapshot {
   readonly upLimitBytesPerSec: number;
   /** Seen from outside (BEP 10 yourip, BEP 24, DHT votes), most voted first. */
   readonly externalAddresses: readonly string[];
+  /** Our place behind NATs; absent before anything is known, and where nobody asks. */
+  readonly nat?: NatSnapshot;
   /** Absent without a DHT node. */
   readonly dht?: DhtPicture;
 }

@@ -15,7 +15,8 @@ export function soughtTorrent(torrent: Torrent, shared: SessionShared): SoughtTo
     },
     trackerTiers: [...own, ...trackers.map((url) => [url])],
     dhtNodes: 'metainfo' in source ? source.metainfo.nodes : [],
-    listenPort: () => shared.listenPort(),
+    listenPort: () => shared.announcedPort(),
+    localPort: () => shared.listenPort(),
     wanted: () => torrent.peers.room,
     transfer: () => ({
       downloaded: torrent.swarm?.downloadedBytes ?? 0,

@@ -36,6 +36,7 @@ export function makePlace(): Place {
     TT_HOME: `${dir.path}/home`,
     // Nothing leaves this machine: who tests the DHT says --dht and --bootstrap.
     TT_DHT: 'false',
+    TT_PORT_MAP: 'false',
     COLUMNS: undefined,
     NO_COLOR: undefined,
     FORCE_COLOR: undefined,

@@ -47,6 +47,7 @@ const CLEAN_ENVIRONMENT = {
   FORCE_COLOR: undefined,
   // Who tests the DHT says --dht.
   TT_DHT: 'false',
+  TT_PORT_MAP: 'false',
 };
 
 /** Starts `tt ...args` with a TT_HOME of its own. */

@@ -1,0 +1,331 @@
+// Keeps what we know about our own place behind NATs true while a program runs: maps ports, asks strangers how they see us and relays
+// whether they reach us, and begins anew when the network changes.
+import { networkInterfaces } from 'node:os';
+import type { Clock, Rng } from '../../base/clock.ts';
+import { isIPv6 } from '../../base/endpoint.ts';
+import { isLocalAddress } from '../../base/local-address.ts';
+import type { Log } from '../../base/log.ts';
+import type { NatFilter, PeerFacts, NatState as WireState } from '../../relay/messages.ts';
+import { type NatClass, NatClassifier } from '../classify.ts';
+import type { DialBack, DialBackResult } from '../dial-back.ts';
+import type { MappingProtocol } from '../mapping-types.ts';
+import type { NatFamilySnapshot, NatSnapshot } from '../nat-snapshot.ts';
+import type { AskReflection } from '../reflection.ts';
+import { findGateway } from './gateway.ts';
+import { type Claim, MappingService } from './mapping-service.ts';
+
+/** While strangers have not told enough: doubled up to the longest. */
+const FIRST_ASK_MS = 250;
+const LONGEST_ASK_MS = 5 * 60_000;
+/** What is known is asked again this often. */
+const AGAIN_MS = 10 * 60_000;
+/** A dial-back costs somebody else something (nat.md: once in ten minutes); a new claim is a reason of its own. */
+const DIAL_BACK_AGAIN_MS = 10 * 60_000;
+/** Nobody to ask yet. */
+const DIAL_BACK_RETRY_MS = 2_000;
+/** Another network is noticed after this. */
+const NETWORK_CHECK_MS = 30_000;
+const ENOUGH_VOTERS = 4;
+
+export interface NatServiceOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly log: Log;
+  readonly stateDir: string;
+  readonly families: readonly (4 | 6)[];
+  /** Where we listen; 0: nowhere. */
+  readonly tcpPort: number;
+  readonly udpPort: (family: 4 | 6) => number;
+  readonly bindAddresses?: readonly string[] | undefined;
+  readonly isMappingOn: boolean;
+  /** Default all. */
+  readonly protocols?: readonly MappingProtocol[] | undefined;
+  readonly reflect?: AskReflection | undefined;
+  /** Somebody in the open to ask, when there is one. */
+  readonly dialBack?: DialBack | undefined;
+  /** The class, a mapping or the port to announce has changed. */
+  readonly onChange?: (() => void) | undefined;
+}
+
+export class NatService {
+  readonly #options: NatServiceOptions;
+  readonly #classifiers: ReadonlyMap<4 | 6, NatClassifier>;
+  readonly #startedAtMs: number;
+  #mapping: MappingService | undefined;
+  #classifiedAfterMs: number | undefined;
+  #askMs = FIRST_ASK_MS;
+  #askTimer: NodeJS.Timeout | undefined;
+  #networkTimer: NodeJS.Timeout | undefined;
+  #testTimer: NodeJS.Timeout | undefined;
+  #isAsking = false;
+  #isTesting = false;
+  #network = '';
+  #isClosed = false;
+
+  constructor(options: NatServiceOptions) {
+    this.#options = options;
+    this.#classifiers = new Map(options.families.map((family) => [family, new NatClassifier(family)]));
+    this.#startedAtMs = options.clock.nowMs();
+  }
+
+  async start(): Promise<void> {
+    this.#network = await this.#networkName();
+    if (this.#isClosed) return;
+    this.#setLocal();
+    this.#networkTimer = setInterval(() => void this.#checkNetwork(), NETWORK_CHECK_MS);
+    this.#networkTimer.unref();
+    this.#scheduleAsk(0);
+    this.#scheduleTest(DIAL_BACK_RETRY_MS);
+    await this.#startMapping();
+  }
+
+  /** A peer came in by TCP, unasked. */
+  handleVisitor(host: string): void {
+    if (isLocalAddress(host)) return;
+    const family = isIPv6(host) ? 6 : 4;
+    const isNews = this.#classifiers.get(family)?.handleVisitor(host) ?? false;
+    this.#mapping?.handleVisitor(family, 'tcp');
+    if (isNews) this.#changed();
+  }
+
+  /** A TCP connection to somebody out there came to be. */
+  handleTcpWorks(): void {
+    for (const classifier of this.#classifiers.values()) classifier.handleTcpWorks();
+  }
+
+  /** A relay told how it sees our UDP port. */
+  handleSeen(seen: { readonly host: string; readonly port: number }, by: string): void {
+    this.#classifiers.get(isIPv6(by) ? 6 : 4)?.handleSeen(seen, by);
+    this.#changed();
+  }
+
+  classOf(family: 4 | 6): NatClass | undefined {
+    const classifier = this.#classifiers.get(family);
+    if (classifier === undefined) return undefined;
+    classifier.setMappings(this.#mapping?.mappings(family) ?? []);
+    return classifier.result();
+  }
+
+  /** The TCP port to tell others: the gateway's where it forwards another one than ours. */
+  get announcedPort(): number {
+    const { tcpPort } = this.#options;
+    if (tcpPort === 0) return 0;
+    const mapped = this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp');
+    return mapped?.externalPort ?? tcpPort;
+  }
+
+  /** What we say of ourselves to relays and peers. IPv4 counts where there is both: IPv6 is dialled first anyway. */
+  facts(): PeerFacts {
+    const known = this.classOf(4) ?? this.classOf(6);
+    const family = known?.family ?? 4;
+    const mapped = this.#mapping?.mappings(family).find(({ transport }) => transport === 'udp');
+    return {
+      state: (known?.state ?? 'unknown') satisfies WireState,
+      filter: filterOf(known),
+      tcpPort: this.announcedPort,
+      udpPort: mapped?.externalPort ?? known?.external?.port ?? this.#options.udpPort(family),
+    };
+  }
+
+  snapshot(): NatSnapshot {
+    const gateways = this.#mapping?.snapshot() ?? [];
+    const families = this.#options.families.flatMap((family): NatFamilySnapshot[] => {
+      const known = this.classOf(family);
+      if (known === undefined) return [];
+      return [
+        {
+          family,
+          state: known.state,
+          external: known.external,
+          isTranslated: known.isTranslated,
+          mapping: known.reach.mapping,
+          filtering: known.reach.filtering,
+          evidence: known.evidence,
+          gateway: gateways.find((each) => each.family === family)?.gateway,
+          mappings: this.#mapping?.mappings(family) ?? [],
+        },
+      ];
+    });
+    return {
+      families,
+      announcedPort: this.announcedPort,
+      isMappingOn: this.#options.isMappingOn,
+      classifiedAfterMs: this.#classifiedAfterMs,
+    };
+  }
+
+  /** Takes mappings back; a second and a half at most. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#askTimer);
+    clearTimeout(this.#testTimer);
+    clearInterval(this.#networkTimer);
+    await this.#mapping?.close();
+  }
+
+  // --- mapping
+
+  async #startMapping(): Promise<void> {
+    const { clock, rng, log, stateDir, families, tcpPort, udpPort, bindAddresses, protocols } = this.#options;
+    const udp = udpPort(families[0] ?? 4);
+    if (!this.#options.isMappingOn || (tcpPort === 0 && udp === 0)) return;
+    this.#mapping = new MappingService({
+      clock,
+      rng,
+      log,
+      stateDir,
+      families,
+      ports: { ...(tcpPort === 0 ? {} : { tcp: tcpPort }), ...(udp === 0 ? {} : { udp }) },
+      bindAddresses,
+      protocols,
+      onChange: () => this.#changed(),
+      onClaim: (claim) => this.#verify(claim),
+      onGatewayNews: () => this.#startOver(),
+    });
+    await this.#mapping.start();
+  }
+
+  #verify(claim: Claim): void {
+    if (claim.transport === 'tcp') this.#scheduleTest(0);
+  }
+
+  // --- asking
+
+  #scheduleAsk(inMs: number): void {
+    clearTimeout(this.#askTimer);
+    if (this.#isClosed) return;
+    this.#askTimer = setTimeout(() => void this.#ask(), inMs);
+    this.#askTimer.unref();
+  }
+
+  async #ask(): Promise<void> {
+    const { reflect } = this.#options;
+    if (reflect === undefined || this.#isAsking) return;
+    this.#isAsking = true;
+    this.#setLocal();
+    await Promise.all(
+      [...this.#classifiers].map(async ([family, classifier]) => {
+        const { asked, answered, seen } = await reflect(family);
+        for (const { by, as } of seen) classifier.handleSeen(as, by);
+        if (asked > 0 && answered === 0) classifier.handleSilence(asked);
+      }),
+    );
+    this.#isAsking = false;
+    if (this.#isClosed) return;
+    this.#changed();
+    const isEnough = [...this.#classifiers.values()].some(({ voters }) => voters >= ENOUGH_VOTERS);
+    if (isEnough) this.#askMs = FIRST_ASK_MS;
+    else this.#askMs = Math.min(LONGEST_ASK_MS, this.#askMs * 2);
+    this.#scheduleAsk(isEnough ? AGAIN_MS : this.#askMs);
+  }
+
+  // --- dial-back
+
+  #scheduleTest(inMs: number): void {
+    clearTimeout(this.#testTimer);
+    if (this.#isClosed || this.#options.dialBack === undefined) return;
+    this.#testTimer = setTimeout(() => void this.#test(), inMs);
+    this.#testTimer.unref();
+  }
+
+  async #test(): Promise<void> {
+    const { dialBack, tcpPort, udpPort } = this.#options;
+    if (dialBack === undefined || this.#isTesting) return;
+    this.#isTesting = true;
+    const mapped = this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp');
+    const askedPort = mapped?.externalPort ?? tcpPort;
+    const udp = this.classOf(4)?.external?.port ?? udpPort(4);
+    const result = await dialBack.test({
+      tcpPort: askedPort,
+      udpPort: udp,
+      ways: { tcp: askedPort !== 0, udp: udp !== 0, udpOtherPort: udp !== 0 },
+    });
+    this.#isTesting = false;
+    if (this.#isClosed) return;
+    if (result === undefined) {
+      this.#scheduleTest(DIAL_BACK_RETRY_MS);
+      return;
+    }
+    this.#handleTest(result, mapped?.externalPort);
+    this.#changed();
+    this.#scheduleTest(DIAL_BACK_AGAIN_MS);
+  }
+
+  #handleTest(result: DialBackResult, mappedPort: number | undefined): void {
+    const classifier = this.#classifiers.get(isIPv6(result.observedHost) ? 6 : 4);
+    if (mappedPort === undefined || result.tcp === undefined) {
+      classifier?.handleDialBack(result);
+      return;
+    }
+    this.#mapping?.handleVerdict(
+      { family: 4, transport: 'tcp', externalHost: undefined, externalPort: mappedPort },
+      result.tcp,
+    );
+    // What came through a port that the gateway forwards says nothing about strangers at other ports.
+    classifier?.handleDialBack({
+      ...result,
+      tcp: result.tcp ? undefined : false,
+      udp: result.udp === true ? undefined : result.udp,
+    });
+    // The other transport was granted in the same breath by the same gateway.
+    const udp = this.#mapping?.mappings(4).find(({ transport }) => transport === 'udp');
+    if (udp?.externalPort === undefined) return;
+    const isReached = result.tcp || result.udp === true;
+    this.#mapping?.handleVerdict(
+      { family: 4, transport: 'udp', externalHost: undefined, externalPort: udp.externalPort },
+      isReached,
+    );
+  }
+
+  // --- change
+
+  /** The gateway restarted, or it is another one. */
+  #startOver(): void {
+    for (const classifier of this.#classifiers.values()) classifier.reset();
+    this.#askMs = FIRST_ASK_MS;
+    this.#scheduleAsk(0);
+    this.#scheduleTest(0);
+    this.#changed();
+  }
+
+  async #checkNetwork(): Promise<void> {
+    const network = await this.#networkName();
+    if (this.#isClosed || network === this.#network) return;
+    this.#network = network;
+    this.#options.log('info', 'another network: finding out about it', { network });
+    const before = this.#mapping;
+    this.#mapping = undefined;
+    this.#startOver();
+    await before?.close();
+    if (!this.#isClosed) await this.#startMapping();
+  }
+
+  async #networkName(): Promise<string> {
+    const gateways = await Promise.all(this.#options.families.map((family) => findGateway(family)));
+    return gateways.map((gateway) => `${gateway?.localHost} by ${gateway?.host}`).join(', ');
+  }
+
+  #setLocal(): void {
+    const addresses = Object.values(networkInterfaces()).flatMap((list) =>
+      (list ?? []).map(({ address }) => address),
+    );
+    for (const [family, classifier] of this.#classifiers)
+      classifier.setLocal({ addresses, udpPort: this.#options.udpPort(family) });
+  }
+
+  #changed(): void {
+    if (
+      this.#classifiedAfterMs === undefined &&
+      this.#options.families.some((family) => (this.classOf(family)?.state ?? 'unknown') !== 'unknown')
+    ) {
+      this.#classifiedAfterMs = Math.round(this.#options.clock.nowMs() - this.#startedAtMs);
+    }
+    this.#options.onChange?.();
+  }
+}
+
+function filterOf(known: NatClass | undefined): NatFilter {
+  const filters = { open: 'eif', address: 'adf', port: 'apdf', unknown: 'unknown' } as const;
+  return filters[known?.reach.filtering ?? 'unknown'];
+}
