@@ -125,7 +125,10 @@ export class Session implements SessionApi {
     this.#shared.nat.ownFacts = () => this.#nat.facts() ?? unknown;
   }
 
-  #makeNat({ ipv4, ipv6, bindAddresses, dht, log, portMap, proxy, stateDir }: SessionOptions, rng: Rng): SessionNat {
+  #makeNat(
+    { ipv4, ipv6, bindAddresses, dht, log, portMap, proxy, stateDir }: SessionOptions,
+    rng: Rng,
+  ): SessionNat {
     const isOff = proxy !== undefined;
     return new SessionNat({
       clock: this.#clock,
