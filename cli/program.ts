@@ -1,6 +1,7 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
 import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
+import { NAT_COMMAND } from './program-nat.ts';
 import { CAT_COMMAND, DOCTOR_COMMAND } from './program-tools.ts';
 import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
@@ -339,6 +340,7 @@ export const PROGRAM: CommandSpec = {
     tracker,
     DHT_COMMAND,
     LAB_COMMAND,
+    NAT_COMMAND,
     DOCTOR_COMMAND,
     demo,
     config,

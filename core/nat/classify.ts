@@ -101,7 +101,14 @@ export class NatClassifier {
 
   /** @param result `tcp` undefined where the port that was tried is one that the gateway forwards: that proves the mapping only */
   handleDialBack(result: DialBackResult): void {
-    this.#dialBack = result;
+    const before = this.#dialBack;
+    // TCP and UDP are tried apart; what was not tried this time stays as it was.
+    this.#dialBack = {
+      ...result,
+      tcp: result.tcp ?? before?.tcp,
+      udp: result.udp ?? before?.udp,
+      udpOtherPort: result.udp === undefined ? before?.udpOtherPort : result.udpOtherPort,
+    };
   }
 
   /** A connection came in that nobody had asked for. @returns true when it proves something: it is the first from outside */

@@ -23,8 +23,10 @@ import { type ExchangeResult, GatewayExchange } from './exchange.ts';
 import type { Gateway } from './gateway.ts';
 import type { MappingClient } from './mapping-client.ts';
 
-/** About 3, 6 and 12 seconds: who has not answered then does not speak PCP. */
-const PCP_TRIES = 3;
+/** About 3 and 6 seconds; RFC 6887 sets no end. Who is silent for so long is asked again a quarter of an hour later. */
+const PCP_TRIES = 2;
+/** Eight seconds in all. RFC 6886 allows 9 tries, which take two minutes: too long to say that there is nobody. */
+const NAT_PMP_TRIES = 5;
 /** A gateway that just said it is there. */
 const CHECK_TRIES = 2;
 
@@ -116,13 +118,13 @@ export class NatPmpClient implements MappingClient {
   }
 
   async map(request: MapRequest): Promise<MapAnswer> {
-    const address = await this.#askAddress(natPmpDelaysMs());
+    const address = await this.#askAddress(natPmpDelaysMs(NAT_PMP_TRIES));
     if (address === 'silent') return SILENT;
     if (address === 'refused' || address.kind !== 'address') return ABSENT;
     if (this.#epoch.handleEpoch(address.epochSec, this.#nowMs())) this.#onLost();
     const trouble = natPmpAddressTrouble(address);
     if (trouble !== undefined) return trouble;
-    const answer = await this.#askMap(request, natPmpDelaysMs());
+    const answer = await this.#askMap(request, natPmpDelaysMs(NAT_PMP_TRIES));
     if (answer === 'silent') return SILENT;
     if (answer === 'refused' || answer.kind !== 'map') return ABSENT;
     return natPmpAnswer(answer, address.host);

@@ -7,7 +7,7 @@ import { isLocalAddress } from '../../base/local-address.ts';
 import type { Log } from '../../base/log.ts';
 import type { NatFilter, PeerFacts, NatState as WireState } from '../../relay/messages.ts';
 import { type NatClass, NatClassifier } from '../classify.ts';
-import type { DialBack, DialBackResult } from '../dial-back.ts';
+import type { DialBack, DialBackRequest, DialBackResult } from '../dial-back.ts';
 import type { MappingProtocol } from '../mapping-types.ts';
 import type { NatFamilySnapshot, NatSnapshot } from '../nat-snapshot.ts';
 import type { AskReflection } from '../reflection.ts';
@@ -233,49 +233,56 @@ export class NatService {
     const { dialBack, tcpPort, udpPort } = this.#options;
     if (dialBack === undefined || this.#isTesting) return;
     this.#isTesting = true;
-    const mapped = this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp');
-    const askedPort = mapped?.externalPort ?? tcpPort;
-    const udp = this.classOf(4)?.external?.port ?? udpPort(4);
-    const result = await dialBack.test({
-      tcpPort: askedPort,
-      udpPort: udp,
-      ways: { tcp: askedPort !== 0, udp: udp !== 0, udpOtherPort: udp !== 0 },
-    });
+    const mappedPort = this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp')?.externalPort;
+    const askedPort = mappedPort ?? tcpPort;
+    const mappedUdp = this.#mapping?.mappings(4).find(({ transport }) => transport === 'udp')?.externalPort;
+    const udp = mappedUdp ?? this.classOf(4)?.external?.port ?? udpPort(4);
+    // Apart, since a TCP attempt that meets a silent filter takes seconds to fail.
+    const tests: Promise<boolean>[] = [];
+    const ask = async (request: DialBackRequest): Promise<boolean> => {
+      const result = await dialBack.test(request);
+      if (result === undefined || this.#isClosed) return false;
+      this.#handleTest(result, mappedPort);
+      this.#changed();
+      return true;
+    };
+    if (udp !== 0)
+      tests.push(ask({ tcpPort: 0, udpPort: udp, ways: { tcp: false, udp: true, udpOtherPort: true } }));
+    if (askedPort !== 0)
+      tests.push(
+        ask({ tcpPort: askedPort, udpPort: 0, ways: { tcp: true, udp: false, udpOtherPort: false } }),
+      );
+    const answered = await Promise.all(tests);
     this.#isTesting = false;
-    if (this.#isClosed) return;
-    if (result === undefined) {
-      this.#scheduleTest(DIAL_BACK_RETRY_MS);
-      return;
-    }
-    this.#handleTest(result, mapped?.externalPort);
-    this.#changed();
-    this.#scheduleTest(DIAL_BACK_AGAIN_MS);
+    // Meanwhile the gateway may have granted a port.
+    const isNews =
+      mappedPort !== this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp')?.externalPort;
+    if (isNews && this.#mapping !== undefined) this.#scheduleTest(0);
+    else this.#scheduleTest(answered.includes(true) ? DIAL_BACK_AGAIN_MS : DIAL_BACK_RETRY_MS);
   }
 
   #handleTest(result: DialBackResult, mappedPort: number | undefined): void {
     const classifier = this.#classifiers.get(isIPv6(result.observedHost) ? 6 : 4);
-    if (mappedPort === undefined || result.tcp === undefined) {
+    const mapping = this.#mapping;
+    if (mappedPort === undefined || mapping === undefined) {
       classifier?.handleDialBack(result);
       return;
     }
-    this.#mapping?.handleVerdict(
-      { family: 4, transport: 'tcp', externalHost: undefined, externalPort: mappedPort },
-      result.tcp,
-    );
+    const verdict = (transport: 'tcp' | 'udp', isReached: boolean): void => {
+      const port = mapping.mappings(4).find((each) => each.transport === transport)?.externalPort;
+      if (port === undefined) return;
+      mapping.handleVerdict({ family: 4, transport, externalHost: undefined, externalPort: port }, isReached);
+    };
+    if (result.tcp !== undefined) verdict('tcp', result.tcp);
+    if (result.udp === true) verdict('udp', true);
+    // The same gateway granted both in one breath: where TCP leads nowhere, UDP does not either.
+    else if (result.tcp === false) verdict('udp', false);
     // What came through a port that the gateway forwards says nothing about strangers at other ports.
     classifier?.handleDialBack({
       ...result,
-      tcp: result.tcp ? undefined : false,
+      tcp: result.tcp === true ? undefined : result.tcp,
       udp: result.udp === true ? undefined : result.udp,
     });
-    // The other transport was granted in the same breath by the same gateway.
-    const udp = this.#mapping?.mappings(4).find(({ transport }) => transport === 'udp');
-    if (udp?.externalPort === undefined) return;
-    const isReached = result.tcp || result.udp === true;
-    this.#mapping?.handleVerdict(
-      { family: 4, transport: 'udp', externalHost: undefined, externalPort: udp.externalPort },
-      isReached,
-    );
   }
 
   // --- change
