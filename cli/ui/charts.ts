@@ -31,7 +31,8 @@ export function sparkline(values: readonly number[], columns: number): string {
 export function shareBar(share: number, columns: number): string {
   const eighths = Math.floor(Math.max(0, Math.min(1, share)) * columns * EIGHTHS.length);
   const full = Math.floor(eighths / EIGHTHS.length);
-  const rest = EIGHTHS[eighths % EIGHTHS.length] as string;
+  // No blank between what is full and what is not.
+  const rest = eighths % EIGHTHS.length === 0 ? '' : (EIGHTHS[eighths % EIGHTHS.length] as string);
   return (full >= columns ? '█'.repeat(columns) : '█'.repeat(full) + rest).padEnd(columns, '░');
 }
 

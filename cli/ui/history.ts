@@ -1,4 +1,4 @@
-// Rates of the last minutes for the graphs: one sample a second for the session and for each torrent, bounded.
+// Rates and DHT round trips of the last minutes for the graphs: one sample a second for the session and for each torrent, bounded.
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 
 const SAMPLE_INTERVAL_MS = 1_000;
@@ -10,10 +10,17 @@ export interface RateHistory {
   readonly up: number[];
 }
 
+/** Milliseconds that a tenth and nine tenths of the answers came within. */
+export interface RoundTripHistory {
+  readonly low: number[];
+  readonly high: number[];
+}
+
 const NO_HISTORY: RateHistory = { down: [], up: [] };
 
 export class History {
   readonly total: RateHistory = { down: [], up: [] };
+  readonly roundTrips: RoundTripHistory = { low: [], high: [] };
   private readonly torrents = new Map<string, RateHistory>();
   private nextAtMs = Number.NEGATIVE_INFINITY;
 
@@ -22,6 +29,11 @@ export class History {
     this.nextAtMs += SAMPLE_INTERVAL_MS;
     // A process that was stopped for an hour owes no samples for it.
     if (this.nextAtMs <= snapshot.atMs) this.nextAtMs = snapshot.atMs + SAMPLE_INTERVAL_MS;
+    const { roundTripP10Ms, roundTripP90Ms } = snapshot.dht ?? {};
+    if (roundTripP10Ms !== undefined && roundTripP90Ms !== undefined) {
+      keep(this.roundTrips.low, roundTripP10Ms);
+      keep(this.roundTrips.high, roundTripP90Ms);
+    }
     push(this.total, snapshot.downRateBytesPerSec, snapshot.upRateBytesPerSec);
     const gone = new Set(this.torrents.keys());
     for (const torrent of snapshot.torrents) {
@@ -39,11 +51,11 @@ export class History {
 }
 
 function push(history: RateHistory, down: number, up: number): void {
-  for (const [values, value] of [
-    [history.down, down],
-    [history.up, up],
-  ] as const) {
-    values.push(value);
-    if (values.length > MOST_SAMPLES) values.shift();
-  }
+  keep(history.down, down);
+  keep(history.up, up);
+}
+
+function keep(values: number[], value: number): void {
+  values.push(value);
+  if (values.length > MOST_SAMPLES) values.shift();
 }

@@ -129,7 +129,7 @@ function detailBody(
     case 'files':
       return fileLines(torrent, width, height, cursor);
     case 'sources':
-      return sourceLines({ snapshot, torrent, width, height, cursor });
+      return sourceLines({ snapshot, torrent, roundTrips: history.roundTrips, width, height, cursor });
     case 'log':
       return logLines(log, input.startedAtMs, height, cursor);
   }

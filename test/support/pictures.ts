@@ -1,8 +1,9 @@
-// `npm run pictures`: the screens of the README, as text, from the real drawing code and a made-up session; always the same.
+// `npm run pictures`: the screens of the README, as text and as SVG, from the real drawing code and a made-up session; always the same.
 // `--check` only compares, and fails when a picture is stale.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { file, modelRig, peer, session, torrent } from './screen-rig.ts';
+import { dhtPicture, file, modelRig, peer, session, torrent } from './screen-rig.ts';
+import { svgOfScreen } from './svg.ts';
 
 const folder = fileURLToPath(new URL('../../docs/screens/', import.meta.url));
 const MIB = 1 << 20;
@@ -17,11 +18,12 @@ function speedAt(second: number): number {
 
 const clients = ['qBittorrent 5.1.2', 'Transmission 4.0.6', 'libtorrent 2.0.11', 'tt 0.1.0', 'aria2 1.37.0'];
 const reasons = ['regular', 'optimistic', undefined, 'free-slot', 'allowed-fast'] as const;
+const transports = ['tcp', 'punched', 'utp', 'reverse', 'relayed'] as const;
 const peers = clients.map((client, i) =>
   peer({
     client,
     address: `198.51.100.${20 + i}:6881`,
-    transport: i === 2 ? 'utp' : 'tcp',
+    transport: transports[i] as (typeof transports)[number],
     isIncoming: i === 3,
     amChoking: reasons[i] === undefined,
     unchokeReason: reasons[i],
@@ -60,24 +62,70 @@ const third = torrent({
   peers: [],
 });
 
-function rig(torrents: readonly ReturnType<typeof torrent>[]): ReturnType<typeof modelRig> {
-  const made = modelRig();
+const complete = torrent({
+  ...main,
+  state: 'seeding',
+  etaMs: undefined,
+  pieces: new Uint8Array(125).fill(0xff),
+  openPieces: [],
+  verifiedPieces: 1000,
+  verifiedBytes: 1000 * MIB,
+  downloadedBytes: 1000.03 * MIB,
+  uploadedBytes: 612 * MIB,
+  ratio: 0.61,
+  completedAtMs: 97_400,
+  downRateBytesPerSec: 0,
+  upRateBytesPerSec: 4.2 * MIB,
+});
+
+type Torrents = readonly ReturnType<typeof torrent>[];
+
+function rig(torrents: Torrents, hasColor: boolean): ReturnType<typeof modelRig> {
+  const made = modelRig({ hasColor });
   for (let at = 0; at <= SECONDS; at++) {
-    const moving = { ...torrents[0], downRateBytesPerSec: Math.max(0, speedAt(at)) } as ReturnType<
-      typeof torrent
-    >;
-    made.model.setSnapshot(session([moving, ...torrents.slice(1)], { atMs: at * 1000 }));
+    const first = torrents[0] as ReturnType<typeof torrent>;
+    const speed = Math.max(0, speedAt(at));
+    const moving =
+      first.state === 'seeding'
+        ? { ...first, upRateBytesPerSec: speed / 3 }
+        : { ...first, downRateBytesPerSec: speed };
+    const dht = dhtPicture({
+      roundTripP10Ms: 38 + 6 * Math.sin(at / 20),
+      roundTripP90Ms: 260 + 90 * Math.sin(at / 11) + 400 * Math.exp(-at / 15),
+    });
+    made.model.setSnapshot(session([moving, ...torrents.slice(1)], { atMs: at * 1000, dht }));
   }
   return made;
 }
 
-function picture(
-  torrents: readonly ReturnType<typeof torrent>[],
-  keys: string,
-  columns: number,
-  rows: number,
-): string {
-  const made = rig(torrents);
+interface Picture {
+  readonly torrents: Torrents;
+  readonly keys: string;
+  readonly columns: number;
+  readonly rows: number;
+  /** An SVG beside the text: for the few that a page shows. */
+  readonly hasSvg?: boolean;
+}
+
+const files = Array.from({ length: 12 }, (_, i) => file(i, { priority: i === 3 ? 7 : i === 5 ? 0 : 4 }));
+const all = [main, second, third];
+const PICTURES: Readonly<Record<string, Picture>> = {
+  'overview-80x24': { torrents: [main], keys: '', columns: 80, rows: 24 },
+  'overview-120x40': { torrents: [main], keys: '', columns: 120, rows: 40, hasSvg: true },
+  'overview-200x60': { torrents: [main], keys: '', columns: 200, rows: 60 },
+  'complete-80x24': { torrents: [complete], keys: '', columns: 80, rows: 24 },
+  'pieces-80x24': { torrents: [main], keys: '2', columns: 80, rows: 24, hasSvg: true },
+  'peers-120x40': { torrents: [main], keys: '3', columns: 120, rows: 16, hasSvg: true },
+  'files-80x24': { torrents: [{ ...main, files }], keys: '4', columns: 80, rows: 24 },
+  'trackers-80x24': { torrents: [main], keys: '5', columns: 80, rows: 24 },
+  'trackers-120x40': { torrents: [main], keys: '5', columns: 120, rows: 32, hasSvg: true },
+  'list-80x24': { torrents: all, keys: '', columns: 80, rows: 14 },
+  'list-120x40': { torrents: all, keys: '', columns: 120, rows: 14, hasSvg: true },
+  'help-80x24': { torrents: [main], keys: '?', columns: 80, rows: 36 },
+};
+
+function plain({ torrents, keys, columns, rows }: Picture): string {
+  const made = rig(torrents, false);
   made.press(...keys);
   return `${made
     .rows(columns, rows)
@@ -85,24 +133,23 @@ function picture(
     .join('\n')}\n`;
 }
 
-const files = Array.from({ length: 12 }, (_, i) => file(i, { priority: i === 3 ? 7 : i === 5 ? 0 : 4 }));
-const PICTURES: Readonly<Record<string, string>> = {
-  'overview-80x24.txt': picture([main], '', 80, 24),
-  'overview-120x40.txt': picture([main], '', 120, 40),
-  'pieces-80x24.txt': picture([main], '2', 80, 24),
-  'peers-120x40.txt': picture([main], '3', 120, 16),
-  'files-80x24.txt': picture([{ ...main, files }], '4', 80, 24),
-  'trackers-80x24.txt': picture([main], '5', 80, 16),
-  'list-80x24.txt': picture([main, second, third], '', 80, 14),
-  'help-80x24.txt': picture([main], '?', 80, 36),
-};
+function colored({ torrents, keys, columns, rows }: Picture, title: string): string {
+  const made = rig(torrents, true);
+  made.press(...keys);
+  return svgOfScreen(made.model.frame(columns, rows), columns, title);
+}
 
 const isCheck = process.argv.includes('--check');
 mkdirSync(folder, { recursive: true });
-for (const [name, text] of Object.entries(PICTURES)) {
+const wanted = new Map<string, string>();
+for (const [name, picture] of Object.entries(PICTURES)) {
+  wanted.set(`${name}.txt`, plain(picture));
+  if (picture.hasSvg === true) wanted.set(`${name}.svg`, colored(picture, `tt: ${name.split('-')[0]}`));
+}
+for (const [name, text] of wanted) {
   const path = `${folder}${name}`;
   if (!isCheck) writeFileSync(path, text);
-  else if (readFileSync(path, 'utf8') !== text) {
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) {
     console.error(`docs/screens/${name} is stale: run \`npm run pictures\` and commit the result`);
     process.exitCode = 1;
   }

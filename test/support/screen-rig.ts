@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { ScreenModel } from '../../cli/ui/model.ts';
+import type { DhtPicture } from '../../core/base/peer-source.ts';
 import type { Command } from '../../core/session/session-api.ts';
 import type {
   FileSnapshot,
@@ -132,6 +133,25 @@ export function session(
     downLimitBytesPerSec: 0,
     upLimitBytesPerSec: 0,
     externalAddresses: ['198.51.100.4'],
+    ...overrides,
+  };
+}
+
+/** A DHT node that has found its place. */
+export function dhtPicture(overrides: Partial<DhtPicture> = {}): DhtPicture {
+  return {
+    families: [
+      { family: 4, port: 6891, good: 312, nodes: 340, depth: 17 },
+      { family: 6, port: 6891, good: 88, nodes: 104, depth: 14 },
+    ],
+    lookups: 14,
+    queriesOut: 812,
+    queriesIn: 230,
+    timeouts: 61,
+    outstanding: 3,
+    roundTripP10Ms: 38,
+    roundTripP90Ms: 310,
+    isOffline: false,
     ...overrides,
   };
 }

@@ -3,8 +3,10 @@ import type { PeerSourceStatus } from '../../../core/base/peer-source.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
 import { formatDuration } from '../../output/units.ts';
+import type { RoundTripHistory } from '../history.ts';
 import { type Line, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
+import { dhtLines } from './dht-lines.ts';
 
 const count = (value: number | undefined): string => (value === undefined ? '' : String(value));
 
@@ -55,22 +57,27 @@ function reachability({ listen, externalAddresses }: SessionSnapshot): Line[] {
   ];
 }
 
+/** On the smallest screens the first source stays, what is below goes. */
+const LEAST_TABLE_ROWS = 2;
+
 export interface SourcesInput {
   readonly snapshot: SessionSnapshot;
   readonly torrent: TorrentSnapshot;
+  readonly roundTrips: RoundTripHistory;
   readonly width: number;
   readonly height: number;
   readonly cursor: number;
 }
 
-export function sourceLines({ snapshot, torrent, width, height, cursor }: SourcesInput): Line[] {
-  const below = reachability(snapshot);
+export function sourceLines(input: SourcesInput): Line[] {
+  const { snapshot, torrent, width, height, cursor } = input;
+  const below = [...reachability(snapshot), ...dhtLines(snapshot.dht, input.roundTrips, width, height)];
   const table = tableLines({
     columns: columns(snapshot.atMs),
     rows: torrent.sources,
     cursor,
     width,
-    height: height - below.length - 1,
+    height: Math.max(LEAST_TABLE_ROWS, height - below.length - 1),
     empty: torrent.isPrivate
       ? 'a private torrent without trackers'
       : 'no trackers; peers come by hand or from the local network',

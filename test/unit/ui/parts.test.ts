@@ -77,8 +77,8 @@ describe('charts', () => {
   it('sparkline and bar keep their width', () => {
     expect(sparkline([0, 1, 8], 5)).toBe('  ▁▁█');
     expect(sparkline([], 3)).toBe('   ');
-    expect(shareBar(0, 4)).toBe(' ░░░');
-    expect(shareBar(0.5, 4)).toBe('██ ░');
+    expect(shareBar(0, 4)).toBe('░░░░');
+    expect(shareBar(0.5, 4)).toBe('██░░');
     expect(shareBar(1, 4)).toBe('████');
     fc.assert(
       fc.property(
