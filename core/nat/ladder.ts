@@ -1,7 +1,7 @@
 // The ways to one peer, tried in order: straight, called back through somebody we both know, a hole punched from both sides,
 // bytes passed on by a relay. A machine: times come in, steps come out; who performs them is the shell's matter. Pure.
 // The next rung starts when the last has had its time, and earlier ones go on meanwhile: the first that works wins.
-import { canPunch, type Reach } from './ladder-reach.ts';
+import { canPunch, type Reach, UNKNOWN_REACH } from './ladder-reach.ts';
 
 export type Rung = 'direct' | 'reverse' | 'punch' | 'splice';
 
@@ -113,6 +113,14 @@ export class Ladder {
     this.#waiting = rungsFor(options);
   }
 
+  /** One rung that the other side chose, with all its time. */
+  static only(rung: Rung, nowMs: number): Ladder {
+    const ways = { reverse: false, punch: false, splice: false };
+    const ladder = new Ladder({ own: UNKNOWN_REACH, peer: UNKNOWN_REACH, ways, nowMs });
+    ladder.#waiting = [rung];
+    return ladder;
+  }
+
   get reached(): Reached | undefined {
     return this.#reached;
   }
@@ -120,6 +128,12 @@ export class Ladder {
   /** Nothing runs and nothing is left to try. */
   get isExhausted(): boolean {
     return this.#reached === undefined && this.#running.size === 0 && this.#waiting.length === 0;
+  }
+
+  /** The rung whose other end may come in by itself; undefined when nobody was told of us. */
+  get expectsIncoming(): Rung | undefined {
+    if (this.#running.has('reverse')) return 'reverse';
+    return this.#tried.has('punch') ? 'punch' : undefined;
   }
 
   /** Everything that was started, for whoever is called. */

@@ -1,6 +1,7 @@
 // One attempt to reach one peer, on real time: starts what its ladder says, takes the first stream, drops the rest.
 import type { Clock } from '../base/clock.ts';
 import type { Ladder, Rung } from '../nat/ladder.ts';
+import type { Reach } from '../nat/ladder-reach.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 
 /** A stream to a peer and how it came about. */
@@ -26,6 +27,8 @@ export class Climb {
   readonly #given = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #settle!: { resolve(dialled: Dialled): void; reject(error: unknown): void };
+  /** What an attempt turned out to be, where that is not what it was begun as. */
+  readonly #turnedInto = new Map<Rung, Rung>();
   #isOver = false;
   #failure: unknown;
 
@@ -52,8 +55,12 @@ export class Climb {
     this.#step();
   }
 
-  /** Something changed in the ladder: what is due now starts. */
-  poke(): void {
+  /** The called peer decided for another way than the one it was asked for. */
+  handleAnswer(asked: Rung, chosen: Rung, peer: Reach): void {
+    const nowMs = this.#clock.nowMs();
+    this.ladder.learnPeer(peer, nowMs);
+    this.ladder.handleAnswer(asked, chosen, nowMs);
+    this.#turnedInto.set(asked, chosen);
     this.#step();
   }
 
@@ -86,15 +93,16 @@ export class Climb {
           stream.destroy();
           return;
         }
-        this.ladder.handleConnected(rung, this.#clock.nowMs());
+        const won = this.#turnedInto.get(rung) ?? rung;
+        this.ladder.handleConnected(won, this.#clock.nowMs());
         this.#end();
-        this.#settle.resolve({ stream, rung, startedAtMs: this.startedAtMs });
+        this.#settle.resolve({ stream, rung: won, startedAtMs: this.startedAtMs });
       },
       (error: unknown) => {
         if (this.#isOver) return;
         // What the ordinary way says is what people understand.
         if (rung === 'direct' || this.#failure === undefined) this.#failure = error;
-        this.ladder.handleFailed(rung, this.#clock.nowMs());
+        this.ladder.handleFailed(this.#turnedInto.get(rung) ?? rung, this.#clock.nowMs());
         this.#step();
       },
     );

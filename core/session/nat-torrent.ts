@@ -1,190 +1,283 @@
-// How one torrent reaches its peers: every dial climbs the ladder, neighbours introduce us and are introduced by us (BEP 55).
-// Nothing of this for private torrents (BEP 27): a neighbour that passes endpoints on is a source of peers.
+// How one torrent reaches its peers: every dial climbs the ladder; relays call for us and us (tt_relay), neighbours introduce us
+// and are introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a
+// source of peers.
+
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import type { InfoHash } from '../base/ids.ts';
 import type { Candidate } from '../discovery/candidates.ts';
-import { Ladder, type Reached, type Ways } from '../nat/ladder.ts';
-import { UNKNOWN_REACH } from '../nat/ladder-reach.ts';
+import {
+  Ladder,
+  PUNCH_SILENCE_MS,
+  type Reached,
+  type Rung,
+  UPGRADE_INTERVAL_MS,
+  type Ways,
+} from '../nat/ladder.ts';
+import { type Reach, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
+import type { IncomingCall, Introduction, SpliceOrder } from '../relay/client-port.ts';
+import type { Way } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
-import { UT_HOLEPUNCH } from '../wire/extensions.ts';
-import { decodeHolepunch } from '../wire/ut-holepunch.ts';
-import type { PexPeer } from '../wire/ut-pex.ts';
-import { CAME_IN, Climb, type Dialled } from './nat-climb.ts';
+import { type Answered, endpointOf, NatCalls, NotCalled, pause } from './nat-calls.ts';
+import { CAME_IN, Climb, type Dialled, type StartRung } from './nat-climb.ts';
+import type { CalledTorrent } from './nat-hub.ts';
 import type { PeerConnection } from './peer-connection.ts';
-import { PunchAsk } from './punch-ask.ts';
-import { Introducers } from './punch-introducers.ts';
-import { answersTo, PunchRelay } from './punch-relay.ts';
+import { isConnectedTo } from './punch-relay.ts';
+import { PunchTorrent } from './punch-torrent.ts';
 import type { SessionShared } from './shared.ts';
-import type { TorrentPeers } from './torrent-peers.ts';
+import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
+
+/** Between two calls for anybody: each relay leads to somebody else every time. */
+const ANYBODY_INTERVAL_MS = 3_000;
+const ANYBODY_RETRY_MS = 30_000;
+/** More peers than that are not called for: the ordinary sources do. */
+const ENOUGH_PEERS = 8;
 
 export interface NatTorrentOwner {
+  readonly infoHashBytes: InfoHash;
   readonly isPrivate: boolean;
+  readonly isComplete: boolean;
   readonly peers: TorrentPeers;
 }
 
-export class NatTorrent {
+interface Attempt {
+  readonly endpoint: Endpoint;
+  readonly candidate: Candidate | undefined;
+  readonly climb: Climb;
+}
+
+export class NatTorrent implements PeerDialler, CalledTorrent {
+  readonly punch: PunchTorrent;
   readonly #shared: SessionShared;
   readonly #owner: NatTorrentOwner;
-  readonly #introducers = new Introducers();
-  readonly #relay: PunchRelay;
-  /** By endpoint. */
-  readonly #climbs = new Map<string, { readonly endpoint: Endpoint; readonly climb: Climb }>();
-  readonly #asks = new Map<string, PunchAsk>();
+  readonly #calls: NatCalls;
+  /** Under way, by endpoint. */
+  readonly #attempts = new Map<string, Attempt>();
+  /** What called peers said of themselves, by endpoint; for upgrades. */
+  readonly #reaches = new WeakMap<Candidate, Reach>();
+  readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
+  #anybodyAtMs = 0;
+  readonly #given = new AbortController();
 
   constructor(shared: SessionShared, owner: NatTorrentOwner) {
     this.#shared = shared;
     this.#owner = owner;
-    this.#relay = new PunchRelay((endpoint) => shared.isSelf(endpoint));
+    this.#calls = new NatCalls(shared, owner.infoHashBytes);
+    this.punch = new PunchTorrent(shared, owner, (endpoint) => this.#introduced(endpoint, 'punch', 0));
+    shared.nat.add(owner.infoHashBytes, this);
   }
 
-  /** Whether our handshake offers ut_holepunch: without uTP we could neither be target nor initiator. */
-  get isOffered(): boolean {
-    return !this.#owner.isPrivate && this.#shared.nat.hasUtp;
+  close(): void {
+    this.#shared.nat.remove(this.#owner.infoHashBytes, this);
+    this.#given.abort();
+    for (const { climb } of this.#attempts.values()) climb.giveUp(new Error('stopped'));
   }
 
   // --- dialling
 
   async dial(candidate: Candidate): Promise<Dialled> {
-    const { endpoint, key } = candidate;
-    const told = this.#introducers.toldOf(endpoint);
+    const { endpoint } = candidate;
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
-      peer: UNKNOWN_REACH,
+      peer: this.#reaches.get(candidate) ?? UNKNOWN_REACH,
       ways: this.#waysTo(endpoint),
       nowMs: this.#shared.clock.nowMs(),
-      isHidden: told?.isHidden === true && told.supportsHolepunch,
+      // Whoever could not be dialled is not knocked at again before the hole is open.
+      isHidden: this.punch.isHidden(endpoint) || candidate.failures > 0,
     });
-    const climb = new Climb(ladder, this.#shared.clock, (rung, signal) =>
-      rung === 'direct' ? this.#shared.connect(endpoint) : this.#askForPunch(endpoint, signal),
-    );
-    this.#climbs.set(key, { endpoint, climb });
     try {
-      return await climb.result;
-    } finally {
-      this.#climbs.delete(key);
-      this.#asks.delete(key);
+      return await this.#climb(endpoint, candidate, ladder);
+    } catch (error) {
+      // The gateways forget, and one more hole is tried; ordinary back-off follows that.
+      if (ladder.wantsSilence && candidate.failures === 0)
+        throw Object.assign(error as Error, { retryAfterMs: PUNCH_SILENCE_MS });
+      throw error;
     }
   }
 
   #waysTo(endpoint: Endpoint): Ways {
-    const punch = this.isOffered && this.#introducers.for(endpoint, this.#owner.peers.connections).length > 0;
-    return { reverse: false, punch, splice: false };
+    const canCall = !this.#owner.isPrivate && this.#calls.links.length > 0;
+    return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), splice: canCall };
   }
 
-  /** Asks one neighbour after the other to introduce us; the hole opens when one does. */
-  #askForPunch(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream> {
-    const neighbours = this.#introducers.for(endpoint, this.#owner.peers.connections);
-    const ask = new PunchAsk(
-      endpoint,
-      neighbours,
-      (target) => this.#shared.nat.punch(target, signal),
-      signal,
+  async #climb(
+    endpoint: Endpoint,
+    candidate: Candidate | undefined,
+    ladder: Ladder,
+    start?: StartRung,
+  ): Promise<Dialled> {
+    const climb: Climb = new Climb(
+      ladder,
+      this.#shared.clock,
+      start ?? ((rung, signal) => this.#start(rung, endpoint, candidate, () => climb, signal)),
     );
-    this.#asks.set(endpointKey(endpoint), ask);
-    return ask.result;
+    const key = endpointKey(endpoint);
+    const attempt = { endpoint, candidate, climb };
+    this.#attempts.set(key, attempt);
+    try {
+      return await climb.result;
+    } finally {
+      if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
+      this.punch.forget(endpoint);
+    }
   }
 
-  /** A connection that came in has shaken hands. @returns how, when it is the other end of an attempt of ours */
+  async #start(
+    rung: Rung,
+    endpoint: Endpoint,
+    candidate: Candidate | undefined,
+    climb: () => Climb,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    if (rung === 'direct') return this.#shared.connect(endpoint);
+    // Not in the turn in which the ladder made the step: it is still being set up.
+    await Promise.resolve();
+    const answered = ({ rung: chosen, peer }: Answered): void => {
+      if (candidate !== undefined) this.#reaches.set(candidate, peer);
+      climb().handleAnswer(rung, chosen, peer);
+    };
+    const tried = [...climb().ladder.tried].filter((each) => each !== rung);
+    try {
+      return await this.#calls.call(endpoint, tried, answered, signal);
+    } catch (error) {
+      // No relay knows the peer; a neighbour may.
+      if (!(error instanceof NotCalled) || rung !== 'punch' || !this.punch.canAsk(endpoint)) throw error;
+      return this.punch.ask(endpoint, signal);
+    }
+  }
+
   cameIn(
     connection: PeerConnection,
     nowMs: number,
   ): { readonly reached: Reached; readonly candidate: Candidate | undefined } | undefined {
-    const { remote } = connection.stream;
-    const exact = this.#climbs.get(endpointKey(remote));
+    const { remote, transport } = connection.stream;
+    if (transport === 'relayed') {
+      return { reached: { rung: 'splice', ms: nowMs - connection.openedAtMs }, candidate: undefined };
+    }
+    const exact = this.#attempts.get(endpointKey(remote));
     // A port that cannot be foretold: the address has to do.
-    const climbing =
-      exact ?? [...this.#climbs.values()].find(({ endpoint }) => endpoint.host === remote.host);
-    if (climbing === undefined) return undefined;
-    const { climb } = climbing;
-    if (!climb.ladder.tried.has('punch')) return undefined;
+    const attempt =
+      exact ?? [...this.#attempts.values()].find(({ endpoint }) => endpoint.host === remote.host);
+    if (attempt === undefined) return undefined;
+    const { climb, candidate } = attempt;
+    const rung = climb.ladder.expectsIncoming;
+    if (rung === undefined) return undefined;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
-    const candidate = this.#owner.peers.pool.find(climbing.endpoint);
-    return { reached: { rung: 'punch', ms: nowMs - climb.startedAtMs }, candidate };
+    return { reached: { rung, ms: nowMs - climb.startedAtMs }, candidate };
   }
 
-  // --- neighbours
+  // --- somebody wants us
 
-  handleTold(teller: PeerConnection, peer: PexPeer): void {
-    if (!this.#owner.isPrivate) this.#introducers.handleTold(teller, peer);
+  decide(call: IncomingCall): Way {
+    const { isPrivate, peers } = this.#owner;
+    const { host } = call.caller;
+    if (isPrivate || peers.room === 0 || this.#shared.isBanned(host)) return 'none';
+    return this.#calls.decide(call);
   }
 
-  leave(connection: PeerConnection): void {
-    this.#introducers.leave(connection);
-    for (const ask of this.#asks.values()) ask.handleGone(connection);
+  introduce({ way, peer, target, delayMs }: Introduction): void {
+    if (way === 'punch') this.#introduced(target ?? endpointOf(peer), 'punch', delayMs);
+    if (way === 'reverse' && target !== undefined) this.#introduced(target, 'reverse', 0);
   }
 
-  /** @returns a reason to end the connection, if the peer gave one */
-  handleMessage(connection: PeerConnection, payload: Uint8Array): string | undefined {
-    if (!this.isOffered) return undefined;
-    const message = decodeHolepunch(payload);
-    if (!message.ok) return message.reason.what;
+  /** At once and beside the schedule: the other side's first packets are on the way. */
+  #introduced(endpoint: Endpoint, rung: Rung, delayMs: number): void {
+    if (isConnectedTo(this.#owner.peers.connections, endpoint)) return;
+    const dial = async (signal: AbortSignal): Promise<ByteStream> => {
+      await pause(delayMs, signal);
+      return rung === 'punch' ? this.#shared.nat.punch(endpoint, signal) : this.#shared.connect(endpoint);
+    };
+    const attempt = this.#attempts.get(endpointKey(endpoint));
+    if (attempt !== undefined) {
+      attempt.climb.join(rung, dial);
+      return;
+    }
     const nowMs = this.#shared.clock.nowMs();
-    switch (message.value.kind) {
-      case 'rendezvous': {
-        const { connections } = this.#owner.peers;
-        this.#relay.handleRendezvous(connection, message.value.endpoint, payload, connections, nowMs);
-        break;
-      }
-      case 'connect':
-        this.#handleConnect(connection, message.value.endpoint, nowMs);
-        break;
-      case 'error':
-        this.#asks.get(endpointKey(message.value.endpoint))?.handleRefused(connection, message.value.code);
-        break;
-      case 'unknown':
-    }
-    return undefined;
+    this.#owner.peers.dialIntroduced(endpoint, (candidate) =>
+      this.#climb(endpoint, candidate, Ladder.only(rung, nowMs), (_rung, signal) => dial(signal)),
+    );
   }
 
-  #handleConnect(relay: PeerConnection, endpoint: Endpoint, nowMs: number): void {
-    // BEP 55: a neighbour that never took the extension has no say; one we are connected to already is let be.
-    if (!relay.wire.peerTakes(UT_HOLEPUNCH.name) || this.#isConnectedTo(endpoint)) return;
-    if (this.#shared.isBanned(endpoint.host)) return;
-    const refusal = this.#shared.nat.whyNotFollow(endpoint, relay.stream.remote.host, nowMs);
-    if (refusal !== undefined) {
-      this.#shared.log('debug', `introduction to ${endpointKey(endpoint)} is not followed: ${refusal}`);
+  splice(order: SpliceOrder): void {
+    const { introduction } = order;
+    if (introduction === undefined || this.#calls.handleTicket(order) || introduction.role === 'caller')
       return;
-    }
-    const ask = this.#asks.get(endpointKey(endpoint)) ?? this.#askOf(relay, endpoint.host);
-    if (ask !== undefined) ask.handleConnect(relay, endpoint);
-    else this.#punchAsTarget(endpoint);
+    // The caller speaks first.
+    this.#calls.open(order, endpointOf(introduction.peer)).then(
+      (stream) => this.#shared.accept(stream),
+      (error: unknown) => this.#shared.log('debug', 'no splice', { error: String(error) }),
+    );
   }
 
-  /** The relay knows the peer by another port than we do. */
-  #askOf(relay: PeerConnection, host: string): PunchAsk | undefined {
-    return [...this.#asks.values()].find((ask) => ask.hasAsked(relay) && ask.endpoint.host === host);
+  // --- slow matters
+
+  tick(nowMs: number): void {
+    if (this.#owner.isPrivate || this.#calls.links.length === 0) return;
+    this.#callAnybody(nowMs);
+    for (const connection of this.#owner.peers.connections) this.#upgrade(connection, nowMs);
   }
 
-  /** Somebody asked for us: at once, since their first packets are on the way. */
-  #punchAsTarget(endpoint: Endpoint): void {
-    const climbing = this.#climbs.get(endpointKey(endpoint));
-    const punch = (signal: AbortSignal): Promise<ByteStream> => this.#shared.nat.punch(endpoint, signal);
-    if (climbing !== undefined) {
-      climbing.climb.join('punch', punch);
-      return;
-    }
-    this.#owner.peers.dialIntroduced(endpoint, async (candidate) => {
-      const ladder = new Ladder({
-        own: this.#shared.nat.reach(),
-        peer: UNKNOWN_REACH,
-        ways: { reverse: false, punch: true, splice: false },
-        nowMs: this.#shared.clock.nowMs(),
-        isUpgrade: true,
-      });
-      const climb = new Climb(ladder, this.#shared.clock, (_rung, signal) => punch(signal));
-      this.#climbs.set(candidate.key, { endpoint, climb });
-      try {
-        return await climb.result;
-      } finally {
-        this.#climbs.delete(candidate.key);
-      }
+  /** Relays know peers that no tracker names: those that reserved a place for this torrent. */
+  #callAnybody(nowMs: number): void {
+    const { peers, isComplete } = this.#owner;
+    if (nowMs < this.#anybodyAtMs || isComplete || !peers.isActive) return;
+    if (peers.countWithDials >= ENOUGH_PEERS || peers.room === 0) return;
+    this.#anybodyAtMs = nowMs + ANYBODY_RETRY_MS;
+    let answeredAs: Answered | undefined;
+    const controller = this.#given.signal;
+    const attempt = this.#calls.call(
+      undefined,
+      [],
+      (answered) => {
+        answeredAs = answered;
+        this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
+        this.#expect(answered, nowMs);
+      },
+      controller,
+    );
+    attempt.then(
+      (stream) => {
+        const { endpoint, rung } = answeredAs as Answered;
+        if (!peers.adopt(endpoint, { stream, rung, startedAtMs: nowMs })) stream.destroy();
+      },
+      (error: unknown) => this.#shared.log('debug', 'called for anybody', { error: String(error) }),
+    );
+  }
+
+  /** Whoever answered may come in by itself. */
+  #expect({ endpoint, rung }: Answered, startedAtMs: number): void {
+    if (rung !== 'reverse' && rung !== 'punch') return;
+    const key = endpointKey(endpoint);
+    if (this.#attempts.has(key)) return;
+    const ladder = Ladder.only(rung, startedAtMs);
+    const waiting = this.#climb(endpoint, undefined, ladder, (_rung, signal) =>
+      pause(EXPECT_MS, signal).then(() => Promise.reject(new Error('it did not come'))),
+    );
+    waiting.catch(() => {});
+  }
+
+  /** A splice costs the relay every byte: once a minute the straight ways are tried again, by whoever called. */
+  #upgrade(connection: PeerConnection, nowMs: number): void {
+    const { candidate } = connection;
+    if (connection.reached?.rung !== 'splice' || connection.isIncoming || candidate === undefined) return;
+    if (connection.leaveAtMs !== undefined) return;
+    const since = this.#upgradedAtMs.get(connection) ?? connection.openedAtMs;
+    if (nowMs - since < UPGRADE_INTERVAL_MS) return;
+    this.#upgradedAtMs.set(connection, nowMs);
+    const ladder = new Ladder({
+      own: this.#shared.nat.reach(),
+      peer: this.#reaches.get(candidate) ?? UNKNOWN_REACH,
+      ways: this.#waysTo(candidate.endpoint),
+      nowMs,
+      isUpgrade: true,
     });
-  }
-
-  #isConnectedTo(endpoint: Endpoint): boolean {
-    for (const connection of this.#owner.peers.connections) {
-      if (!connection.isAdmitted || connection.isClosing) continue;
-      if (connection.stream.transport !== 'relayed' && answersTo(connection, endpoint)) return true;
-    }
-    return false;
+    this.#climb(candidate.endpoint, candidate, ladder).then(
+      (dialled) => {
+        if (!this.#owner.peers.adopt(candidate.endpoint, dialled)) dialled.stream.destroy();
+      },
+      () => {},
+    );
   }
 }
+
+/** How long somebody who said that it would come is waited for. */
+const EXPECT_MS = 6_000;

@@ -80,6 +80,8 @@ export class PeerConnection implements WireSink, UploadLine {
   candidate: Candidate | undefined;
   /** Which way led to it; known once both handshakes are done. */
   reached: Reached | undefined;
+  /** Clock ms when it makes way for a straighter connection to the same peer. */
+  leaveAtMs: number | undefined;
   readonly isIncoming: boolean;
   readonly origin: PeerOrigin;
   readonly openedAtMs: number;

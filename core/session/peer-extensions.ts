@@ -55,7 +55,7 @@ export class PeerExtensions {
     this.#serve = new MetadataServe(owner.metainfo?.infoBytes);
     this.nat = new NatTorrent(shared, owner);
     owner.peers.dialler = this.nat;
-    this.#exchange = new PeerExchange(owner.peers, (teller, peer) => this.nat.handleTold(teller, peer));
+    this.#exchange = new PeerExchange(owner.peers, (teller, peer) => this.nat.punch.handleTold(teller, peer));
     this.#dhtPorts = new DhtPorts(shared.dht);
     if (owner.metainfo === undefined) this.#fetch = new MetadataFetch(owner.infoHashBytes);
   }
@@ -63,7 +63,7 @@ export class PeerExtensions {
   ownHandshake(connection: PeerConnection): OwnHandshake {
     const names = [UT_METADATA.name, LT_DONTHAVE.name, UPLOAD_ONLY.name];
     if (this.#exchangesPeers) names.push(UT_PEX.name);
-    if (this.nat.isOffered) names.push(UT_HOLEPUNCH.name);
+    if (this.nat.punch.isOffered) names.push(UT_HOLEPUNCH.name);
     return {
       infoHash: this.#owner.infoHashBytes,
       peerId: this.#shared.peerId,
@@ -122,7 +122,7 @@ export class PeerExtensions {
       const reason = this.#exchange.handleMessage(connection, payload, nowMs);
       if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
     } else if (name === UT_HOLEPUNCH.name) {
-      const reason = this.nat.handleMessage(connection, payload);
+      const reason = this.nat.punch.handleMessage(connection, payload);
       if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
     } else if (name === UPLOAD_ONLY.name && connection.swarmPeer !== undefined) {
       const flag = decodeUploadOnly(payload);
@@ -136,7 +136,7 @@ export class PeerExtensions {
 
   onClosed(connection: PeerConnection): void {
     this.#exchange.leave(connection);
-    this.nat.leave(connection);
+    this.nat.punch.leave(connection);
     this.#serve.removePeer(connection);
     this.#fetch?.removePeer(connection);
     this.#pollMetadata();
@@ -145,6 +145,7 @@ export class PeerExtensions {
   tick(nowMs: number): void {
     this.#pollMetadata();
     if (this.#exchangesPeers) this.#exchange.tick(nowMs);
+    this.nat.tick(nowMs);
     if (!this.#owner.isPrivate) this.#dhtPorts.tick(this.#owner.peers.connections);
   }
 

@@ -28,6 +28,15 @@ export function answersTo(connection: PeerConnection, endpoint: Endpoint): boole
   return remote.port === endpoint.port || connection.extended?.listenPort === endpoint.port;
 }
 
+/** A spliced connection does not count: a straight one is what is wanted in its place. */
+export function isConnectedTo(connections: Iterable<PeerConnection>, endpoint: Endpoint): boolean {
+  for (const connection of connections) {
+    if (!connection.isAdmitted || connection.isClosing) continue;
+    if (connection.stream.transport !== 'relayed' && answersTo(connection, endpoint)) return true;
+  }
+  return false;
+}
+
 export class PunchRelay {
   readonly #isSelf: (endpoint: Endpoint) => boolean;
   readonly #limits = new WeakMap<PeerConnection, SignalLimit>();

@@ -6,7 +6,7 @@ import type { PeerOrigin } from '../base/peer-source.ts';
 import { OperationError } from '../base/result.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
-import type { Reached } from '../nat/ladder.ts';
+import { type Reached, SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { CAME_IN, type Dialled } from './nat-climb.ts';
@@ -105,6 +105,10 @@ export class TorrentPeers implements Dialable {
     if (added > 0 || origin === 'manual') this.#shared.dials.poke();
   }
 
+  get isActive(): boolean {
+    return this.#owner.isActive;
+  }
+
   // --- dialling
 
   nextCandidate(nowMs: number): Candidate | undefined {
@@ -127,32 +131,29 @@ export class TorrentPeers implements Dialable {
     void this.dial(candidate, connect);
   }
 
+  /**
+   * A stream that came about beside the schedule; it may stand beside a spliced connection to the same peer.
+   * @returns false when it is not wanted; then it is the caller's
+   */
+  adopt(endpoint: Endpoint, dialled: Dialled): boolean {
+    if (!this.#owner.isActive || !this.#hasPlace) return false;
+    this.pool.add([endpoint], 'pex');
+    const candidate = this.pool.find(endpoint);
+    if (candidate === undefined || candidate.state === 'self') return false;
+    if (candidate.state === 'idle') candidate.state = 'dialling';
+    this.#open(candidate, dialled, () => {});
+    return true;
+  }
+
   async dial(candidate: Candidate, connect = this.#connector): Promise<void> {
-    const { policy } = this.#shared;
     try {
-      const { stream, rung, startedAtMs } = await this.#connect(() => connect(candidate));
+      const dialled = await this.#connect(() => connect(candidate));
       if (!this.#owner.isActive || !this.#hasPlace) {
-        stream.destroy();
+        dialled.stream.destroy();
         this.pool.ended(candidate, this.#shared.clock.nowMs());
         return;
       }
-      const encrypt = policy === 'require' || (policy === 'prefer' && !candidate.tryPlain);
-      await new Promise<void>((settled) => {
-        const connection = PeerConnection.outgoing({
-          stream,
-          clock: this.#shared.clock,
-          rng: this.#shared.rng,
-          policy,
-          downLimiter: this.#shared.downLimiter,
-          trace: this.#shared.trace,
-          owner: this.#owner,
-          candidate,
-          encrypt,
-        });
-        connection.reached = { rung, ms: this.#shared.clock.nowMs() - startedAtMs };
-        this.connections.add(connection);
-        this.#dialling.set(connection, settled);
-      });
+      await new Promise<void>((settled) => this.#open(candidate, dialled, settled));
     } catch (error) {
       this.#shared.log('debug', `cannot connect to ${candidate.key}`, { error: String(error) });
       const nowMs = this.#shared.clock.nowMs();
@@ -160,7 +161,19 @@ export class TorrentPeers implements Dialable {
       if ((error as NodeJS.ErrnoException).code === CAME_IN) return;
       if (error instanceof OperationError && error.code === PROXY_FAULT) this.pool.ended(candidate, nowMs);
       else this.pool.failed(candidate, nowMs);
+      const { retryAfterMs } = error as { retryAfterMs?: number };
+      if (retryAfterMs !== undefined) candidate.notBeforeMs = nowMs + retryAfterMs;
     }
+  }
+
+  #open(candidate: Candidate, { stream, rung, startedAtMs }: Dialled, settled: () => void): void {
+    const { policy, clock, rng, downLimiter, trace } = this.#shared;
+    const encrypt = policy === 'require' || (policy === 'prefer' && !candidate.tryPlain);
+    const common = { stream, clock, rng, policy, downLimiter, trace };
+    const connection = PeerConnection.outgoing({ ...common, owner: this.#owner, candidate, encrypt });
+    connection.reached = { rung, ms: clock.nowMs() - startedAtMs };
+    this.connections.add(connection);
+    this.#dialling.set(connection, settled);
   }
 
   readonly #connector = async (candidate: Candidate): Promise<Dialled> => {
@@ -192,7 +205,11 @@ export class TorrentPeers implements Dialable {
     if (this.#shared.isBanned(connection.banKey)) return 'banned';
     if (connection.isIncoming && !this.#hasPlace) return 'too many peers';
     const twin = this.#twinOf(connection, peerId);
-    if (twin !== undefined) {
+    if (twin !== undefined && isSpliced(twin) && !isSpliced(connection)) {
+      // A straight way at last: the relay is spared as soon as that has proved itself.
+      this.#handOver(twin, connection);
+      twin.leaveAtMs = this.#shared.clock.nowMs() + SPLICE_LINGER_MS;
+    } else if (twin !== undefined) {
       if (!this.#survivesTwin(connection, twin, peerId)) {
         this.#handOver(connection, twin);
         return 'connected already';
@@ -236,6 +253,7 @@ export class TorrentPeers implements Dialable {
 
   /** Both sides must keep the same of two connections that crossed: the one that the greater peer id dialled. */
   #survivesTwin(connection: PeerConnection, twin: PeerConnection, peerId: Uint8Array): boolean {
+    if (isSpliced(connection) && !isSpliced(twin)) return false;
     if (connection.isIncoming === twin.isIncoming) return false;
     const weAreGreater = compareBytes(this.#shared.peerId, peerId) > 0;
     return connection.isIncoming !== weAreGreater;
@@ -245,7 +263,11 @@ export class TorrentPeers implements Dialable {
     this.connections.delete(connection);
     const nowMs = this.#shared.clock.nowMs();
     const { candidate } = connection;
-    if (candidate !== undefined && this.pool.find(candidate.endpoint) === candidate) {
+    if (
+      candidate !== undefined &&
+      this.pool.find(candidate.endpoint) === candidate &&
+      ![...this.connections].some((other) => other.candidate === candidate)
+    ) {
       // While we seed too there is no sense in meeting again.
       if (connection.swarmPeer?.isSeed === true) candidate.isSeed = true;
       const encrypted = this.#shared.policy === 'prefer' && !candidate.tryPlain;
@@ -279,7 +301,8 @@ export class TorrentPeers implements Dialable {
   tick(nowMs: number): void {
     for (const connection of [...this.connections]) {
       const ageMs = nowMs - connection.openedAtMs;
-      if (!connection.isAdmitted) {
+      if (connection.leaveAtMs !== undefined && nowMs >= connection.leaveAtMs) this.#leaveSplice(connection);
+      else if (!connection.isAdmitted) {
         if (connection.isNegotiating && ageMs > NEGOTIATION_TIMEOUT_MS)
           connection.close('encryption timed out');
         else if (ageMs > HANDSHAKE_TIMEOUT_MS) connection.close('handshake timed out');
@@ -293,6 +316,13 @@ export class TorrentPeers implements Dialable {
       this.#turnoverAtMs = nowMs + TURNOVER_INTERVAL_MS;
       this.#turnOver(nowMs);
     }
+  }
+
+  #leaveSplice(connection: PeerConnection): void {
+    const peerId = connection.handshake?.peerId;
+    const isReplaced = peerId !== undefined && this.#twinOf(connection, peerId) !== undefined;
+    connection.leaveAtMs = undefined;
+    if (isReplaced) connection.close('a straight way was found', true);
   }
 
   /** A full house with candidates outside: those who moved the least make room. */
@@ -310,6 +340,10 @@ export class TorrentPeers implements Dialable {
     const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
     for (const connection of settled.slice(0, leaving)) connection.close('replaced');
   }
+}
+
+function isSpliced({ stream }: PeerConnection): boolean {
+  return stream.transport === 'relayed';
 }
 
 /** Payload moved, or it was good company for a while; whoever hangs up on us sooner is dialled ever more rarely. */

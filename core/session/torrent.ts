@@ -311,6 +311,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     const wasError = this.state === 'error';
     this.#setState(wasError ? 'error' : 'stopped');
     this.#shared.dials.remove(this.peers);
+    this.extensions.nat.close();
     this.#swarmTimer.clear();
     const goodbye = this.sources.stop(timeoutMs);
     this.data?.allowDownload(false);

@@ -1,0 +1,62 @@
+// A connection whose bytes a relay passes on: opened towards the relay with a ticket, and the peer's from then on.
+import type { Endpoint } from '../base/endpoint.ts';
+import { encodeFrame } from '../relay/frame.ts';
+import type { ByteStream, ByteStreamEvents } from '../transport/byte-stream.ts';
+
+/** Everything is the relay's socket but the name: bans, PEX and `yourip` are about the peer behind it. */
+class SplicedStream implements ByteStream {
+  readonly transport = 'relayed';
+  readonly remote: Endpoint;
+  readonly #inner: ByteStream;
+
+  constructor(inner: ByteStream, remote: Endpoint) {
+    this.#inner = inner;
+    this.remote = remote;
+  }
+
+  get localPort(): number {
+    return this.#inner.localPort;
+  }
+  get queuedBytes(): number {
+    return this.#inner.queuedBytes;
+  }
+  get events(): ByteStreamEvents {
+    return this.#inner.events;
+  }
+  set events(events: ByteStreamEvents) {
+    this.#inner.events = events;
+  }
+  write(bytes: Uint8Array, sent?: () => void): void {
+    this.#inner.write(bytes, sent);
+  }
+  cork(): void {
+    this.#inner.cork();
+  }
+  uncork(): void {
+    this.#inner.uncork();
+  }
+  pause(): void {
+    this.#inner.pause();
+  }
+  resume(): void {
+    this.#inner.resume();
+  }
+  destroy(): void {
+    this.#inner.destroy();
+  }
+}
+
+/**
+ * @param connect dials the relay
+ * @param remote the peer as the relay sees it
+ */
+export async function openSplice(
+  connect: (relay: Endpoint) => Promise<ByteStream>,
+  relay: Endpoint,
+  ticket: Uint8Array,
+  remote: Endpoint,
+): Promise<ByteStream> {
+  const inner = await connect(relay);
+  inner.write(encodeFrame('splice', ticket));
+  return new SplicedStream(inner, remote);
+}
