@@ -76,7 +76,8 @@ export class NodeContext {
   #v4: FamilyState | undefined;
   #v6: FamilyState | undefined;
   #timeoutsInRow = 0;
-  #heardAtMs = Number.NEGATIVE_INFINITY;
+  /** Before anything that `nowMs` may be. */
+  #heardAtMs = -1;
   #firstUnansweredMs: number | undefined;
 
   constructor(parts: NodeContextParts) {

@@ -9,6 +9,8 @@ export interface Deadline {
 
 export class DeadlineHeap<T extends Deadline> {
   readonly #items: T[] = [];
+  /** Kept beside the items: it is asked for after every datagram. */
+  #nextMs = Number.POSITIVE_INFINITY;
 
   get size(): number {
     return this.#items.length;
@@ -16,7 +18,7 @@ export class DeadlineHeap<T extends Deadline> {
 
   /** Infinity when empty. */
   get nextMs(): number {
-    return this.#items.length === 0 ? Number.POSITIVE_INFINITY : (this.#items[0] as T).dueMs;
+    return this.#nextMs;
   }
 
   /** Adds the item, or moves it when it is in already. */
@@ -30,6 +32,7 @@ export class DeadlineHeap<T extends Deadline> {
       this.#up(item.heapAt);
       this.#down(item.heapAt);
     }
+    this.#nextMs = (this.#items[0] as T).dueMs;
   }
 
   remove(item: T): void {
@@ -37,11 +40,13 @@ export class DeadlineHeap<T extends Deadline> {
     if (at < 0) return;
     item.heapAt = -1;
     const last = this.#items.pop() as T;
-    if (last === item) return;
-    this.#items[at] = last;
-    last.heapAt = at;
-    this.#up(at);
-    this.#down(last.heapAt);
+    if (last !== item) {
+      this.#items[at] = last;
+      last.heapAt = at;
+      this.#up(at);
+      this.#down(last.heapAt);
+    }
+    this.#nextMs = this.#items.length === 0 ? Number.POSITIVE_INFINITY : (this.#items[0] as T).dueMs;
   }
 
   /** Takes the earliest item if it is due. */

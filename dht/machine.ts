@@ -21,6 +21,7 @@ import {
   OUR_MAINTENANCE,
   OUR_STORES,
   OUR_TABLE,
+  withDefaults,
 } from './options.ts';
 import { PeerStore } from './peer-store.ts';
 import { Responder } from './responder.ts';
@@ -77,15 +78,15 @@ export class DhtMachine {
 
   constructor(options: DhtOptions, output: DhtOutput, nowMs: number) {
     const { rng } = options;
-    const limits = { ...OUR_LIMITS, ...options.limits };
-    const stores = { ...OUR_STORES, ...options.stores };
+    const limits = withDefaults(OUR_LIMITS, options.limits);
+    const stores = withDefaults(OUR_STORES, options.stores);
     this.#context = new NodeContext({
       rng,
       output,
       log: options.log ?? silentLog,
-      lookup: { ...OUR_LOOKUP, ...options.lookup },
-      table: { ...OUR_TABLE, ...options.table },
-      maintenance: { ...OUR_MAINTENANCE, ...options.maintenance },
+      lookup: withDefaults(OUR_LOOKUP, options.lookup),
+      table: withDefaults(OUR_TABLE, options.table),
+      maintenance: withDefaults(OUR_MAINTENANCE, options.maintenance),
       limits,
       readOnly: options.readOnly ?? false,
       version: options.clientVersion ?? CLIENT_VERSION,
@@ -224,6 +225,11 @@ export class DhtMachine {
     return true;
   }
 
+  /** For simulations, after `insertVerified`: a node that joined long ago, whose own lookups come in the course of time. */
+  settle(nowMs: number): void {
+    for (const maintenance of this.#maintenance.values()) maintenance.settle(nowMs);
+  }
+
   /** Fails with `unreachable` when our own limits forbid it. */
   ping(address: DhtAddress, onDone: (result: PingResult) => void, nowMs: number): DhtOperation {
     return this.#operations.ping(address, onDone, nowMs);
@@ -346,10 +352,16 @@ export class DhtMachine {
 
 /** What we send stays a little under what we would accept: jitter may bring our datagrams together on the way. */
 function politer(limits: LimitPolicy): LimitPolicy {
-  return {
-    ...limits,
-    perAddressPerSecond: limits.perAddressPerSecond * POLITENESS,
-    perAddressBurst: limits.perAddressBurst * POLITENESS,
-    banAfter: Number.POSITIVE_INFINITY,
-  };
+  let polite = politeLimits.get(limits);
+  if (polite === undefined) {
+    polite = {
+      ...limits,
+      perAddressPerSecond: limits.perAddressPerSecond * POLITENESS,
+      perAddressBurst: limits.perAddressBurst * POLITENESS,
+      banAfter: Number.POSITIVE_INFINITY,
+    };
+    politeLimits.set(limits, polite);
+  }
+  return polite;
 }
+const politeLimits = new WeakMap<LimitPolicy, LimitPolicy>();

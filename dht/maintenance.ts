@@ -65,6 +65,12 @@ export class Maintenance implements QueryOwner {
     this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * spread);
   }
 
+  /** Our neighbourhood is known for some time: the next lookup of it comes at any moment of the usual interval. */
+  settle(nowMs: number): void {
+    const { rng, maintenance } = this.#context.parts;
+    this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * rng.next());
+  }
+
   /** After a sleep or a change of network: everything is doubtful, the neighbourhood first. */
   wake(nowMs: number): void {
     this.#selfLookupDueMs = Number.NEGATIVE_INFINITY;

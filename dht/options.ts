@@ -133,6 +133,21 @@ export interface DhtOptions {
   readonly log?: Log;
 }
 
+/**
+ * The defaults with changes on top: one object for all nodes that are given the same changes, since a simulated network would
+ * otherwise hold as many copies as nodes.
+ */
+export function withDefaults<T extends object>(defaults: T, changes: Partial<T> | undefined): T {
+  if (changes === undefined) return defaults;
+  let made = merged.get(changes);
+  if (made?.defaults !== defaults) {
+    made = { defaults, policy: { ...defaults, ...changes } };
+    merged.set(changes, made);
+  }
+  return made.policy as T;
+}
+const merged = new WeakMap<object, { readonly defaults: object; readonly policy: object }>();
+
 export const K = 8;
 const MINUTE_MS = 60_000;
 /** Our mark in `v`: BEP 20 letters, then the version. */
@@ -228,9 +243,9 @@ export const TRUSTING_TABLE: TablePolicy = {
 
 export const OUR_MAINTENANCE: MaintenancePolicy = {
   enabled: true,
-  checkMs: 13 * MINUTE_MS,
+  checkMs: 14 * MINUTE_MS,
   neighbourCheckMs: 9 * MINUTE_MS,
-  selfLookupMs: 30 * MINUTE_MS,
+  selfLookupMs: 60 * MINUTE_MS,
   bucketRefreshMs: 15 * MINUTE_MS,
   quarantineMs: 3 * MINUTE_MS,
 };

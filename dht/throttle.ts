@@ -14,7 +14,7 @@ export class Throttle {
   readonly #isOff: boolean;
   #young = new MeterTable();
   #old = new MeterTable();
-  #turnAtMs = Number.NEGATIVE_INFINITY;
+  #turnAtMs = 0;
   /** Until when; made with the first ban. */
   #bans: Map<HostKey, number> | undefined;
 

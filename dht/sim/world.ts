@@ -67,7 +67,10 @@ export class World {
   readonly #nats: readonly (NatBox | undefined)[];
   /** By host: when the timer event is due that counts; others are leftovers. */
   readonly #timerUs: Float64Array;
+  /** By host: what its machine last said it is waiting for. */
+  readonly #dueMs: Float64Array;
   readonly #saved = new Map<number, readonly DhtContact[]>();
+  readonly #clients = new Map<ProfileName, ReturnType<typeof clientOptions>>();
   #starts = 0;
   readonly #guests: { readonly guest: Guest; readonly address: DhtAddress }[] = [];
   /** Indices of guests by IP address; one port each. */
@@ -82,6 +85,7 @@ export class World {
     this.hosts = churn === undefined ? nodes : Math.ceil(nodes / Sessions.availability);
     this.#ids = hostIds(seed, this.hosts);
     this.#timerUs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
+    this.#dueMs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
     const traits = stream(seed, 'workload', 1);
     this.#profiles = this.#ids.map(() => pickShare(options.clients, traits.next())?.profile ?? 'ours');
     this.#nats = this.#ids.map((_, host) => {
@@ -203,7 +207,7 @@ export class World {
     const members = this.#reachable();
     for (const host of this.present()) {
       const machine = this.#machines[host] as DhtMachine;
-      const options = clientOptions(this.profile(host), this.options.override);
+      const options = this.#clientOptions(this.profile(host));
       const checkMs = options.maintenance.checkMs;
       members.table(
         this.id(host),
@@ -219,6 +223,7 @@ export class World {
         },
         options.table,
       );
+      machine.settle(this.nowMs);
       this.#schedule(host, machine);
     }
   }
@@ -230,11 +235,21 @@ export class World {
     return new Population(this.options.seed, this.#ids, table, members);
   }
 
+  /** Made once: machines of one kind share their policies. */
+  #clientOptions(name: ProfileName): ReturnType<typeof clientOptions> {
+    let options = this.#clients.get(name);
+    if (options === undefined) {
+      options = clientOptions(name, this.options.override);
+      this.#clients.set(name, options);
+    }
+    return options;
+  }
+
   #start(host: number): DhtMachine {
-    const { seed, override } = this.options;
+    const { seed } = this.options;
     const machine = new DhtMachine(
       {
-        ...clientOptions(this.profile(host), override),
+        ...this.#clientOptions(this.profile(host)),
         rng: stream(seed, 'protocol', hash3(seed, host, this.#starts++)),
         nodeId: this.id(host).toBytes(),
       },
@@ -316,9 +331,10 @@ export class World {
     return nat === undefined ? port === SIM_PORT : nat.admits(port, source.w0, this.#queue.nowUs);
   }
 
-  /** One timer event per host counts: the earliest. A machine that moved its deadline back is asked again then. */
+  /** One timer event per host counts: the earliest. When the deadline has moved back by then, the event moves after it. */
   #schedule(host: number, machine: DhtMachine): void {
     const nextMs = machine.nextTimeoutMs();
+    this.#dueMs[host] = nextMs;
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const atUs = Math.max(this.#queue.nowUs + 1, Math.ceil(nextMs) * 1000);
     if (atUs >= (this.#timerUs[host] as number)) return;
@@ -330,8 +346,16 @@ export class World {
     const machine = this.#machines[host];
     if (machine === undefined || this.#timerUs[host] !== this.#queue.nowUs) return;
     this.#timerUs[host] = Number.POSITIVE_INFINITY;
-    if (machine.nextTimeoutMs() <= this.nowMs) machine.handleTimeout(this.nowMs);
-    this.#schedule(host, machine);
+    const dueMs = this.#dueMs[host] as number;
+    if (dueMs <= this.nowMs) {
+      machine.handleTimeout(this.nowMs);
+      this.#schedule(host, machine);
+    } else if (dueMs !== Number.POSITIVE_INFINITY) {
+      // Known without touching the machine, whose memory is far away.
+      const atUs = Math.ceil(dueMs) * 1000;
+      this.#timerUs[host] = atUs;
+      this.#queue.push(atUs, TIMER, host, 0, 0, undefined);
+    }
   }
 }
 
