@@ -1,4 +1,4 @@
-// `npm run bench`: libtorrent, aria2, Transmission and tt at the same work, in one go. Rounds are interleaved, so that a slow minute of
+// `npm run bench`: libtorrent, aria2, Transmission and tt at the same work, in one go, and their DHT nodes. Rounds are interleaved, so that a slow minute of
 // the machine hits everybody; figures are medians. Prints a table, writes JSON to .bench/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,12 +11,13 @@ import { StaticTracker } from '../interop/support/static-tracker.ts';
 import { TT } from '../interop/support/tt.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { idle, magnetToMetadata, recheck } from './checks.ts';
+import { DHT_METHODS, DHT_RESPONDERS, flood } from './dht/flood.ts';
 import { Keeper } from './keeper.ts';
 import { type BenchOptions, HELP, parseOptions } from './options.ts';
 import { type Payload, preparePayload, singleFile, smallFiles } from './payloads.ts';
 import { type ProgramName, RACERS } from './programs.ts';
 import { type Bench, type FileSystem, race } from './race.ts';
-import { type Figures, formatTable, formatVerdicts, Table, verdicts } from './report.ts';
+import { type Contestant, type Figures, formatTable, formatVerdicts, Table, verdicts } from './report.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const BENCH_DIR = join(PROJECT, '.bench');
@@ -35,7 +36,7 @@ const ADDRESSES = 16;
 interface Step {
   readonly case: string;
   readonly variant: string;
-  readonly program: ProgramName;
+  readonly program: Contestant;
   run(): Promise<Figures>;
 }
 
@@ -176,6 +177,17 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
           };
         },
       });
+  }
+  if (options.cases.includes('dht')) {
+    for (const method of DHT_METHODS) {
+      for (const program of DHT_RESPONDERS)
+        list.push({
+          case: 'dht',
+          variant: `${method}, table of 64`,
+          program,
+          run: () => flood(bench, program, method),
+        });
+    }
   }
   return list;
 }

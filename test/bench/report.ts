@@ -1,5 +1,12 @@
 // From samples to figures: medians, ratios to the best peer and to libtorrent, the table, and the verdicts on what is required of tt.
+import type { DhtResponder } from './dht/flood.ts';
 import type { ProgramName } from './programs.ts';
+
+/** Who is measured: programs, and in one case libraries. */
+export type Contestant = ProgramName | DhtResponder;
+
+/** A ceiling, not a peer. */
+const CEILING: Contestant = 'udp-echo';
 
 /** Higher is better for rates, lower for everything else. */
 export interface Figures {
@@ -10,7 +17,7 @@ export interface Row {
   readonly case: string;
   /** Where, what, against whom: rows with the same case and variant are compared. */
   readonly variant: string;
-  readonly program: ProgramName;
+  readonly program: Contestant;
   readonly samples: readonly Figures[];
   readonly failures: readonly string[];
   readonly median: Figures;
@@ -28,6 +35,7 @@ const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRat
   start: { figure: 'firstByteS', isRate: false },
   magnet: { figure: 'wallS', isRate: false },
   idle: { figure: 'anonMiB', isRate: false },
+  dht: { figure: 'perCpuS', isRate: true },
 };
 
 function medianOf(values: readonly number[]): number {
@@ -40,10 +48,10 @@ function medianOf(values: readonly number[]): number {
 export class Table {
   readonly #groups = new Map<
     string,
-    { case: string; variant: string; rows: Map<ProgramName, { samples: Figures[]; failures: string[] }> }
+    { case: string; variant: string; rows: Map<Contestant, { samples: Figures[]; failures: string[] }> }
   >();
 
-  #cell(caseName: string, variant: string, program: ProgramName): { samples: Figures[]; failures: string[] } {
+  #cell(caseName: string, variant: string, program: Contestant): { samples: Figures[]; failures: string[] } {
     const key = `${caseName}\0${variant}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
@@ -58,25 +66,27 @@ export class Table {
     return cell;
   }
 
-  add(caseName: string, variant: string, program: ProgramName, figures: Figures): void {
+  add(caseName: string, variant: string, program: Contestant, figures: Figures): void {
     this.#cell(caseName, variant, program).samples.push(figures);
   }
 
-  fail(caseName: string, variant: string, program: ProgramName, message: string): void {
+  fail(caseName: string, variant: string, program: Contestant, message: string): void {
     this.#cell(caseName, variant, program).failures.push(message);
   }
 
   rows(): Row[] {
     return [...this.#groups.values()].flatMap((group) => {
       const { figure, isRate } = LEADING[group.case] as { figure: string; isRate: boolean };
-      const medians = new Map<ProgramName, Figures>();
+      const medians = new Map<Contestant, Figures>();
       for (const [program, { samples }] of group.rows) medians.set(program, medianFigures(samples));
-      const score = (program: ProgramName): number | undefined => {
+      const score = (program: Contestant): number | undefined => {
         const value = medians.get(program)?.[figure];
         return value === undefined || Number.isNaN(value) ? undefined : isRate ? value : 1 / value;
       };
       return [...group.rows].map(([program, { samples, failures }]) => {
-        const others = [...group.rows.keys()].filter((name) => name !== 'tt' && name !== program);
+        const others = [...group.rows.keys()].filter(
+          (name) => name !== 'tt' && name !== program && name !== CEILING,
+        );
         const best = Math.max(...others.map((name) => score(name) ?? 0));
         const own = score(program);
         const reference = score('libtorrent');
@@ -121,10 +131,10 @@ export function formatTable(rows: readonly Row[]): string {
         (other) => `${other.case} · ${other.variant}` === head && other.samples.length > 0,
       );
       const names = sample === undefined ? figures : Object.keys(sample.median);
-      lines.push('', head, `${'program'.padEnd(13)}${cells([...names, 'x best peer', 'x libtorrent', 'n'])}`);
+      lines.push('', head, `${'program'.padEnd(15)}${cells([...names, 'x best peer', 'x libtorrent', 'n'])}`);
     }
     lines.push(
-      row.program.padEnd(13) +
+      row.program.padEnd(15) +
         cells([
           ...figures.map((name) => short(row.median[name])),
           short(row.toBestPeer),
@@ -149,7 +159,7 @@ export interface Verdict {
 /** What is required of tt, from the rows of one session of the benchmark. */
 export function verdicts(rows: readonly Row[]): Verdict[] {
   const found: Verdict[] = [];
-  const median = (group: Row, program: ProgramName, figure: string): number | undefined =>
+  const median = (group: Row, program: Contestant, figure: string): number | undefined =>
     rows.find((row) => row.case === group.case && row.variant === group.variant && row.program === program)
       ?.median[figure];
   const atLeast = (what: string, required: number, measured: number | undefined): void => {
@@ -166,7 +176,7 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
     const label = `${row.case}, ${row.variant}`;
     const isTmpfs = row.variant.includes('tmpfs');
     const own = (figure: string): number | undefined => row.median[figure];
-    const against = (program: ProgramName, figure: string): number | undefined =>
+    const against = (program: Contestant, figure: string): number | undefined =>
       ratio(own(figure), median(row, program, figure));
     switch (row.case) {
       case 'leech':
@@ -190,6 +200,10 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
         break;
       case 'magnet':
         atMost(`${label}: seconds to the metadata`, 0.35, own('wallS'));
+        break;
+      case 'dht':
+        atLeast(`${label}: per CPU second, x libtorrent`, 0.8, against('libtorrent', 'perCpuS'));
+        atLeast(`${label}: per CPU second, x bittorrent-dht`, 4, against('bittorrent-dht', 'perCpuS'));
         break;
       default:
         break;
