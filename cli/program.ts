@@ -1,6 +1,7 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
 import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
+import { EXPLAIN_COMMAND, TRACE_FLAG } from './program-explain.ts';
 import { NAT_COMMAND } from './program-nat.ts';
 import { CAT_COMMAND, DOCTOR_COMMAND } from './program-tools.ts';
 import type { ArgumentSpec, CommandSpec } from './spec.ts';
@@ -45,6 +46,7 @@ const download: CommandSpec = {
         { flags: '--recheck', summary: 'hash what lies there before going on' },
         TIMEOUT_FLAG,
         STATE_DIR_FLAG,
+        TRACE_FLAG,
         {
           flags: '--on-done <cmd...>',
           summary:
@@ -91,6 +93,7 @@ const seed: CommandSpec = {
         ...STOP_SEEDING_FLAGS,
         { ...TIMEOUT_FLAG, summary: 'stop after this long, exit code 3' },
         STATE_DIR_FLAG,
+        TRACE_FLAG,
       ],
     },
     NETWORK_FLAGS,
@@ -333,6 +336,7 @@ export const PROGRAM: CommandSpec = {
     CAT_COMMAND,
     seed,
     list,
+    EXPLAIN_COMMAND,
     create,
     info,
     metadata,

@@ -17,6 +17,7 @@ import { Job, watchJobs } from '../transfer/job.ts';
 import { runOnDone } from '../transfer/on-done.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { openTrace, traceOption } from '../transfer/trace-file.ts';
 import { refuseV2Only, refuseV2OnlyMagnet } from '../v2-only.ts';
 
 interface Prepared {
@@ -98,7 +99,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const nowMs = (): number => environment.nowMs();
   const startedAtMs = nowMs();
   const jobs = context.args.map((source) => new Job(source, until, startedAtMs));
-  const session = composeSession({ settings, flags, log });
+  const trace = await openTrace(context);
+  const session = composeSession({ settings, flags, log, overrides: traceOption(trace) });
   const loaded = withoutRepeats(context, await prepare(context, jobs));
 
   let ended: 'done' | 'timeout' | 'stopped' = 'done';
@@ -135,8 +137,12 @@ export async function run(context: CommandContext): Promise<Outcome> {
         await Promise.all(hooks);
       }
     };
-    ended = await runSession(context, session, work, { add: addFromScreen });
-  }
+    try {
+      ended = await runSession(context, session, work, { add: addFromScreen });
+    } finally {
+      await trace?.close();
+    }
+  } else await trace?.close();
   return outcomeOf(context, jobs, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
 }
 
@@ -178,7 +184,13 @@ function outcomeOf(
   // The caller tells the last one, as it does for every command.
   const last = failures.pop();
   for (const failure of failures) context.output.failure(failure);
-  const lines = jobs.map((job) => job.line(nowMs)).filter((line) => line !== undefined);
+  const { output } = context;
+  const lines = jobs
+    .flatMap((job) => [
+      job.line(nowMs) ?? [],
+      output.mode.verbose > 0 ? job.accountLines(output.console.outStyle) : [],
+    ])
+    .flat();
   return {
     reason: worstReason(reasons),
     text: lines.join('\n'),

@@ -19,6 +19,7 @@ import { Job, watchJobs } from '../transfer/job.ts';
 import { magnetPeers } from '../transfer/magnet-peers.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { openTrace, traceOption } from '../transfer/trace-file.ts';
 import { refuseV2Only } from '../v2-only.ts';
 import { writeTorrent } from '../write-torrent.ts';
 import { createOptions } from './create.ts';
@@ -101,7 +102,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const nowMs = (): number => environment.nowMs();
   const jobs = context.args.map((each) => new Job(each, until, nowMs()));
   const stateDir = path.join(settings.stateDir, SEED_STATE_NAME);
-  const session = composeSession({ settings: { ...settings, stateDir }, flags, log });
+  const trace = await openTrace(context);
+  const session = composeSession({
+    settings: { ...settings, stateDir },
+    flags,
+    log,
+    overrides: traceOption(trace),
+  });
   const contents: Content[] = [];
   for (const job of jobs) {
     try {
@@ -127,8 +134,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
         }
       },
       {},
-    );
-  }
+    ).finally(() => trace?.close());
+  } else await trace?.close();
   return outcomeOf(context, jobs, magnets, ended === 'timeout');
 }
 

@@ -5,7 +5,9 @@ import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
 import { type ExitReason, exitCodeOf } from '../exit-codes.ts';
 import { failureOf } from '../failure.ts';
 import type { Failure } from '../outcome.ts';
+import { accountData, costAccountLines } from '../output/account-text.ts';
 import { torrentNumbers } from '../output/events-renderer.ts';
+import type { Style } from '../output/style.ts';
 import { safeText } from '../output/text.ts';
 import { formatBytes, formatElapsed, formatRate, formatShare } from '../output/units.ts';
 
@@ -107,7 +109,9 @@ export class Job {
         : {
             directory: last.directory,
             path: path.join(last.directory, last.name),
+            ratio: Number(last.ratio.toFixed(4)),
             wastedBytes: last.wastedBytes,
+            ...(last.account === undefined ? {} : { account: accountData(last.account) }),
           }),
       elapsedMs: Math.round((this.completedAtMs ?? nowMs) - this.startedAtMs),
       averageRateBytesPerSec: Math.round(this.averageRate(nowMs)),
@@ -135,7 +139,17 @@ export class Job {
       return `${name}: ${formatBytes(wantedFileBytes(last))}, all there already${sent}, ${where}`;
     }
     const speed = formatRate(this.averageRate(nowMs));
-    return `${name}: ${formatBytes(wantedFileBytes(last))} in ${elapsed} (${speed})${sent}, ${where}`;
+    const { duplicate, failedHash, unrequested } = last.wastedBytes;
+    const wasted = `${formatBytes(duplicate + failedHash + unrequested)} wasted`;
+    const ratio = `ratio ${last.ratio.toFixed(2)}`;
+    return `${name}: ${formatBytes(wantedFileBytes(last))} in ${elapsed} (${speed})${sent}, ${ratio}, ${wasted}, ${where}`;
+  }
+
+  /** Where the time went and what it cost; nothing of a torrent that moved no data and waited for none. */
+  accountLines(style: Style): readonly string[] {
+    const account = this.last?.account;
+    if (account === undefined || (this.isComplete && account.bytes.downloaded === 0)) return [];
+    return costAccountLines(account, style);
   }
 
   private averageRate(nowMs: number): number {

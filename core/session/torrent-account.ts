@@ -18,6 +18,8 @@ import {
   type TransferBytes,
 } from '../account/transfer-account.ts';
 import type { OperationError } from '../base/result.ts';
+import { isLocked } from '../storage/lock.ts';
+import { resumePaths } from '../storage/resume-state.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import { swarmLoad } from '../swarm/swarm-load.ts';
 import { loadAccount, saveAccount } from './account-store.ts';
@@ -51,10 +53,9 @@ export class TorrentAccount {
   #meters: Meters;
   readonly #busyShare = new SmoothedShare();
   readonly #hashShare = new SmoothedShare();
-  /** Of connections that are gone. */
+  /** Protocol on connections that are gone, bytes. */
   #closedReceived = 0;
   #closedSent = 0;
-  #closedSkipped = 0;
   /** Of swarms that were dropped (a check of everything begins afresh), and of the one there is. */
   #foldedBytes = NO_BYTES;
   #swarm: Swarm | undefined;
@@ -74,6 +75,8 @@ export class TorrentAccount {
   #movedBytes = 0;
   /** What earlier runs left; undefined until it is read, and when there is none. */
   #earlier: TransferAccount | undefined;
+  /** They had completed it, in this very folder. */
+  #wasComplete = false;
   readonly #isLoaded: Promise<void>;
   #saving: Promise<void> = Promise.resolve();
 
@@ -151,7 +154,10 @@ export class TorrentAccount {
       this.#end(true);
       this.#save(nowMs);
     } else if (next === 'stopped') this.#end(this.#isComplete);
-    else if (!this.#isComplete || next === 'downloading') this.#begin(nowMs);
+    else if (!this.#isComplete || next === 'downloading') {
+      this.#begin(nowMs);
+      if (next !== 'metadata' && next !== 'checking') this.#save(nowMs);
+    }
   }
 
   /** It could not be opened. When another tt has it the record is that one's. */
@@ -160,10 +166,9 @@ export class TorrentAccount {
     else this.#isVoid = true;
   }
 
-  handleClosed({ stream, wire }: PeerConnection): void {
-    this.#closedReceived += stream.receivedBytes ?? 0;
-    this.#closedSent += stream.sentBytes ?? 0;
-    this.#closedSkipped += wire.skippedBytes;
+  handleClosed(connection: PeerConnection): void {
+    this.#closedReceived += protocolReceived(connection);
+    this.#closedSent += protocolSent(connection);
   }
 
   /** undefined where no books are kept. */
@@ -192,7 +197,9 @@ export class TorrentAccount {
   async #load(): Promise<void> {
     const { infoHash, options } = this.#torrent;
     const earlier = await loadAccount(this.#shared.stateDir, infoHash);
-    if (earlier !== undefined && continues(earlier, options.directory)) this.#earlier = earlier;
+    if (earlier === undefined) return;
+    if (continues(earlier, options.directory)) this.#earlier = earlier;
+    else this.#wasComplete = earlier.directory === options.directory;
   }
 
   #begin(nowMs: number): void {
@@ -256,20 +263,13 @@ export class TorrentAccount {
   }
 
   #bytes(): TransferBytes {
-    const payload = this.#payload();
     let received = this.#closedReceived;
     let sent = this.#closedSent;
-    let skipped = this.#closedSkipped;
-    for (const { stream, wire } of this.#torrent.peers.connections) {
-      received += stream.receivedBytes ?? 0;
-      sent += stream.sentBytes ?? 0;
-      skipped += wire.skippedBytes;
+    for (const connection of this.#torrent.peers.connections) {
+      received += protocolReceived(connection);
+      sent += protocolSent(connection);
     }
-    return {
-      ...payload,
-      protocolReceived: Math.max(0, received - payload.downloaded - skipped),
-      protocolSent: Math.max(0, sent - payload.uploaded),
-    };
+    return { ...this.#payload(), protocolReceived: received, protocolSent: sent };
   }
 
   #state(): AccountState {
@@ -314,20 +314,44 @@ export class TorrentAccount {
     };
   }
 
-  /** One write at a time, and none waiting behind another that will say the same. */
+  /** As long as we have not locked the torrent another tt may hold it, and then the record is that one's. */
+  async #isOthers(): Promise<boolean> {
+    if (this.#torrent.data !== undefined) return false;
+    return isLocked(resumePaths(this.#shared.stateDir, this.#torrent.infoHash).lock);
+  }
+
+  /** One write at a time. */
   #save(nowMs: number): void {
     this.#savedAtMs = nowMs;
-    this.#saving = this.#saving.then(async () => {
-      await this.#isLoaded;
-      const account = this.snapshot();
-      if (account === undefined || this.#isVoid) return;
-      // Everything was there already: what an earlier run wrote of this download is still true.
-      const hasMoved = account.bytes.downloaded > 0;
-      if (account.state === 'complete' && !hasMoved && this.#earlier === undefined) return;
-      const failure = await saveAccount(this.#shared.stateDir, account);
-      if (failure !== undefined) this.#shared.log('debug', 'the account cannot be kept', { error: failure });
-    });
+    this.#saving = this.#saving
+      .then(() => this.#write())
+      .catch((error: unknown) => String(error))
+      .then((failure) => {
+        if (failure !== undefined) this.#shared.log('debug', 'the account cannot be kept', { failure });
+      });
   }
+
+  /** @returns what went wrong, if anything did */
+  async #write(): Promise<string | undefined> {
+    await this.#isLoaded;
+    const account = this.snapshot();
+    if (account === undefined || this.#isVoid || (await this.#isOthers())) return undefined;
+    // Nothing came, and it is there, or was once: what is on record of that download is still true.
+    const isNews = account.state !== 'complete' && !this.#wasComplete;
+    if (account.bytes.downloaded === 0 && this.#earlier === undefined && !isNews) return undefined;
+    return saveAccount(this.#shared.stateDir, account);
+  }
+}
+
+/** All that came besides payload; 0 where the transport does not count. */
+function protocolReceived({ stream, wire, swarmPeer }: PeerConnection): number {
+  if (stream.receivedBytes === undefined) return 0;
+  return Math.max(0, stream.receivedBytes - (swarmPeer?.downloadedBytes ?? 0) - wire.skippedBytes);
+}
+
+function protocolSent({ stream, swarmPeer }: PeerConnection): number {
+  if (stream.sentBytes === undefined) return 0;
+  return Math.max(0, stream.sentBytes - (swarmPeer?.uploadedBytes ?? 0));
 }
 
 function phaseOf(state: TorrentState, hasMetadata: boolean): TransferFacts['phase'] {

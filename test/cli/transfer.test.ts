@@ -39,7 +39,9 @@ describe('download', () => {
     expect(result.code).toBe(0);
     expect(sha256('one/data/a.bin')).toBe(sha256('data/a.bin'));
     expect(sha256('one/data/sub/b.txt')).toBe(sha256('data/sub/b.txt'));
-    expect(result.stdout).toMatch(/^data: 684 KiB in [\d.]+s \([\d.]+ [KMG]iB\/s\), in .*\/one$/);
+    expect(result.stdout).toMatch(
+      /^data: 684 KiB in [\d.]+s \([\d.]+ [KMG]iB\/s\), ratio 0\.00, 0 B wasted, in .*\/one$/,
+    );
   });
 
   it('goes on where it stopped: again there is nothing to do', async () => {

@@ -1,10 +1,12 @@
-// Writes the generated parts of README.md (help texts, the table of BEPs) and docs/dataset.md. `--check` only compares, and
-// fails when something is stale.
+// Writes the generated parts of README.md (help texts, the table of BEPs) and the pages that are generated whole. `--check`
+// only compares, and fails when something is stale.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { traceMarkdown } from '../../core/trace/trace-schema.ts';
 import { datasetMarkdown } from '../../dht/dataset/schema.ts';
 import { BEPS } from './beps.ts';
+import { explainMarkdown } from './explain-docs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readmePath = `${root}README.md`;
@@ -46,15 +48,22 @@ for (const [name, make] of Object.entries(parts)) {
   readme = `${readme.slice(0, from + start.length)}\n${make()}\n${readme.slice(to)}`;
 }
 
-const datasetPath = `${root}docs/dataset.md`;
-const dataset = datasetMarkdown();
+/** Pages that are generated whole. */
+const pages: Readonly<Record<string, () => string>> = {
+  'docs/dataset.md': datasetMarkdown,
+  'docs/explain.md': explainMarkdown,
+  'docs/trace.md': traceMarkdown,
+};
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(readmePath, readme);
-  writeFileSync(datasetPath, dataset);
-} else if (readme !== before || !existsSync(datasetPath) || readFileSync(datasetPath, 'utf8') !== dataset) {
-  console.error(
-    'README.md or docs/dataset.md is stale: run `npm run build && npm run docs` and commit the result',
-  );
+const stale: string[] = readme === before ? [] : ['README.md'];
+if (!process.argv.includes('--check')) writeFileSync(readmePath, readme);
+for (const [page, make] of Object.entries(pages)) {
+  const path = `${root}${page}`;
+  const text = make();
+  if (!process.argv.includes('--check')) writeFileSync(path, text);
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) stale.push(page);
+}
+if (process.argv.includes('--check') && stale.length > 0) {
+  console.error(`stale: ${stale.join(', ')}; run \`npm run build && npm run docs\` and commit the result`);
   process.exit(1);
 }
