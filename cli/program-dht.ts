@@ -1,5 +1,6 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
+import { CRAWL_COMMANDS } from './program-crawl.ts';
 import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
 /** Heading of `tt --help`. */
@@ -177,6 +178,7 @@ export const DHT_COMMAND: CommandSpec = {
       examples: [['tt dht scrape ubuntu.torrent', 'the estimate and its error']],
       load: () => import('./commands/dht-scrape.ts'),
     },
+    ...CRAWL_COMMANDS,
   ],
 };
 

@@ -66,6 +66,11 @@ export interface CrawlPort {
 /** The cursor of another seed begins elsewhere. */
 const CURSOR_SALT = 0x5ee_d0;
 
+/** Where in its zone a crawl begins, 0 to 1; it goes upwards and round. */
+export function cursorStart(seed: number): number {
+  return (mix(seed ^ CURSOR_SALT) >>> 0) / 2 ** 32;
+}
+
 export class CrawlMachine {
   readonly options: CrawlOptions;
   readonly table: NodeTable;
@@ -87,8 +92,7 @@ export class CrawlMachine {
     this.#port = port;
     this.table = new NodeTable(options.family);
     this.subnets = new Subnets(options.traps ?? trapPolicy(options.zone.bits));
-    const start = (mix(options.seed ^ CURSOR_SALT) >>> 0) / 2 ** 32;
-    this.#queue = new IdQueue(this.table, options.zone.bits, start);
+    this.#queue = new IdQueue(this.table, options.zone.bits, cursorStart(options.seed));
     this.#wheel = new WaitWheel(this.table);
     this.#approach = new Approach(options.zone);
     this.#drain = options.isTopology ? new TableDrain() : undefined;
@@ -297,11 +301,13 @@ export class CrawlMachine {
     if (known >= 0) return known;
     const isInZone = referrer !== NO_CLAIM && zone.has(id);
     if (!isInZone && zone.bits > 0 && referrer >= 0 && !this.#approach.wants(this.counts.listed)) return -1;
-    if (referrer >= 0 && address.scope === 'global' && !this.subnets.admit(address)) return -1;
+    const isTrapped = referrer >= 0 && address.scope === 'global' && !this.subnets.admit(address);
+    if (isTrapped && !this.subnets.isFirstOfSubnet(address)) return -1;
     const node = this.table.add(id, address, referrer, Math.max(0, nowMs - startMs));
     if (isInZone) this.counts.listed++;
     this.#port.onListed(node);
     if (optOut.has(address)) this.#skip(node, 'optout', nowMs);
+    else if (isTrapped) this.#skip(node, 'trapped', nowMs);
     else this.#enqueue(node);
     return node;
   }

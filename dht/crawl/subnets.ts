@@ -64,6 +64,7 @@ export class Subnets {
   readonly #verified = [new Sketch(), new Sketch()];
   readonly #traps = new Map<string, { listed: number; verified: number }>();
   #verifiedInTraps = 0;
+  readonly #traced = new Set<string>();
 
   constructor(policy: TrapPolicy) {
     this.#policy = policy;
@@ -102,6 +103,14 @@ export class Subnets {
   countVerified(address: DhtAddress): void {
     const keys = subnetKeys(address);
     for (let level = 0; level < keys.length; level++) this.#verified[level]?.add(keys[level] as number, 1);
+  }
+
+  /** True once for every small subnet of a trap: so that each leaves a trace among the visits. */
+  isFirstOfSubnet(address: DhtAddress): boolean {
+    const name = subnetName(address, 0);
+    if (this.#traced.has(name) || this.#traced.size >= MAX_NAMED) return false;
+    this.#traced.add(name);
+    return true;
   }
 
   isTrapped(address: DhtAddress): boolean {

@@ -1,0 +1,47 @@
+// `tt dht crawl`: measures the DHT: visits every node of a zone once, politely, and says how many there are and how sure it is.
+import path from 'node:path';
+import { UsageError } from '../../core/base/result.ts';
+import { readHeader } from '../../dht/crawl/io/run-parts.ts';
+import type { CommandContext } from '../context.ts';
+import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { runCrawl } from '../dht/crawl-session.ts';
+import { runJson, summaryText } from '../dht/crawl-text.ts';
+import type { Outcome } from '../outcome.ts';
+
+/** Flags that decide what is measured: a resumed run has its own. */
+const FIXED = ['mode', 'zone', 'seed', 'query', 'ipPrivacy', 'out', 'rate', 'ratePerIp', 'ratePerSubnet'];
+const HOME_ROUTER_RATE = 100;
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const { flags, environment, output } = context;
+  const resumed = flags.text('resume');
+  const optOut = optOutFile(context);
+  let task: Parameters<typeof runCrawl>[1];
+  if (resumed === undefined) {
+    const config = crawlConfig(context);
+    task = { directory: runDirectory(context, config.mode), config, optOut };
+    if (config.policy.total.perSecond > HOME_ROUTER_RATE && config.bootstrap.length === 0) {
+      output.warn(
+        'every node asked takes a place in the table of your router: home routers have a few thousand, and stop to work when it is full. Crawl from a server, or use --rate 50.',
+      );
+    }
+  } else {
+    const typed = FIXED.filter((name) => flags.text(name) !== undefined);
+    if (typed.length > 0)
+      throw new UsageError(`--resume goes on as the run began: leave out ${typed.join(', ')}`);
+    const directory = path.resolve(environment.cwd, resumed);
+    const header = readHeader(directory);
+    if (header.optout_hash !== (optOut.hash ?? null))
+      throw new UsageError('--resume needs the --opt-out file that the run began with');
+    task = { directory, config: undefined, optOut };
+  }
+  const result = await runCrawl(context, task);
+  const isPartial = result.run.state === 'partial';
+  if (isPartial && !output.isForPrograms)
+    output.notice('partial', `tt: partial: go on with \`tt dht crawl --resume ${task.directory}\``, {});
+  return {
+    reason: isPartial ? 'unfinished' : 'done',
+    text: flags.text('jsonl') === '-' ? '' : summaryText(result),
+    data: { directory: task.directory, ...runJson(result.run, result.summary) },
+  };
+}

@@ -1,0 +1,165 @@
+// Runs a crawl for a command: where it enters, its lookups on a node of ours, its progress as a line or as events, its end.
+
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { OperationError, UsageError } from '../../core/base/result.ts';
+import { DhtAddress } from '../../dht/address.ts';
+import type { CrawlConfig } from '../../dht/crawl/config.ts';
+import { type CrawlProgress, type CrawlResult, CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
+import { loadKey } from '../../dht/crawl/io/privacy.ts';
+import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
+import { DhtNode } from '../../dht/io/dht-node.ts';
+import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
+import { loadState } from '../../dht/io/state-file.ts';
+import { systemRng } from '../../dht/io/system-rng.ts';
+import { Id160 } from '../../dht/node-id.ts';
+import type { LookupResult } from '../../dht/results.ts';
+import type { CommandContext } from '../context.ts';
+import { flagValue, parseHostPort } from '../parse.ts';
+import { ttVersion } from '../version.ts';
+import { type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
+import { crawlLine, progressJson } from './crawl-text.ts';
+import { commandNodeOptions } from './dht-command.ts';
+
+const LIVE_INTERVAL_MS = 500;
+const PLAIN_INTERVAL_MS = 5_000;
+/** Saved nodes that are tried beside the routers. */
+const MAX_SAVED = 64;
+const LOOKUP_TIMEOUT_MS = 20_000;
+const KEY_FILE = 'crawl.key';
+
+/** Of the checkout tt runs from; undefined elsewhere. */
+function commitOf(): string | undefined {
+  try {
+    const cwd = path.dirname(fileURLToPath(import.meta.url));
+    return execFileSync('git', ['rev-parse', 'HEAD'], {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+async function entriesOf(context: CommandContext, config: CrawlConfig): Promise<readonly DhtAddress[]> {
+  const named = config.bootstrap.map((text) => flagValue('--bootstrap', text, parseHostPort));
+  const addresses = await resolveRouters(named.length > 0 ? named : PUBLIC_ROUTERS);
+  if (named.length === 0) {
+    const statePath = commandNodeOptions(context).statePath;
+    const state = statePath === undefined ? undefined : await loadState(statePath);
+    for (const { address } of (state?.contacts ?? []).slice(0, MAX_SAVED)) {
+      const saved = DhtAddress.of(address);
+      if (saved !== undefined) addresses.push(saved);
+    }
+  }
+  const usable = addresses.filter(({ family }) => family === config.family);
+  if (usable.length === 0) {
+    throw new OperationError('network', `no IPv${config.family} node to begin with`, {
+      hint: 'Name one with --bootstrap HOST:PORT, or run `tt dht node` once.',
+    });
+  }
+  return usable;
+}
+
+/** Distances of the nearest live nodes to random targets, by our own node. */
+async function lookupDistances(
+  context: CommandContext,
+  config: CrawlConfig,
+): Promise<readonly (readonly number[])[]> {
+  const node = await DhtNode.open({
+    ...commandNodeOptions(context),
+    ipv4: config.family === 4,
+    ipv6: config.family === 6,
+    port: 0,
+    readOnly: true,
+    nodeId: Id160.random(systemRng).toBytes(),
+  });
+  try {
+    await node.ready;
+    const distances: number[][] = [];
+    for (let i = 0; i < config.lookups && !context.interrupts.signal.aborted; i++) {
+      const target = Id160.random(systemRng);
+      const result = await new Promise<LookupResult | undefined>((resolve) => {
+        const timer = setTimeout(() => resolve(undefined), LOOKUP_TIMEOUT_MS);
+        node.run((machine, nowMs) =>
+          machine.findNode(
+            target.toBytes(),
+            {
+              onDone: (done) => {
+                clearTimeout(timer);
+                resolve(done);
+              },
+            },
+            nowMs,
+          ),
+        );
+      });
+      const found = result?.closest.map(({ id }) => Id160.of(id).distanceFraction(target)) ?? [];
+      if (found.length > 1) distances.push(found);
+    }
+    return distances;
+  } finally {
+    await node.close();
+  }
+}
+
+export interface CrawlTask {
+  readonly directory: string;
+  /** Undefined: continue what is there. */
+  readonly config: CrawlConfig | undefined;
+  readonly optOut: OptOutFile;
+}
+
+export async function runCrawl(context: CommandContext, task: CrawlTask): Promise<CrawlResult> {
+  const { environment, flags, output, settings, interrupts } = context;
+  const node = commandNodeOptions(context);
+  const jsonlName = flags.text('jsonl');
+  const { console } = output;
+  const jsonl =
+    jsonlName === undefined
+      ? undefined
+      : jsonlName === '-'
+        ? JsonlWriter.lines((line) => console.out(line))
+        : JsonlWriter.file(path.resolve(environment.cwd, jsonlName));
+  if (jsonlName === '-' && output.isForPrograms)
+    throw new UsageError('--jsonl - and --json or --events exclude each other: both own stdout');
+  let timer: NodeJS.Timeout | undefined;
+  const show = (progress: CrawlProgress): void => {
+    if (output.mode.isEvents) output.notice('progress', '', progressJson(progress));
+    else if (output.mode.isQuiet || output.mode.isJson) return;
+    else if (console.isLive) console.live([crawlLine(progress)]);
+    else console.err(`tt: ${crawlLine(progress)}`);
+  };
+  try {
+    return await CrawlRun.run({
+      directory: task.directory,
+      tool: { version: ttVersion(), commit: commitOf() },
+      config: task.config,
+      optOut: task.optOut.optOut,
+      optOutHash: task.optOut.hash,
+      key: loadKey(path.join(settings.stateDir, KEY_FILE)),
+      bind: (task.config?.family ?? 4) === 6 ? node.bindV6 : node.bindV4,
+      port: flags.text('port') === undefined ? 0 : settings.port[0],
+      entries: (config) => entriesOf(context, config),
+      lookups: (config) => lookupDistances(context, config),
+      jsonl,
+      signal: interrupts.signal,
+      timeMs: timeLimitMs(flags),
+      onStart: (run) => {
+        output.notice('started', `tt: run ${run.runId} in ${task.directory}: zone ${run.config.zone}`, {
+          run: run.runId,
+          directory: task.directory,
+          zone: run.config.zone,
+          seed: run.config.seed,
+        });
+        const intervalMs = output.mode.isEvents || console.isLive ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
+        timer = setInterval(() => show(run.progress()), intervalMs);
+      },
+    });
+  } finally {
+    clearInterval(timer);
+    console.clearLive();
+  }
+}

@@ -1,0 +1,154 @@
+// A crawl in words: the progress line, the summary, and both as JSON. Pure.
+import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-run.ts';
+import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
+import type { RunRow } from '../../dht/dataset/run-table.ts';
+import { formatFields } from '../output/table.ts';
+import { formatCount, formatDuration } from '../output/units.ts';
+
+const PHASES = {
+  crawl: 'crawling',
+  repeat: 'second look',
+  recheck: 'asking some again',
+  lookups: 'lookups',
+  summary: 'summary',
+} as const;
+
+/** `1 234 567`. */
+export function bigNumber(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
+/** Answers among those asked so far. */
+export function answerShare({ counts }: CrawlProgress): number {
+  return counts.asked === 0 ? 0 : counts.askedAndAnswered / counts.asked;
+}
+
+/** About how long the queue lasts at the pace so far; undefined before there is one. */
+export function timeLeftMs({ queueLeft, counts, elapsedMs, inFlight }: CrawlProgress): number | undefined {
+  if (counts.visits < 20 || queueLeft + inFlight === 0) return undefined;
+  return ((queueLeft + inFlight) / counts.visits) * elapsedMs;
+}
+
+export function crawlLine(progress: CrawlProgress): string {
+  const { counts, phase, queueLeft, inFlight, sent, elapsedMs, verified, zoneBits, traps } = progress;
+  const left = timeLeftMs(progress);
+  const p50 = counts.roundTripMs(0.5);
+  return [
+    PHASES[phase],
+    `${bigNumber(counts.visits)} visited`,
+    `${bigNumber(queueLeft)} queued`,
+    `${inFlight} in flight`,
+    `${bigNumber(verified)} verified`,
+    `${percent(answerShare(progress))} answer`,
+    p50 === undefined ? undefined : `median ${Math.round(p50)} ms`,
+    `${bigNumber((sent / Math.max(1, elapsedMs)) * 1000)}/s`,
+    verified === 0 ? undefined : `at least ${bigNumber(verified * 2 ** zoneBits)} nodes`,
+    traps > 0 ? formatCount(traps, 'trap') : undefined,
+    left === undefined ? undefined : `${formatDuration(left)} left`,
+  ]
+    .filter((part) => part !== undefined)
+    .join(' · ');
+}
+
+export function progressJson(progress: CrawlProgress): Readonly<Record<string, unknown>> {
+  const { counts, runId, phase, pass, elapsedMs, verified, queueLeft, inFlight, sent, traps } = progress;
+  return {
+    run: runId,
+    phase,
+    pass,
+    elapsedMs: Math.round(elapsedMs),
+    visits: counts.visits,
+    listed: counts.listed,
+    responded: counts.responded,
+    verified,
+    queueLeft,
+    inFlight,
+    sent,
+    traps,
+    answerShare: answerShare(progress),
+    roundTripMs: counts.roundTripMs(0.5),
+    outcomes: Object.fromEntries(counts.outcomes),
+    clients: Object.fromEntries(counts.clients),
+  };
+}
+
+function withInterval({ value, low, high }: SummaryRow, show: (value: number) => string): string {
+  if (value === null) return '-';
+  if (low === null) return show(value);
+  return `${show(value)} (95 %: ${show(low)} to ${high === null ? 'any' : show(high)})`;
+}
+
+const ESTIMATORS: Readonly<Record<string, string>> = {
+  bernoulli: 'found / (share of ids x p)',
+  chapman: 'two looks (Chapman)',
+  distances: 'distances of lookups',
+  planted: 'by planted nodes',
+};
+
+/** What `tt dht crawl` and `tt dht report` print. */
+export function summaryText({ run, summary }: CrawlResult): string {
+  const of = (metric: string): readonly SummaryRow[] => summary.filter((row) => row.metric === metric);
+  const one = (metric: string, item = ''): SummaryRow | undefined =>
+    of(metric).find((row) => row.item === item);
+  const fields: (readonly [string, string])[] = [
+    ['run', `${run.run_id}, ${run.state}${run.state_reason === null ? '' : ` (${run.state_reason})`}`],
+    [
+      'zone',
+      `${run.zone_prefix.slice(0, Math.max(1, Math.ceil(run.zone_bits / 4)))}/${run.zone_bits}, IPv${run.family}, seed ${run.seed}`,
+    ],
+  ];
+  const add = (name: string, row: SummaryRow | undefined, show: (value: number) => string): void => {
+    if (row !== undefined) fields.push([name, withInterval(row, show)]);
+  };
+  fields.push([
+    'visits',
+    of('visits')
+      .map(({ item, value }) => `${item} ${bigNumber(value ?? 0)}`)
+      .join(', '),
+  ]);
+  add('queries sent', one('sent'), bigNumber);
+  add('listed', one('listed'), bigNumber);
+  add('responded', one('responded'), bigNumber);
+  add('verified id', one('verified'), bigNumber);
+  add('answer a strange port', one('second_port'), percent);
+  add('dead entries', one('dead_share'), percent);
+  add('ids', one('distinct_ids'), bigNumber);
+  add('addresses', one('distinct_ips'), bigNumber);
+  add('endpoints', one('distinct_endpoints'), bigNumber);
+  add('BEP 42 valid', one('bep42_valid_share'), percent);
+  for (const row of of('p')) add(`p (${row.item})`, row, percent);
+  for (const row of of('nodes')) add(`nodes, ${ESTIMATORS[row.item] ?? row.item}`, row, bigNumber);
+  add('turnover per hour', one('turnover'), percent);
+  const even = one('id_uniformity', 'p_value');
+  if (even !== undefined) fields.push(['ids spread evenly', `p = ${(even.value ?? 0).toFixed(3)}`]);
+  const quantile = (metric: string): string =>
+    of(metric)
+      .map(({ item, value }) => `${item}: ${Math.round(value ?? 0)}`)
+      .join(', ');
+  if (of('round_trip_ms').length > 0) fields.push(['round trips, ms', quantile('round_trip_ms')]);
+  if (of('in_degree').length > 0) fields.push(['listed by', quantile('in_degree')]);
+  if (of('clients').length > 0)
+    fields.push([
+      'clients',
+      of('clients')
+        .map(({ item, value }) => `${item} ${bigNumber(value ?? 0)}`)
+        .join(', '),
+    ]);
+  if (run.loss_share !== null)
+    fields.push([
+      'lost on the way',
+      `${percent(run.loss_share)} of round trips (${bigNumber(run.loss_answers)} answers)`,
+    ]);
+  if (run.queue_left > 0) fields.push(['not visited', bigNumber(run.queue_left)]);
+  return [...formatFields(fields), ...(run.warnings as string[]).map((warning) => `! ${warning}`)].join('\n');
+}
+
+export function runJson(run: RunRow, summary: readonly SummaryRow[]): Readonly<Record<string, unknown>> {
+  return { run, summary: summary.map(({ run_id: _, ...row }) => row) };
+}

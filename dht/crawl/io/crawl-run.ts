@@ -1,0 +1,447 @@
+// A whole run: its directory, its passes one after the other, what is asked again at the end, its summary. Continues where an
+// interrupted one stopped, whatever stopped it.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { OperationError } from '../../../core/base/result.ts';
+import type { DhtAddress } from '../../address.ts';
+import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
+import { DatasetStore } from '../../dataset/io/store.ts';
+import { lossOf, type SummaryExtras, storeSummary } from '../../dataset/io/summarise.ts';
+import { SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
+import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
+import { Id160 } from '../../node-id.ts';
+import { type CrawlConfig, readConfig } from '../config.ts';
+import type { CrawlCounts } from '../crawl-counts.ts';
+import { type Estimate, fromDistances } from '../estimates.ts';
+import { JournalBuffer } from '../journal.ts';
+import type { OptOut } from '../opt-out.ts';
+import { rangeOf } from '../repeat-zone.ts';
+import type { Zone } from '../zone.ts';
+import { Driver } from './drive.ts';
+import { JournalFile } from './journal-file.ts';
+import { Pass, Vantage } from './pass.ts';
+import { addressText, type IpPrivacy, keyId } from './privacy.ts';
+import { newHeader, type ToolIdentity, writeHeader } from './run-header.ts';
+import {
+  HEADER_FILE,
+  hexOfId,
+  passOptions,
+  passZone,
+  pingAll,
+  readHeader,
+  recheckSample,
+  zoneOf,
+} from './run-parts.ts';
+
+export const DATA_FILE = 'data.sqlite';
+export const JOURNAL_FILE = 'journal';
+
+export interface CrawlSetup {
+  readonly directory: string;
+  readonly tool: ToolIdentity;
+  /** Of a new run; a resumed one has its own. */
+  readonly config: CrawlConfig | undefined;
+  readonly optOut: OptOut;
+  readonly optOutHash: string | undefined;
+  /** With `hmac`. */
+  readonly key: Uint8Array | undefined;
+  readonly bind: string | undefined;
+  readonly port: number;
+  /** Where to enter. */
+  readonly entries: (config: CrawlConfig) => Promise<readonly DhtAddress[]>;
+  /** Distances of the nearest live nodes to random targets; undefined for no lookups. */
+  readonly lookups: ((config: CrawlConfig) => Promise<readonly (readonly number[])[]>) | undefined;
+  readonly jsonl: JsonlWriter | undefined;
+  readonly signal: AbortSignal;
+  /** Stops asking after this long; undefined for never. */
+  readonly timeMs: number | undefined;
+  readonly onStart: (run: CrawlRun) => void;
+}
+
+export interface CrawlProgress {
+  readonly runId: string;
+  readonly phase: 'crawl' | 'repeat' | 'recheck' | 'lookups' | 'summary';
+  readonly pass: number;
+  readonly elapsedMs: number;
+  readonly counts: CrawlCounts;
+  readonly verified: number;
+  readonly queueLeft: number;
+  readonly inFlight: number;
+  readonly sent: number;
+  readonly zoneBits: number;
+  readonly traps: number;
+}
+
+export interface CrawlResult {
+  readonly run: RunRow;
+  readonly summary: readonly SummaryRow[];
+}
+
+const MS_PER_HOUR = 3_600_000;
+
+type Stop = 'signal' | 'time' | undefined;
+type Extras = { -readonly [Key in keyof SummaryExtras]?: SummaryExtras[Key] };
+
+export class CrawlRun {
+  readonly setup: CrawlSetup;
+  readonly config: CrawlConfig;
+  readonly zone: Zone;
+  readonly #store: DatasetStore;
+  readonly #journal: JournalFile;
+  readonly #vantage = new Vantage();
+  readonly #startedUnixMs: number;
+  #header: RunRow;
+  /** The first is kept for the repeat and the recheck. */
+  readonly #passes: Pass[];
+  #isLastEnded: boolean;
+  #phase: CrawlProgress['phase'] = 'crawl';
+  #stop: Stop;
+  #driver: Driver | undefined;
+
+  private constructor(
+    setup: CrawlSetup,
+    opened: {
+      store: DatasetStore;
+      journal: JournalFile;
+      header: RunRow;
+      passes: Pass[];
+      isLastEnded: boolean;
+    },
+  ) {
+    this.setup = setup;
+    this.#store = opened.store;
+    this.#journal = opened.journal;
+    this.#header = opened.header;
+    this.#passes = opened.passes;
+    this.#isLastEnded = opened.isLastEnded;
+    this.config = opened.header.config as CrawlConfig;
+    this.zone = zoneOf(this.config);
+    this.#startedUnixMs = Date.parse(opened.header.started_utc);
+  }
+
+  /** Makes the directory, or opens the one to resume, and crawls to the end. @throws OperationError */
+  static async run(setup: CrawlSetup): Promise<CrawlResult> {
+    const run =
+      setup.config === undefined ? await CrawlRun.#resume(setup) : await CrawlRun.#begin(setup, setup.config);
+    setup.onStart(run);
+    return run.#toTheEnd();
+  }
+
+  get runId(): string {
+    return this.#header.run_id;
+  }
+
+  progress(): CrawlProgress {
+    const pass = this.#passes.at(-1) as Pass;
+    const { machine } = pass;
+    return {
+      runId: this.runId,
+      phase: this.#phase,
+      pass: pass.options.pass,
+      elapsedMs: this.#nowMs(),
+      counts: machine.counts,
+      verified: machine.counts.verified - machine.subnets.verifiedInTraps,
+      queueLeft: machine.queueLeft,
+      inFlight: machine.prober.inFlight,
+      sent: this.#passes.reduce((sum, each) => sum + each.machine.prober.sent, 0),
+      zoneBits: pass.options.zone.bits,
+      traps: machine.subnets.traps.length,
+    };
+  }
+
+  static async #begin(setup: CrawlSetup, config: CrawlConfig): Promise<CrawlRun> {
+    const { directory, tool, optOut, optOutHash, key } = setup;
+    if (existsSync(join(directory, HEADER_FILE))) {
+      throw new OperationError('disk', `${directory} holds a run already`, {
+        hint: 'Continue it with --resume, or name another folder with --out.',
+      });
+    }
+    try {
+      mkdirSync(directory, { recursive: true });
+    } catch (error) {
+      throw new OperationError('disk', `cannot make ${directory}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    const header = newHeader({
+      config,
+      zone: zoneOf(config),
+      tool,
+      optOut,
+      optOutHash,
+      keyId: key === undefined ? undefined : keyId(key),
+      nowUnixMs: Date.now(),
+      random: randomBytes(10),
+    });
+    const store = await DatasetStore.open(join(directory, DATA_FILE), 'create');
+    const journal = JournalFile.create(join(directory, JOURNAL_FILE));
+    const run = new CrawlRun(setup, { store, journal, header, passes: [], isLastEnded: true });
+    run.#saveHeader({});
+    return run;
+  }
+
+  static async #resume(setup: CrawlSetup): Promise<CrawlRun> {
+    const { directory } = setup;
+    const header = readHeader(directory);
+    const stored = readConfig(header.config);
+    if (!stored.ok) throw new OperationError('disk', `${directory}: ${stored.reason.what}`);
+    if (header.state === 'complete')
+      throw new OperationError('refused', `the run in ${directory} is complete: nothing to resume`);
+    if (header.ip_key_id !== null && (setup.key === undefined || keyId(setup.key) !== header.ip_key_id))
+      throw new OperationError('refused', 'the key that hides addresses is not the one this run began with');
+    const store = await DatasetStore.open(join(directory, DATA_FILE), 'write');
+    const passes: Pass[] = [];
+    let isLastEnded = true;
+    const vantage = new Vantage();
+    const journal = JournalFile.resume(join(directory, JOURNAL_FILE), stored.value.family, (record) => {
+      const current = passes.at(-1);
+      if (record.kind === 'pass') {
+        const zone = record.pass === 1 ? zoneOf(stored.value) : passZone(stored.value, passes[0] as Pass);
+        passes.push(
+          new Pass(passOptions(setup, header, stored.value, zone, record.pass, record.ownId, store, vantage)),
+        );
+        isLastEnded = false;
+      } else if (record.kind === 'end') {
+        isLastEnded = true;
+        current?.store(0);
+      } else if (record.kind === 'resumed') return;
+      else if (current === undefined) return;
+      else if (record.kind === 'listed')
+        current.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
+      else if (record.kind === 'sent') current.machine.restoreSent(record.node, record.tries);
+      else current.restore(record.visit);
+    });
+    const last = passes.at(-1);
+    last?.store(0);
+    if (!isLastEnded) last?.machine.endRestore();
+    const visits = passes.reduce((sum, { machine }) => sum + machine.counts.visits, 0);
+    const lineage = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString(), visits }];
+    const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded });
+    run.#saveHeader({ resumes: lineage, state: 'running', state_reason: null, ended_utc: null });
+    const note = new JournalBuffer();
+    note.resumed(new Date().toISOString());
+    journal.append(note);
+    return run;
+  }
+
+  async #toTheEnd(): Promise<CrawlResult> {
+    const { setup } = this;
+    const onAbort = (): void => this.#end('signal');
+    setup.signal.addEventListener('abort', onAbort, { once: true });
+    if (setup.signal.aborted) this.#end('signal');
+    const timer = setup.timeMs === undefined ? undefined : setTimeout(() => this.#end('time'), setup.timeMs);
+    const extras: Extras = {};
+    try {
+      const drivers: Driver[] = [];
+      try {
+        for (let pass = 1; pass <= 1 + this.config.repeats && this.#stop === undefined; pass++) {
+          this.#phase = pass === 1 ? 'crawl' : 'repeat';
+          await this.#pass(pass, drivers);
+          if (pass === 1 && this.#stop === undefined) await this.#recheck(drivers, extras);
+        }
+      } finally {
+        await Promise.all(drivers.map((driver) => driver.close()));
+      }
+      if (this.#stop === undefined) extras.distances = await this.#distances();
+      return this.#finish(extras);
+    } catch (error) {
+      this.#saveHeader({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      setup.signal.removeEventListener('abort', onAbort);
+      this.#store.close();
+      this.#journal.close();
+      setup.jsonl?.close();
+    }
+  }
+
+  /** Milliseconds since the run began, pauses included. */
+  #nowMs = (): number => {
+    const since = Date.now() - performance.now();
+    this.#clockOffsetMs ??= since - this.#startedUnixMs;
+    return performance.now() + this.#clockOffsetMs;
+  };
+  #clockOffsetMs: number | undefined;
+
+  #end(reason: Stop): void {
+    this.#stop ??= reason;
+    this.#driver?.wake();
+  }
+
+  async #pass(number: number, drivers: Driver[]): Promise<void> {
+    const { setup, config } = this;
+    const restored = this.#passes[number - 1];
+    const isEnded = restored !== undefined && (number < this.#passes.length || this.#isLastEnded);
+    if (isEnded) return;
+    const ownId = restored?.options.ownId ?? Id160.of(new Uint8Array(randomBytes(20)));
+    const zone = number === 1 ? this.zone : passZone(config, this.#passes[0] as Pass);
+    const pass =
+      restored ??
+      new Pass(passOptions(setup, this.#header, config, zone, number, ownId, this.#store, this.#vantage));
+    const driver = await Driver.open(
+      { family: config.family, port: number === 1 ? setup.port : 0, bind: setup.bind },
+      this.#nowMs,
+    );
+    drivers.push(driver);
+    this.#driver = driver;
+    if (restored === undefined) {
+      this.#passes.push(pass);
+      const begin = new JournalBuffer();
+      begin.pass(number, this.#nowMs(), ownId);
+      this.#journal.append(begin);
+    }
+    this.#isLastEnded = false;
+    pass.open(driver.send, driver.port, this.#journal);
+    const nodes = [...(this.#header.own_nodes as readonly unknown[])];
+    nodes.push({ pass: number, id: hexOfId(ownId), port: driver.port, zone: zone.toString() });
+    this.#saveHeader({ own_nodes: nodes });
+    const { machine } = pass;
+    for (const entry of await setup.entries(config)) machine.addBootstrap(entry, this.#nowMs());
+    const run = this;
+    await driver.run(
+      {
+        get isDone() {
+          return run.#stop !== undefined || machine.isDone;
+        },
+        handleDatagram: (bytes, from, nowMs) => machine.handleDatagram(bytes, from, nowMs),
+        handleUnreachable: (to, nowMs) => machine.handleUnreachable(to, nowMs),
+        nextTimeoutMs: (nowMs) => machine.nextTimeoutMs(nowMs),
+        handleTimeout: (nowMs) => machine.handleTimeout(nowMs),
+      },
+      () => pass.flush(this.#nowMs()),
+    );
+    pass.store(this.#nowMs());
+    if (this.#stop !== undefined) return;
+    this.#isLastEnded = true;
+    const end = new JournalBuffer();
+    end.end(this.#nowMs());
+    this.#journal.append(end);
+  }
+
+  /** A random part of the nodes again: from a port they never heard of, and then from the old one whoever was silent. */
+  async #recheck(drivers: Driver[], extras: Extras): Promise<void> {
+    const { config } = this;
+    const [first] = drivers;
+    const sample = recheckSample((this.#passes[0] as Pass).machine, config);
+    if (sample.length === 0 || first === undefined) return;
+    this.#phase = 'recheck';
+    const second = await Driver.open({ family: config.family, port: 0, bind: this.setup.bind }, this.#nowMs);
+    drivers.push(second);
+    const ping = (driver: Driver, nodes: typeof sample): Promise<readonly boolean[]> => {
+      this.#driver = driver;
+      return pingAll(driver, nodes, config, () => this.#stop !== undefined);
+    };
+    const answered = await ping(second, sample);
+    const silent = sample.filter((_, i) => answered[i] === false);
+    const late = await ping(first, silent);
+    if (this.#stop !== undefined) return;
+    const hits = answered.filter(Boolean).length;
+    const lateHits = late.filter(Boolean).length;
+    const meanMs = this.#nowMs() - sample.reduce((sum, { heardMs }) => sum + heardMs, 0) / sample.length;
+    extras.secondPort = { hits, of: hits + lateHits };
+    extras.gone = {
+      hits: sample.length - hits - lateHits,
+      of: sample.length,
+      meanHours: Math.max(1, meanMs) / MS_PER_HOUR,
+    };
+  }
+
+  async #distances(): Promise<Estimate | undefined> {
+    if (this.setup.lookups === undefined || this.config.lookups === 0) return undefined;
+    this.#phase = 'lookups';
+    return fromDistances(await this.setup.lookups(this.config));
+  }
+
+  #finish(measured: Partial<SummaryExtras>): CrawlResult {
+    this.#phase = 'summary';
+    const { config } = this;
+    const [first, second] = this.#passes;
+    const isPartial = this.#stop !== undefined;
+    const traps = first?.machine.subnets.traps ?? [];
+    const summary = storeSummary(this.#store, {
+      runId: this.runId,
+      zoneBits: this.zone.bits,
+      zonePrefix: hexOfId(this.zone.prefix),
+      distances: measured.distances,
+      planted: this.#plantedFound(),
+      secondPort: measured.secondPort,
+      gone: measured.gone,
+      repeatRange: second === undefined || isPartial ? undefined : rangeOf(second.options.zone),
+      traps:
+        config.ipPrivacy === 'raw'
+          ? traps
+          : traps.map(({ listed }, i) => ({ subnet: `trap ${i + 1}`, listed })),
+    });
+    const loss = lossOf(this.#store);
+    const left = this.#passes.at(-1)?.machine;
+    this.#saveHeader({
+      state: isPartial ? 'partial' : 'complete',
+      state_reason: this.#stop ?? null,
+      ended_utc: new Date().toISOString(),
+      elapsed_us: Math.round(this.#nowMs() * 1000),
+      queue_left: isPartial && left !== undefined ? left.queueLeft + left.prober.inFlight : 0,
+      loss_share: loss?.share ?? null,
+      loss_answers: loss?.answers ?? 0,
+      warnings: this.#warnings(traps, loss?.share),
+      ...this.#vantageColumns(),
+    });
+    this.setup.jsonl?.put(SUMMARY_TABLE, summary);
+    this.setup.jsonl?.put(RUN_TABLE, [this.#header]);
+    // What could still be looked up goes when nothing is left to resume.
+    if (!isPartial && config.ipPrivacy !== 'raw')
+      rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
+    return { run: this.#header, summary };
+  }
+
+  #plantedFound(): { hits: number; of: number } | undefined {
+    const { planted } = this.config;
+    if (planted.length === 0) return undefined;
+    const marks = planted.map(() => '?').join(', ');
+    const [row] = this.#store.query<{ n: number }>(
+      `SELECT count(DISTINCT id_observed) AS n FROM visit WHERE pass = 1 AND id_observed IN (${marks})`,
+      ...planted,
+    );
+    return { hits: row?.n ?? 0, of: planted.length };
+  }
+
+  #warnings(traps: readonly { listed: number }[], loss: number | undefined): string[] {
+    const warnings: string[] = [];
+    if (this.#stop !== undefined)
+      warnings.push(
+        'The run was cut: its counts are lower bounds, and it has no second look to correct them.',
+      );
+    if (traps.length > 0) {
+      const listed = traps.reduce((sum, trap) => sum + trap.listed, 0);
+      warnings.push(
+        `Traps: ${traps.length} subnets list more nodes than chance allows (${listed} so far); they were set aside and do not count.`,
+      );
+    }
+    if (loss !== undefined && loss > 0.1)
+      warnings.push(
+        `The path is lossy: ${(loss * 100).toFixed(0)} % of round trips were lost; dead and unheard are hard to tell apart.`,
+      );
+    return warnings;
+  }
+
+  #vantageColumns(): Partial<RunRow> {
+    const { external, samePort, otherPort } = this.#vantage;
+    if (external === undefined) return {};
+    const text = addressText(this.config.ipPrivacy as IpPrivacy, this.setup.key);
+    const own = Object.values(networkInterfaces()).flatMap(
+      (list) => list?.map(({ address }) => address) ?? [],
+    );
+    const keepsPort = samePort > otherPort;
+    const nat =
+      own.includes(external.host) && keepsPort ? 'none' : keepsPort ? 'port-preserving' : 'port-changing';
+    return { vantage_external: text.ip(external), vantage_nat: nat };
+  }
+
+  #saveHeader(changes: Partial<RunRow>): void {
+    this.#header = { ...this.#header, ...changes };
+    this.#store.put(RUN_TABLE, [this.#header]);
+    writeHeader(join(this.setup.directory, HEADER_FILE), this.#header);
+  }
+}

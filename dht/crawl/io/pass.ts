@@ -1,0 +1,208 @@
+// One look at the zone on one socket: the machine, and the recorder that puts everything into the journal before it is sent
+// and into the tables soon after.
+
+import { fromHex } from '../../../core/base/bytes.ts';
+import type { Rng } from '../../../core/base/clock.ts';
+import { DhtAddress } from '../../address.ts';
+import type { Row, Table } from '../../dataset/columns.ts';
+import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
+import { EDGE_TABLE, type EdgeRow, SAMPLE_TABLE, type SampleRow } from '../../dataset/more-tables.ts';
+import { VISIT_TABLE, type VisitRow } from '../../dataset/visit-table.ts';
+import { Id160 } from '../../node-id.ts';
+import { CLIENT_VERSION } from '../../options.ts';
+import type { CrawlConfig } from '../config.ts';
+import { CrawlMachine } from '../crawl-machine.ts';
+import { JournalBuffer, type JournalVisit } from '../journal.ts';
+import type { OptOut } from '../opt-out.ts';
+import { type AddressText, edgeRows, sampleRows, visitRow } from '../rows.ts';
+import type { Visit } from '../visit.ts';
+import type { Zone } from '../zone.ts';
+import type { JournalFile } from './journal-file.ts';
+import { RAW_TEXT } from './privacy.ts';
+
+/** Rows wait for a transaction of so many, or so long. */
+const BATCH_ROWS = 2_000;
+const BATCH_MS = 250;
+const MAX_VOTES = 256;
+/** Nobody's word counts alone. */
+const LEAST_VOTES = 4;
+
+/** Our address as nodes see it. */
+export class Vantage {
+  readonly #votes = new Map<string, number>();
+  samePort = 0;
+  otherPort = 0;
+
+  vote(echo: DhtAddress, ownPort: number): void {
+    const { host } = echo;
+    if (this.#votes.size < MAX_VOTES || this.#votes.has(host))
+      this.#votes.set(host, (this.#votes.get(host) ?? 0) + 1);
+    if (echo.port === ownPort) this.samePort++;
+    else this.otherPort++;
+  }
+
+  get external(): DhtAddress | undefined {
+    let best: string | undefined;
+    let most = LEAST_VOTES - 1;
+    for (const [host, votes] of this.#votes) {
+      if (votes <= most) continue;
+      best = host;
+      most = votes;
+    }
+    return best === undefined ? undefined : DhtAddress.of({ host: best, port: 1 });
+  }
+}
+
+export interface PassOptions {
+  readonly runId: string;
+  readonly pass: number;
+  readonly zone: Zone;
+  readonly ownId: Id160;
+  readonly config: CrawlConfig;
+  readonly optOut: OptOut;
+  readonly text: AddressText;
+  readonly rng: Rng;
+  readonly store: DatasetStore;
+  readonly jsonl: JsonlWriter | undefined;
+  readonly vantage: Vantage;
+}
+
+export class Pass {
+  readonly options: PassOptions;
+  readonly machine: CrawlMachine;
+  readonly #buffer = new JournalBuffer();
+  #send: (datagram: Uint8Array, to: DhtAddress) => void = () => {};
+  #ownPort = 0;
+  #journal: JournalFile | undefined;
+  #visits: VisitRow[] = [];
+  #edges: EdgeRow[] = [];
+  #samples: SampleRow[] = [];
+  #storedAtMs = 0;
+
+  constructor(options: PassOptions) {
+    this.options = options;
+    const { config, pass, zone, ownId, rng, optOut } = options;
+    this.machine = new CrawlMachine(
+      {
+        family: config.family,
+        zone,
+        isTopology: config.mode === 'topology',
+        method: config.query,
+        seed: config.seed + (pass - 1) * 0x10001,
+        rng,
+        ownId,
+        version: CLIENT_VERSION,
+        readOnly: true,
+        wantsBoth: config.wantsBoth,
+        policy: config.policy,
+        optOut,
+        startMs: 0,
+      },
+      {
+        send: (datagram, to) => this.#send(datagram, to),
+        onListed: (node) => {
+          const { table } = this.machine;
+          this.#buffer.listed(
+            table.id(node),
+            table.address(node),
+            table.firstReferrer(node),
+            table.queuedMs(node),
+          );
+        },
+        onSent: (node, tries) => this.#buffer.sent(node, tries),
+        onVisit: (visit) => this.#record(visit),
+      },
+    );
+  }
+
+  /** Begins, or goes on after `restore`. */
+  open(send: (datagram: Uint8Array, to: DhtAddress) => void, ownPort: number, journal: JournalFile): void {
+    this.#send = send;
+    this.#ownPort = ownPort;
+    this.#journal = journal;
+  }
+
+  /** A visit of the run before. */
+  restore(visit: JournalVisit): void {
+    const { row, listed, deepestBits } = visit;
+    const { zone } = this.options;
+    const claimed = idOf(row.id_claimed);
+    this.machine.restoreVisit({
+      number: row.number,
+      node: row.node,
+      outcome: row.outcome as Visit['outcome'],
+      isInZone: row.is_in_zone,
+      isClaimedInZone: claimed !== undefined && zone.has(claimed),
+      tries: row.tries,
+      answeredTry: row.answered_try ?? undefined,
+      roundTripMs: row.round_trip_us === null ? undefined : row.round_trip_us / 1000,
+      client: row.client ?? undefined,
+      bep42: (row.bep42 ?? undefined) as 'valid' | 'invalid' | 'exempt' | undefined,
+      observed: idOf(row.id_observed),
+      listed,
+      deepestBits,
+    });
+    this.#keep(visit);
+  }
+
+  /** End of a turn: nothing leaves before the journal has it. */
+  flush(nowMs: number): void {
+    this.#journal?.append(this.#buffer);
+    if (this.#visits.length >= BATCH_ROWS || nowMs - this.#storedAtMs >= BATCH_MS) this.store(nowMs);
+  }
+
+  /** Everything so far into the tables. */
+  store(nowMs: number): void {
+    this.#storedAtMs = nowMs;
+    this.#put(VISIT_TABLE, this.#visits.splice(0));
+    this.#put(EDGE_TABLE, this.#edges.splice(0));
+    this.#put(SAMPLE_TABLE, this.#samples.splice(0));
+  }
+
+  #put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
+    this.options.store.put(table, rows);
+    this.options.jsonl?.put(table, rows);
+  }
+
+  #record(visit: Visit): void {
+    const { runId, pass, config, vantage } = this.options;
+    const { reply } = visit;
+    if (reply?.echo instanceof DhtAddress) vantage.vote(reply.echo, this.#ownPort);
+    const context = { runId, pass, text: RAW_TEXT, external: vantage.external };
+    const recorded: JournalVisit = {
+      row: visitRow(visit, context),
+      edges: config.mode === 'topology' ? edgeRows(visit, context) : [],
+      samples: config.query === 'sample_infohashes' ? sampleRows(visit, context, config.keepsInfoHashes) : [],
+      listed: reply?.listings.map(({ node }) => node).filter((node) => node >= 0) ?? [],
+      deepestBits:
+        reply?.listings.reduce(
+          (most, { id }) => Math.max(most, id.sharedBits(visit.idObserved as Id160)),
+          -1,
+        ) ?? -1,
+    };
+    this.#buffer.visit(recorded);
+    this.#keep(recorded);
+  }
+
+  /** With addresses as the dataset may show them. */
+  #keep({ row, edges, samples }: JournalVisit): void {
+    this.#visits.push(this.#disguised(row));
+    for (const edge of edges) this.#edges.push(this.#disguised(edge));
+    for (const sample of samples) this.#samples.push(sample);
+  }
+
+  #disguised<R extends { readonly ip: string; readonly port: number }>(row: R): R {
+    const { text, config } = this.options;
+    if (config.ipPrivacy === 'raw') return row;
+    const address = DhtAddress.of({ host: row.ip, port: Math.max(1, row.port) });
+    if (address === undefined) return row;
+    const net = 'net' in row ? { net: text.net(address) } : {};
+    return { ...row, ip: text.ip(address), ...net };
+  }
+}
+
+function idOf(hex: string | null): Id160 | undefined {
+  const bytes = hex === null ? undefined : fromHex(hex);
+  return bytes === undefined ? undefined : Id160.of(bytes);
+}

@@ -1,0 +1,66 @@
+// What addresses look like in a dataset: a keyed hash by default, so that nobody can be looked up and the same host can still
+// be told apart; the key stays with whoever measures.
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { formatIp } from '../../../core/base/endpoint.ts';
+import { OperationError } from '../../../core/base/result.ts';
+import type { DhtAddress } from '../../address.ts';
+import { masked, privatePrefixBits } from '../opt-out.ts';
+import type { AddressText } from '../rows.ts';
+
+export const IP_PRIVACY = ['hmac', 'prefix', 'raw'] as const;
+export type IpPrivacy = (typeof IP_PRIVACY)[number];
+
+const KEY_BYTES = 32;
+/** 64 bits: among ten million addresses two collide with a chance of 3e-6. */
+const DIGEST_HEX = 16;
+
+/** The key of this installation, made when there is none. @throws OperationError `disk` */
+export function loadKey(path: string): Uint8Array {
+  try {
+    const key = readFileSync(path);
+    if (key.length === KEY_BYTES) return key;
+    throw new OperationError('disk', `${path} is no key of ${KEY_BYTES} bytes`, {
+      hint: 'Move it away: a new one is made, and addresses of earlier runs cannot be joined with new ones.',
+    });
+  } catch (error) {
+    if (error instanceof OperationError) throw error;
+  }
+  try {
+    const key = randomBytes(KEY_BYTES);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, key, { mode: 0o600, flag: 'wx' });
+    return key;
+  } catch (error) {
+    throw new OperationError('disk', `cannot keep a key in ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** First 16 hex digits of its SHA-256: says that two runs used the same one. */
+export function keyId(key: Uint8Array): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, DIGEST_HEX);
+}
+
+/** `192.0.2.0/24`, `2001:db8:1::/48`. */
+export function subnetText(address: DhtAddress): string {
+  const bits = privatePrefixBits(address.family);
+  return `${formatIp(masked(address.ip(), bits))}/${bits}`;
+}
+
+export const RAW_TEXT: AddressText = { ip: (address) => address.host, net: subnetText };
+const PREFIX_TEXT: AddressText = { ip: subnetText, net: subnetText };
+
+/** @param key with `hmac` */
+export function addressText(privacy: IpPrivacy, key: Uint8Array | undefined): AddressText {
+  if (privacy === 'raw') return RAW_TEXT;
+  if (privacy === 'prefix') return PREFIX_TEXT;
+  const digest = (text: string): string =>
+    createHmac('sha256', key as Uint8Array)
+      .update(text)
+      .digest('hex')
+      .slice(0, DIGEST_HEX);
+  return { ip: (address) => digest(address.host), net: (address) => digest(subnetText(address)) };
+}

@@ -1,0 +1,119 @@
+// Parts of a run that know no order of events: its zone, the options of its passes, its header on disk, whom to ask again.
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { seededRng } from '../../../core/base/clock.ts';
+import { OperationError } from '../../../core/base/result.ts';
+import type { DhtAddress } from '../../address.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
+import type { RunRow } from '../../dataset/run-table.ts';
+import { systemRng } from '../../io/system-rng.ts';
+import { Id160 } from '../../node-id.ts';
+import { CLIENT_VERSION } from '../../options.ts';
+import type { CrawlConfig } from '../config.ts';
+import type { CrawlMachine } from '../crawl-machine.ts';
+import { NodeState } from '../node-table.ts';
+import { PingRound } from '../ping-round.ts';
+import { repeatZone } from '../repeat-zone.ts';
+import { Zone } from '../zone.ts';
+import type { CrawlSetup } from './crawl-run.ts';
+import type { Driver } from './drive.ts';
+import type { Pass, PassOptions, Vantage } from './pass.ts';
+import { addressText } from './privacy.ts';
+
+export const HEADER_FILE = 'run.json';
+const RECHECK_LEAST = 50;
+const RECHECK_MOST = 5_000;
+
+export interface Recheckable {
+  readonly id: Id160;
+  readonly address: DhtAddress;
+  readonly heardMs: number;
+}
+
+/** A random part of the verified nodes, by the seed. */
+export function recheckSample({ table, counts }: CrawlMachine, config: CrawlConfig): Recheckable[] {
+  const sample: Recheckable[] = [];
+  if (config.recheckShare === 0) return sample;
+  const wanted = Math.min(RECHECK_MOST, Math.max(RECHECK_LEAST, counts.verified * config.recheckShare));
+  const chance = wanted / Math.max(1, counts.verified);
+  const rng = seededRng(config.seed ^ 0x5a5a);
+  for (let node = 0; node < table.size; node++) {
+    if (table.state(node) !== NodeState.verified || !table.hasClaim(node) || rng.next() >= chance) continue;
+    sample.push({ id: table.id(node), address: table.address(node), heardMs: table.queuedMs(node) });
+  }
+  return sample;
+}
+
+/** @returns by place in the list: did it answer? */
+export async function pingAll(
+  driver: Driver,
+  nodes: readonly Recheckable[],
+  { family, policy }: CrawlConfig,
+  isStopped: () => boolean,
+): Promise<readonly boolean[]> {
+  const ownId = Id160.of(new Uint8Array(randomBytes(20)));
+  const options = { family, policy, rng: systemRng, ownId, version: CLIENT_VERSION };
+  const round = new PingRound(options, nodes, driver.send);
+  await driver.run({
+    get isDone() {
+      return isStopped() || round.isDone;
+    },
+    handleDatagram: (bytes, from, nowMs) => round.handleDatagram(bytes, from, nowMs),
+    nextTimeoutMs: (nowMs) => round.nextTimeoutMs(nowMs),
+    handleTimeout: (nowMs) => round.handleTimeout(nowMs),
+  });
+  return round.answered;
+}
+
+export function zoneOf(config: CrawlConfig): Zone {
+  const zone = Zone.parse(config.zone);
+  if (!zone.ok) throw new OperationError('disk', `the run's zone "${config.zone}" is ${zone.reason.what}`);
+  return zone.value;
+}
+
+export function passZone(config: CrawlConfig, first: Pass): Zone {
+  return repeatZone(zoneOf(config), first.machine.counts.verified, config.seed);
+}
+
+export function passOptions(
+  setup: CrawlSetup,
+  header: RunRow,
+  config: CrawlConfig,
+  zone: Zone,
+  pass: number,
+  ownId: Id160,
+  store: DatasetStore,
+  vantage: Vantage,
+): PassOptions {
+  const text = addressText(config.ipPrivacy, setup.key);
+  const { optOut, jsonl } = setup;
+  return {
+    runId: header.run_id,
+    pass,
+    zone,
+    ownId,
+    config,
+    optOut,
+    text,
+    rng: systemRng,
+    store,
+    jsonl,
+    vantage,
+  };
+}
+
+export function hexOfId(id: Id160): string {
+  return Buffer.from(id.toBytes()).toString('hex');
+}
+
+/** @throws OperationError `disk` when there is none */
+export function readHeader(directory: string): RunRow {
+  try {
+    return JSON.parse(readFileSync(join(directory, HEADER_FILE), 'utf8')) as RunRow;
+  } catch (error) {
+    throw new OperationError('disk', `${directory} holds no run: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

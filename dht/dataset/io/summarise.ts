@@ -1,0 +1,241 @@
+// The summary of a run, made from its tables alone: whoever has the dataset can make it again.
+import {
+  bernoulli,
+  type Counted,
+  chapman,
+  type Estimate,
+  shareEstimate,
+  uniformity,
+} from '../../crawl/estimates.ts';
+import type { Metric, SummaryRow } from '../more-tables.ts';
+import { SUMMARY_TABLE } from '../more-tables.ts';
+import type { DatasetStore } from './store.ts';
+
+/** What the tables do not hold. */
+export interface SummaryExtras {
+  readonly runId: string;
+  readonly zoneBits: number;
+  /** 40 hex digits. */
+  readonly zonePrefix: string;
+  /** From lookups to random targets; undefined for none. */
+  readonly distances: Estimate | undefined;
+  /** Our own nodes in the zone. */
+  readonly planted: Counted | undefined;
+  readonly secondPort: Counted | undefined;
+  /** Of nodes asked again: who had gone, and how long after on average. */
+  readonly gone: (Counted & { readonly meanHours: number }) | undefined;
+  /** Ids that the repeat looked at, 40 hex digits each; undefined without one. */
+  readonly repeatRange: readonly [low: string, high: string] | undefined;
+  readonly traps: readonly { readonly subnet: string; readonly listed: number }[];
+}
+
+const VERIFIED = "outcome IN ('ok', 'stalled_late')";
+const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
+/** Nodes of subnets that were set aside count no more. */
+const HONEST = "net NOT IN (SELECT DISTINCT net FROM visit WHERE outcome = 'trapped')";
+const QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99];
+const UNIFORMITY_BINS = 64;
+const LEAST_HOURS = 0.05;
+
+export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRow[] {
+  const rows: SummaryRow[] = [];
+  const { runId, zoneBits } = extras;
+  const add = (metric: Metric, item: string, value: number | null, interval?: Partial<Estimate>): void => {
+    const { low = null, high = null, basis = null } = interval ?? {};
+    rows.push({ run_id: runId, metric, item, value, low, high: finite(high), basis });
+  };
+  const addShare = (metric: Metric, item: string, hits: number, of: number): void => {
+    const share = shareEstimate({ hits, of });
+    if (share !== undefined) add(metric, item, share.value, share);
+  };
+  const number = (sql: string): number =>
+    (store.query<{ n: number | null }>(`SELECT ${sql}`)[0]?.n ?? 0) as number;
+  const first = 'FROM visit WHERE pass = 1';
+  const inZone = `${first} AND is_in_zone = 1`;
+
+  for (const { outcome, n } of store.query<{ outcome: string; n: number }>(
+    `SELECT outcome, count(*) AS n ${first} GROUP BY outcome ORDER BY n DESC, outcome`,
+  ))
+    add('visits', outcome, n);
+  add('sent', '', number('sum(tries) AS n FROM visit'));
+  const nodes = `(SELECT node, max(is_in_zone) AS z, max(${ANSWERED}) AS a, max(tries > 0) AS asked ${first} AND id_claimed IS NOT NULL GROUP BY node)`;
+  const listed = number(`count(*) AS n FROM ${nodes} WHERE z = 1 AND asked = 1`);
+  const alive = number(`count(*) AS n FROM ${nodes} WHERE z = 1 AND asked = 1 AND a = 1`);
+  add('listed', '', listed);
+  add('responded', '', number(`count(DISTINCT node) AS n ${inZone} AND ${ANSWERED}`));
+  const n1 = number(`count(DISTINCT node) AS n ${inZone} AND ${VERIFIED} AND ${HONEST}`);
+  add('verified', '', n1);
+  addShare('dead_share', '', listed - alive, listed);
+  add('distinct_ids', '', number(`count(DISTINCT id_observed) AS n ${inZone} AND ${ANSWERED}`));
+  add('distinct_ips', '', number(`count(DISTINCT ip) AS n ${inZone} AND ${ANSWERED}`));
+  add('distinct_endpoints', '', number(`count(DISTINCT ip || ' ' || port) AS n ${inZone} AND ${ANSWERED}`));
+  const answering = number(`count(DISTINCT node) AS n ${inZone} AND ${ANSWERED}`);
+  addShare(
+    'ids_per_endpoint',
+    '',
+    number(`count(DISTINCT node) AS n ${inZone} AND outcome = 'id_mismatch'`),
+    answering,
+  );
+  for (const { client, n } of store.query<{ client: string | null; n: number }>(
+    `SELECT client, count(DISTINCT node) AS n ${inZone} AND ${ANSWERED} GROUP BY client ORDER BY n DESC, client`,
+  ))
+    add('clients', client ?? 'unsigned', n, shareBasis(answering));
+  addShare(
+    'read_only_share',
+    '',
+    number(`count(DISTINCT node) AS n ${inZone} AND is_read_only = 1`),
+    answering,
+  );
+  addShare(
+    'bep42_valid_share',
+    '',
+    number(`count(DISTINCT node) AS n ${inZone} AND bep42 = 'valid'`),
+    number(`count(DISTINCT node) AS n ${inZone} AND bep42 IN ('valid', 'invalid')`),
+  );
+
+  const loss = lossOf(store);
+  if (loss !== undefined) add('p', 'loss', 1 - loss.share ** 2, { basis: loss.answers });
+  const share = 2 ** -zoneBits;
+  const repeat = repeatCounts(store, extras.repeatRange);
+  if (repeat !== undefined) {
+    addShare('p', 'repeat', repeat.both, repeat.n2);
+    // The repeat may look at a part of the zone: there the first pass is counted as well.
+    const zonal = chapman(repeat.n1, repeat.n2, repeat.both, 1, false);
+    if (zonal !== undefined && repeat.n1 > 0) {
+      const scale = n1 / repeat.n1;
+      addEstimate('nodes_in_zone', 'chapman', scaled(zonal, scale));
+    }
+    addEstimate(
+      'nodes',
+      'chapman',
+      scaled(chapman(repeat.n1, repeat.n2, repeat.both, share), n1 / repeat.n1),
+    );
+    addEstimate('nodes', 'bernoulli', bernoulli(n1, { hits: repeat.both, of: repeat.n2 }, share));
+    addEstimate(
+      'nodes_in_zone',
+      'bernoulli',
+      bernoulli(n1, { hits: repeat.both, of: repeat.n2 }, share, false),
+    );
+  }
+  function addEstimate(metric: Metric, item: string, estimate: Estimate | undefined): void {
+    if (estimate !== undefined) add(metric, item, estimate.value, estimate);
+  }
+  if (extras.planted !== undefined) {
+    addShare('p', 'planted', extras.planted.hits, extras.planted.of);
+    addEstimate('nodes', 'planted', bernoulli(n1, extras.planted, share));
+  }
+  addEstimate('nodes', 'distances', extras.distances);
+  if (extras.secondPort !== undefined)
+    addShare('second_port', '', extras.secondPort.hits, extras.secondPort.of);
+  // Within minutes nearly nobody goes, and a rate per hour would be noise.
+  if (extras.gone !== undefined && extras.gone.of > 0 && extras.gone.meanHours >= LEAST_HOURS) {
+    const gone = shareEstimate(extras.gone) as Estimate;
+    const perHour = extras.gone.meanHours;
+    add('turnover', '', gone.value / perHour, {
+      low: gone.low / perHour,
+      high: gone.high / perHour,
+      basis: gone.basis,
+    });
+  }
+  quantiles(store, `round_trip_us / 1000.0 AS v ${first} AND round_trip_us IS NOT NULL`, (item, value) =>
+    add('round_trip_ms', item, value),
+  );
+  quantiles(store, `max(referrer_count) AS v ${inZone} AND ${VERIFIED} GROUP BY node`, (item, value) =>
+    add('in_degree', item, value),
+  );
+  const bins = idBins(store, extras);
+  const even = uniformity(bins);
+  if (even !== undefined) {
+    add('id_uniformity', 'chi2', even.chi2, { basis: bins.length });
+    add('id_uniformity', 'p_value', even.pValue, { basis: bins.reduce((sum, bin) => sum + bin, 0) });
+  }
+  for (const { subnet, listed: count } of extras.traps) add('trapped', subnet, count);
+  return rows;
+}
+
+/** Makes and stores it. */
+export function storeSummary(store: DatasetStore, extras: SummaryExtras): SummaryRow[] {
+  const rows = summarise(store, extras);
+  store.execute('DELETE FROM summary');
+  store.put(SUMMARY_TABLE, rows);
+  return rows;
+}
+
+/** Loss self-test: answers that came to the second try only. */
+export function lossOf(
+  store: DatasetStore,
+): { readonly share: number; readonly answers: number } | undefined {
+  const [row] = store.query<{ first: number | null; second: number | null }>(
+    `SELECT sum(answered_try = 1) AS first, sum(answered_try = 2) AS second FROM visit WHERE ${ANSWERED}`,
+  );
+  const first = row?.first ?? 0;
+  const second = row?.second ?? 0;
+  return first < 20 ? undefined : { share: second / first, answers: first + second };
+}
+
+/** Verified nodes (id and endpoint) of both passes, in the part of the zone that the repeat looked at. */
+function repeatCounts(
+  store: DatasetStore,
+  range: readonly [string, string] | undefined,
+): { n1: number; n2: number; both: number } | undefined {
+  if (range === undefined) return undefined;
+  const sets = (pass: number): string =>
+    `SELECT DISTINCT id_observed, ip, port FROM visit WHERE pass = ${pass} AND is_in_zone = 1 AND ${VERIFIED}
+     AND ${HONEST} AND id_observed >= '${range[0]}' AND id_observed <= '${range[1]}'`;
+  const count = (sql: string): number =>
+    store.query<{ n: number }>(`SELECT count(*) AS n FROM (${sql})`)[0]?.n ?? 0;
+  const n2 = count(sets(2));
+  return n2 === 0 ? undefined : { n1: count(sets(1)), n2, both: count(`${sets(1)} INTERSECT ${sets(2)}`) };
+}
+
+function quantiles(
+  store: DatasetStore,
+  select: string,
+  onQuantile: (item: string, value: number) => void,
+): void {
+  const values = Float64Array.from(store.query<{ v: number }>(`SELECT ${select}`), ({ v }) => v).sort();
+  if (values.length === 0) return;
+  for (const share of QUANTILES) {
+    const at = Math.min(values.length - 1, Math.floor(share * values.length));
+    onQuantile(`${share * 100} %`, values[at] as number);
+  }
+}
+
+/** Verified ids by equal parts of the zone. */
+export function idBins(
+  store: DatasetStore,
+  { zoneBits, zonePrefix }: Pick<SummaryExtras, 'zoneBits' | 'zonePrefix'>,
+): number[] {
+  const ids = store.query<{ id: string }>(
+    `SELECT DISTINCT id_observed AS id FROM visit WHERE pass = 1 AND is_in_zone = 1 AND ${VERIFIED} AND ${HONEST}`,
+  );
+  // At least eight in each bin, so that the statistic means something.
+  const count = Math.min(UNIFORMITY_BINS, 2 ** Math.max(0, Math.floor(Math.log2(ids.length / 8))));
+  const bins = new Array<number>(count).fill(0);
+  const low = BigInt(`0x${zonePrefix}`);
+  const width = BigInt(160 - zoneBits - Math.log2(count));
+  for (const { id } of ids) {
+    const bin = Number((BigInt(`0x${id}`) - low) >> width);
+    bins[bin] = (bins[bin] ?? 0) + 1;
+  }
+  return bins;
+}
+
+function scaled(estimate: Estimate | undefined, factor: number): Estimate | undefined {
+  if (estimate === undefined || !Number.isFinite(factor)) return undefined;
+  return {
+    ...estimate,
+    value: estimate.value * factor,
+    low: estimate.low * factor,
+    high: estimate.high * factor,
+  };
+}
+
+function shareBasis(basis: number): Partial<Estimate> {
+  return { basis };
+}
+
+/** JSON and SQL know no infinity. */
+function finite(value: number | null): number | null {
+  return value === null || Number.isFinite(value) ? value : null;
+}
