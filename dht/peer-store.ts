@@ -112,6 +112,7 @@ export class PeerStore {
   /** Would an announce for this hash be kept? Tokens are withheld when not (BEP 33). `key` is 20 bytes. */
   hasRoom(key: Uint8Array, family: Family, nowMs: number): boolean {
     this.#sweep(nowMs);
+    if (this.#entries.size === 0) return this.#policy.maxHashes > 0;
     const entry = this.#entries.get(latin1(key));
     if (entry === undefined) return this.#entries.size < this.#policy.maxHashes;
     return (entry.sets.get(family)?.count ?? 0) < this.#policy.maxPeersPerHash;

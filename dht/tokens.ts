@@ -1,47 +1,49 @@
 // Write tokens: proof that an address asked us for an info hash within the last 5 to 10 minutes. A keyed hash over address,
 // info hash and epoch, so that nothing is stored per asker and a token is worth nothing elsewhere (BEP 5).
-import { hash, timingSafeEqual } from 'node:crypto';
-import { type Rng, randomBytes } from '../core/base/clock.ts';
+import { timingSafeEqual } from 'node:crypto';
+import { type Rng, randomInt } from '../core/base/clock.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
 import { type DhtAddress, putWord } from './address.ts';
+import { SIPHASH_BYTES, SIPHASH_KEY_WORDS, siphash } from './siphash.ts';
 
-export const TOKEN_BYTES = 8;
+export const TOKEN_BYTES = SIPHASH_BYTES;
 /** BEP 5: the secret changes every five minutes and tokens up to ten minutes old are accepted. */
 const EPOCH_MS = 5 * 60_000;
-const SECRET_BYTES = 16;
-const IP_AT = SECRET_BYTES + 4;
+const IP_AT = 4;
 const KEY_AT = IP_AT + 16;
 
+/** Scratch: tokens are made one after the other. */
+const input = new Uint8Array(KEY_AT + ID_BYTES);
+const made = new Uint8Array(TOKEN_BYTES);
+
 export class Tokens {
-  readonly #input: Uint8Array;
+  readonly #secret = new Int32Array(SIPHASH_KEY_WORDS);
 
   constructor(rng: Rng) {
-    this.#input = new Uint8Array(KEY_AT + ID_BYTES);
-    this.#input.set(randomBytes(rng, SECRET_BYTES));
+    for (let i = 0; i < SIPHASH_KEY_WORDS; i++) this.#secret[i] = randomInt(rng, 2 ** 32);
   }
 
   /** Writes TOKEN_BYTES to `out` at `at`. `key` is 20 bytes at `keyAt`: the info hash or the target. */
   write(out: Uint8Array, at: number, from: DhtAddress, key: Uint8Array, keyAt: number, nowMs: number): void {
-    const token = this.#make(from, key, keyAt, epochOf(nowMs));
-    for (let i = 0; i < TOKEN_BYTES; i++) out[at + i] = token[i] as number;
+    this.#make(out, at, from, key, keyAt, epochOf(nowMs));
   }
 
   /** Was this token given to this address for this key, in this epoch or the one before? */
   isValid(token: Uint8Array, from: DhtAddress, key: Uint8Array, keyAt: number, nowMs: number): boolean {
     if (token.length !== TOKEN_BYTES) return false;
     const epoch = epochOf(nowMs);
-    const current = timingSafeEqual(token, this.#make(from, key, keyAt, epoch));
-    const previous = timingSafeEqual(token, this.#make(from, key, keyAt, epoch - 1));
-    return current || previous;
+    this.#make(made, 0, from, key, keyAt, epoch);
+    const isCurrent = timingSafeEqual(token, made);
+    this.#make(made, 0, from, key, keyAt, epoch - 1);
+    return timingSafeEqual(token, made) || isCurrent;
   }
 
-  #make(from: DhtAddress, key: Uint8Array, keyAt: number, epoch: number): Uint8Array {
-    const input = this.#input;
-    putWord(input, SECRET_BYTES, epoch);
+  #make(out: Uint8Array, at: number, from: DhtAddress, key: Uint8Array, keyAt: number, epoch: number): void {
+    putWord(input, 0, epoch);
     input.fill(0, IP_AT, KEY_AT);
     from.writeIp(input, IP_AT);
     for (let i = 0; i < ID_BYTES; i++) input[KEY_AT + i] = key[keyAt + i] as number;
-    return hash('sha1', input, 'buffer').subarray(0, TOKEN_BYTES);
+    siphash(this.#secret, input, out, at);
   }
 }
 

@@ -23,6 +23,7 @@ import { OUR_LIMITS, OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
 import { PeerStore } from '../../../dht/peer-store.ts';
 import type { DhtItem } from '../../../dht/results.ts';
 import { RoundTrips } from '../../../dht/round-trips.ts';
+import { siphash } from '../../../dht/siphash.ts';
 import { decodeState, encodeState } from '../../../dht/state.ts';
 import { Throttle } from '../../../dht/throttle.ts';
 import { TOKEN_BYTES, Tokens } from '../../../dht/tokens.ts';
@@ -355,6 +356,25 @@ describe('RoundTrips', () => {
     for (let i = 0; i < 1000; i++) trips.add(50);
     for (let i = 0; i < 400; i++) trips.add(800);
     expect(trips.stallMs(stall, 0)).toBeGreaterThan(800);
+  });
+});
+
+describe('SipHash-2-4', () => {
+  it('gives the published values', () => {
+    const count = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i);
+    const key = new Int32Array(count(16).buffer as ArrayBuffer);
+    const published = {
+      0: '310e0edd47db6f72',
+      1: 'fd67dc93c539f874',
+      8: '6224939a79f5f593',
+      15: 'e545be4961ca29a1',
+      63: '724506eb4c328a95',
+    };
+    for (const [length, expected] of Object.entries(published)) {
+      const out = new Uint8Array(10);
+      siphash(key, count(Number(length)), out, 1);
+      expect(toHex(out), length).toBe(`00${expected}00`);
+    }
   });
 });
 
