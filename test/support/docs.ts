@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { traceMarkdown } from '../../core/trace/trace-schema.ts';
 import { datasetMarkdown } from '../../dht/dataset/schema.ts';
 import { BEPS } from './beps.ts';
+// The manual page is written, or checked, as well.
+import './man.ts';
 import { explainMarkdown } from './explain-docs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
