@@ -24,6 +24,8 @@ export interface HashPiecesOptions extends PieceHasherOptions {
   /** In the order they are to be read. */
   readonly pieces: readonly number[];
   readonly threads?: number;
+  /** The calling thread has nothing better to do: it hashes as one of the threads, and begins while the others start. */
+  readonly isCallerFree?: boolean;
   readonly signal?: AbortSignal;
   onRun(good: readonly number[], bad: readonly number[], bytes: number): void;
 }
@@ -45,13 +47,13 @@ export async function hashPieces(options: HashPiecesOptions): Promise<void> {
   const onAbort = (): void => stop.abort(options.signal?.reason);
   options.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    await Promise.all(
-      Array.from({ length: threads }, () => {
-        const worker = spawn(options);
-        workers.push(worker);
-        return drive(worker, queue, options, stop);
-      }),
-    );
+    const driven = Array.from({ length: options.isCallerFree === true ? threads - 1 : threads }, () => {
+      const worker = spawn(options);
+      workers.push(worker);
+      return drive(worker, queue, options, stop);
+    });
+    if (options.isCallerFree === true) driven.push(hashHere(queue, options, stop));
+    await Promise.all(driven);
   } finally {
     options.signal?.removeEventListener('abort', onAbort);
     await Promise.all(workers.map((worker) => worker.terminate()));
@@ -80,16 +82,44 @@ function runsOf(config: StoreConfig, pieces: readonly number[], runBytes: number
   return runs;
 }
 
-async function hashInPlace(options: HashPiecesOptions): Promise<void> {
+function hashInPlace(options: HashPiecesOptions): Promise<void> {
+  return hashBites([options.pieces].values(), options, options.signal);
+}
+
+/** What the threads leave in the queue, as one of them. */
+async function hashHere(
+  queue: Iterator<Run>,
+  options: HashPiecesOptions,
+  stop: AbortController,
+): Promise<void> {
+  const pieces = function* (): Generator<readonly number[]> {
+    for (let next = queue.next(); next.done !== true; next = queue.next()) yield next.value.pieces;
+  };
+  try {
+    await hashBites(pieces(), options, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) stop.abort(error);
+    throw error;
+  }
+}
+
+/** In bites that leave the thread to others after a millisecond. */
+async function hashBites(
+  runs: Iterable<readonly number[]>,
+  options: HashPiecesOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const hasher = new PieceHasher(options);
   try {
-    for (const run of runsOf(options.config, options.pieces, BITE_BYTES)) {
-      const good: number[] = [];
-      const bad: number[] = [];
-      for (const piece of run.pieces) (hasher.isGood(piece) ? good : bad).push(piece);
-      options.onRun(good, bad, run.bytes);
-      await setImmediate();
-      options.signal?.throwIfAborted();
+    for (const pieces of runs) {
+      for (const bite of runsOf(options.config, pieces, BITE_BYTES)) {
+        const good: number[] = [];
+        const bad: number[] = [];
+        for (const piece of bite.pieces) (hasher.isGood(piece) ? good : bad).push(piece);
+        options.onRun(good, bad, bite.bytes);
+        await setImmediate();
+        signal?.throwIfAborted();
+      }
     }
   } catch (error) {
     if (!(error instanceof DiskFaultError)) throw error;

@@ -68,6 +68,7 @@ export async function verifyTorrent(
     config,
     inPart: inPart.bytes,
     followLinks: true,
+    isCallerFree: true,
     pieces: whole,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -112,3 +112,30 @@ test('two thousand small files: written, checked, read', async () => {
   const report = await verifyTorrent(torrent.metainfo, join(folder.path, 'target'));
   expect(report.good.isFull).toBe(true);
 });
+
+test.each([1, 2, 3])(
+  'what %i threads share, this one among them, is judged whole and can be stopped',
+  async (threads) => {
+    const torrent = makeTorrent([{ path: ['a'], length: (160 << 20) + 5 }], 1 << 20);
+    await lay(torrent);
+    const spoiled = [0, 77, 160];
+    const handle = await openFile(join(folder.path, 'content', 'a'), 'r+');
+    for (const piece of spoiled) await handle.write('spoiled', piece << 20);
+    await handle.close();
+    let last = 0;
+    const onProgress = (bytes: number): void => {
+      last = bytes;
+    };
+    const report = await verifyTorrent(torrent.metainfo, folder.path, { threads, onProgress });
+    expect(report.badPieces).toEqual(spoiled);
+    expect(last).toBe(torrent.metainfo.layout.totalLength);
+
+    const stop = new AbortController();
+    const stopped = verifyTorrent(torrent.metainfo, folder.path, {
+      threads,
+      signal: stop.signal,
+      onProgress: () => stop.abort(new Error('enough')),
+    });
+    await expect(stopped).rejects.toThrow('enough');
+  },
+);
