@@ -55,8 +55,9 @@ export class PeerHost implements PeersOwner {
     if (refusal === undefined) {
       connection.traced?.connected();
       const client = clientName(connection.handshake?.peerId);
-      const { address } = connection;
-      this.#shared.emit(this.#torrent.infoHash, { kind: 'peer-connected', address, client });
+      const { address, reached, stream } = connection;
+      const how = { transport: stream.transport, ...(reached === undefined ? {} : { reached }) };
+      this.#shared.emit(this.#torrent.infoHash, { kind: 'peer-connected', address, client, ...how });
     }
     return refusal;
   }

@@ -7,7 +7,7 @@ import type { OperationError } from '../base/result.ts';
 import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { Trace } from '../trace/trace.ts';
-import type { FilePriority } from './snapshot.ts';
+import type { FilePriority, PeerSnapshot, ReachedSnapshot } from './snapshot.ts';
 
 export interface SessionOptions {
   /** First free port of this inclusive range is taken; [0, 0] lets the system choose. */
@@ -114,7 +114,13 @@ export type SessionEvent = { readonly atMs: number; readonly torrent: string } &
   | { readonly kind: 'piece-failed'; readonly piece: number }
   | { readonly kind: 'file-complete'; readonly file: number; readonly path: string }
   | { readonly kind: 'completed' }
-  | { readonly kind: 'peer-connected'; readonly address: string; readonly client: string }
+  | {
+      readonly kind: 'peer-connected';
+      readonly address: string;
+      readonly client: string;
+      readonly transport: PeerSnapshot['transport'];
+      readonly reached?: ReachedSnapshot;
+    }
   | { readonly kind: 'peer-disconnected'; readonly address: string; readonly reason: string }
   | { readonly kind: 'peer-banned'; readonly host: string; readonly reason: string }
   | { readonly kind: 'source-error'; readonly source: string; readonly message: string }

@@ -16,12 +16,22 @@ export function peerFlags(peer: PeerSnapshot): string {
   ].join('');
 }
 
+/** What carries it, or the way around a NAT that led to it. */
+export function peerWay({ transport, reached }: PeerSnapshot): string {
+  return reached === undefined || reached.rung === 'direct' ? transport : reached.rung;
+}
+
+/** ` over utp, punch in 420 ms`. */
+function howReached({ transport, reached }: PeerSnapshot): string {
+  return reached === undefined ? '' : ` over ${transport}, ${reached.rung} in ${Math.round(reached.ms)} ms`;
+}
+
 const rate = (bytesPerSec: number): string => (bytesPerSec < 1 ? '' : formatRate(bytesPerSec));
 
 function columns(torrent: TorrentSnapshot): readonly Column<PeerSnapshot>[] {
   return [
     { title: 'Flags', width: 5, text: peerFlags },
-    { title: 'Via', width: 7, text: (peer) => peer.transport },
+    { title: 'Via', width: 7, text: peerWay },
     { title: 'From', width: 8, fromColumns: 130, text: (peer) => peer.origin },
     {
       title: 'Has',
@@ -102,7 +112,7 @@ export function peerLines(torrent: TorrentSnapshot, width: number, height: numbe
       ? [span('dim', known)]
       : [
           span('dim', `${known}; chosen: `),
-          `${safeText(chosen.address)} ${safeText(chosen.client)}, by ${chosen.origin}`,
+          `${safeText(chosen.address)} ${safeText(chosen.client)}, by ${chosen.origin}${howReached(chosen)}`,
         ];
   return [...peerTable(torrent, width, height - 2, cursor), about, [span('dim', LEGEND)]];
 }
