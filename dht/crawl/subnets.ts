@@ -46,7 +46,7 @@ export interface TrapPolicy {
  */
 export function trapPolicy(zoneBits: number): TrapPolicy {
   const share = 2 ** -zoneBits;
-  return { perSubnet: 16 + Math.floor(4096 * share), perNetwork: 64 + Math.floor(65_536 * share) };
+  return { perSubnet: 16 + Math.floor(1024 * share), perNetwork: 64 + Math.floor(32_768 * share) };
 }
 
 export interface Trap {
@@ -99,8 +99,14 @@ export class Subnets {
     return true;
   }
 
-  /** One more verified node. */
+  /** One more verified node; who answers after the trap was noticed is taken off at once. */
   countVerified(address: DhtAddress): void {
+    if (this.isTrapped(address)) {
+      const trap = this.#traps.get(subnetName(address, 0)) ?? this.#traps.get(subnetName(address, 1));
+      if (trap !== undefined) trap.verified++;
+      this.#verifiedInTraps++;
+      return;
+    }
     const keys = subnetKeys(address);
     for (let level = 0; level < keys.length; level++) this.#verified[level]?.add(keys[level] as number, 1);
   }
