@@ -3,6 +3,7 @@ import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOU
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
 import { EXPLAIN_COMMAND, TRACE_FLAG } from './program-explain.ts';
 import { NAT_COMMAND } from './program-nat.ts';
+import { RELAY_COMMAND } from './program-relay.ts';
 import { CAT_COMMAND, DOCTOR_COMMAND } from './program-tools.ts';
 import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
@@ -345,6 +346,7 @@ export const PROGRAM: CommandSpec = {
     DHT_COMMAND,
     LAB_COMMAND,
     NAT_COMMAND,
+    RELAY_COMMAND,
     DOCTOR_COMMAND,
     demo,
     config,

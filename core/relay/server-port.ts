@@ -16,7 +16,7 @@ export interface RelayServerOptions {
   /** Whether dial-backs can be sent from the UDP port that peers know. */
   readonly hasUdp?: () => boolean;
   /** Ports that listen for unmodified clients. */
-  readonly proxyPorts?: readonly number[];
+  readonly proxyPorts?: () => readonly number[];
   /** BEP 27: torrents for which nothing of this is done. */
   readonly isPrivate?: (infoHash: Uint8Array) => boolean;
   /** Torrents whose swarms we are a peer of: no proxy port, since clients keep one connection to an address. */

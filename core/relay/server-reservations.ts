@@ -90,7 +90,7 @@ export class Reservations {
     const { slot } = link;
     if (slot === undefined) return;
     const taken = new Set<string>();
-    const ports = new Set(this.#options.proxyPorts ?? []);
+    const ports = new Set(this.#options.proxyPorts?.() ?? []);
     for (const other of this.#links.values()) {
       if (other === link || other.slot === undefined || other.slot.proxyPort === 0) continue;
       ports.delete(other.slot.proxyPort);

@@ -28,6 +28,8 @@ export interface Party {
 
 export interface Splice {
   readonly id: number;
+  /** Which of the parties asked for it. */
+  readonly caller: Direction;
   readonly parties: readonly [Party, Party];
   readonly nonce: Uint8Array | undefined;
   readonly tickets: readonly (Uint8Array | undefined)[];
@@ -75,7 +77,8 @@ export class SpliceTable {
   readonly #splices = new Map<number, Splice>();
   readonly #rates = new Map<number, readonly [Rate, Rate]>();
   readonly #byTicket = new Map<string, { readonly splice: Splice; readonly side: Direction }>();
-  readonly #networks = new PrefixCounts();
+  readonly #callers = new PrefixCounts();
+  readonly #targets = new PrefixCounts();
   readonly #pairs = new PrefixCounts();
   readonly #total: Rate;
   #lastId = 0;
@@ -111,10 +114,15 @@ export class SpliceTable {
     const { splices, splicesPerPair, splicesPerNetwork, splice: each } = this.#limits;
     if (this.#splices.size >= splices) return 'full';
     if (this.#pairs.of(pairKey(parties)) >= splicesPerPair) return 'quota';
-    if (networksOf(parties).some((network) => this.#networks.of(network) >= splicesPerNetwork))
-      return 'quota';
     const isProxy = options.waiting !== undefined;
+    const caller = isProxy ? 1 : 0;
+    const [callerNetwork, targetNetwork] = networksOf(parties, caller);
+    // One seed serves several callers; but no network gets everything.
+    const perTarget = Math.max(splicesPerNetwork, Math.ceil(splices / 2));
+    if (this.#callers.of(callerNetwork) >= splicesPerNetwork || this.#targets.of(targetNetwork) >= perTarget)
+      return 'quota';
     const splice: Splice = {
+      caller,
       id: ++this.#lastId,
       parties,
       nonce: options.nonce,
@@ -131,7 +139,8 @@ export class SpliceTable {
     this.#rates.set(splice.id, [new Rate(each.bytesPerSec), new Rate(each.bytesPerSec)]);
     for (const [side, ticket] of splice.tickets.entries())
       if (ticket !== undefined) this.#byTicket.set(tokenKey(ticket), { splice, side: side as Direction });
-    for (const network of networksOf(parties)) this.#networks.add(network);
+    this.#callers.add(callerNetwork);
+    this.#targets.add(targetNetwork);
     this.#pairs.add(pairKey(parties));
     return splice;
   }
@@ -177,7 +186,9 @@ export class SpliceTable {
     if (!this.#splices.delete(splice.id)) return false;
     this.#rates.delete(splice.id);
     for (const ticket of splice.tickets) if (ticket !== undefined) this.#byTicket.delete(tokenKey(ticket));
-    for (const network of networksOf(splice.parties)) this.#networks.remove(network);
+    const [callerNetwork, targetNetwork] = networksOf(splice.parties, splice.caller);
+    this.#callers.remove(callerNetwork);
+    this.#targets.remove(targetNetwork);
     this.#pairs.remove(pairKey(splice.parties));
     return true;
   }
@@ -193,7 +204,7 @@ function pairKey([a, b]: readonly [Party, Party]): string {
   return [hostPrefix(a.host), hostPrefix(b.host)].sort().join(' ');
 }
 
-/** Once when both parties are of one network. */
-function networksOf(parties: readonly [Party, Party]): string[] {
-  return [...new Set(parties.map(({ host }) => networkPrefix(host)))];
+function networksOf(parties: readonly [Party, Party], caller: Direction): [caller: string, target: string] {
+  const networks = parties.map(({ host }) => networkPrefix(host)) as [string, string];
+  return caller === 0 ? networks : [networks[1], networks[0]];
 }

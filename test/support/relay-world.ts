@@ -124,10 +124,11 @@ export class WorldRelay {
   }
 
   #start(): RelayServer {
-    const { limits, ...rest } = this.#options;
+    const { limits, proxyPorts = [], ...rest } = this.#options;
     return new RelayServer(
       {
         ...rest,
+        proxyPorts: () => proxyPorts,
         limits: { ...DEFAULT_RELAY_LIMITS, ...limits },
         rng: this.world.rng,
         ownHosts: () => [this.endpoint.host],

@@ -3,6 +3,7 @@
 import { toHex } from '../../base/bytes.ts';
 import type { Clock, Rng } from '../../base/clock.ts';
 import { randomBytes } from '../../base/clock.ts';
+import type { Endpoint } from '../../base/endpoint.ts';
 import type { Log } from '../../base/log.ts';
 import { DueTimer } from '../../session/due-timer.ts';
 import type { EncryptionPolicy } from '../../session/session-api.ts';
@@ -33,9 +34,10 @@ export interface RelayNodeOptions {
   readonly client: string;
   readonly ownHosts: () => readonly string[];
   readonly wallMs: (nowMs: number) => number;
-  readonly proxyPorts: readonly number[];
+  /** Ports that listen for unmodified clients. */
+  readonly proxyPorts: () => readonly number[];
   /** Sends from the UDP port that peers know; undefined without one. */
-  readonly sendUdp?: (bytes: Uint8Array, to: { host: string; port: number }) => void;
+  readonly sendUdp: () => ((bytes: Uint8Array, to: Endpoint) => void) | undefined;
   /** Reservations changed: other keys are to be announced. */
   readonly onChanged: () => void;
 }
@@ -66,7 +68,7 @@ export class RelayNode implements RelayServerPort {
     this.#peerId = new TextEncoder().encode(PEER_ID_PREFIX + toHex(randomBytes(rng, 6)));
     this.#keys = shardKeys();
     this.#timer = new DueTimer(clock, () => this.#handleDue());
-    const hasUdp = (): boolean => options.sendUdp !== undefined;
+    const hasUdp = (): boolean => options.sendUdp() !== undefined;
     const server = { limits, rng, ownHosts, wallMs, proxyPorts, hasUdp };
     this.server = new RelayServer(server, this, clock.nowMs());
     this.#splices = new SpliceDesk(this.server, clock);
@@ -82,7 +84,7 @@ export class RelayNode implements RelayServerPort {
     return (
       (limits.reservations > 0 ? ROLE.signal | ROLE.queue : 0) |
       (limits.splices > 0 ? ROLE.splice : 0) |
-      (proxyPorts.length > 0 && limits.splices > 0 ? ROLE.proxy : 0) |
+      (proxyPorts().length > 0 && limits.splices > 0 ? ROLE.proxy : 0) |
       ROLE.test
     );
   }
@@ -129,7 +131,7 @@ export class RelayNode implements RelayServerPort {
     this.#links.get(link)?.close(reason);
   }
   test(order: TestOrder): void {
-    void dialBack(order, { sendUdp: this.#options.sendUdp }).then((reached) => {
+    void dialBack(order, { sendUdp: this.#options.sendUdp() }).then((reached) => {
       if (!this.#isClosed) this.server.handleTested(order, reached);
     });
   }
