@@ -174,7 +174,7 @@ What is not in it: payload, names, info hashes, addresses. A peer is a keyed has
 for each run and written nowhere, so that two traces cannot be joined by their peers. The sizes in \`torrent\` may still tell which torrent it was.
 
 The file is made anew, readable by its owner only. If it cannot be made, nothing starts (exit code 8). If it cannot be written later (disk full), one line on stderr says so,
-the trace ends there and the download goes on. A line takes some 100 bytes, a GiB of payload some 14 MiB.
+the trace ends there and the download goes on. A line takes some 100 bytes, a GiB of payload 15 to 20 MiB.
 
 To see how long each block took:
 
