@@ -20,6 +20,12 @@ class SplicedStream implements ByteStream {
   get queuedBytes(): number {
     return this.#inner.queuedBytes;
   }
+  get receivedBytes(): number {
+    return this.#inner.receivedBytes ?? 0;
+  }
+  get sentBytes(): number {
+    return this.#inner.sentBytes ?? 0;
+  }
   get events(): ByteStreamEvents {
     return this.#inner.events;
   }

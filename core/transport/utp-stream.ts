@@ -16,6 +16,8 @@ export interface StreamHost {
 export class UtpStream implements ByteStream, ConnectionEvents {
   readonly transport = 'utp';
   readonly remote: Endpoint;
+  receivedBytes = 0;
+  sentBytes = 0;
   readonly #host: StreamHost;
   readonly #connection: () => UtpConnection;
   readonly #opened: (stream: UtpStream) => void;
@@ -63,6 +65,7 @@ export class UtpStream implements ByteStream, ConnectionEvents {
   }
 
   write(bytes: Uint8Array, sent?: () => void): void {
+    this.sentBytes += bytes.length;
     this.#connection().write(bytes, sent);
     this.#touch();
   }
@@ -95,6 +98,7 @@ export class UtpStream implements ByteStream, ConnectionEvents {
   }
 
   onBytes(payload: Uint8Array): void {
+    this.receivedBytes += payload.length;
     this.#events.onBytes(payload);
   }
 
