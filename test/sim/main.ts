@@ -1,5 +1,6 @@
 // `npm run sim -- [scenario ...] [--seed N] [--seeds COUNT] [--json]`: swarms of the real code in virtual time, as tables.
-// `npm run sim -- dht ...`: the same for the DHT, see dht.ts. `npm run sim -- nat ...`: who can reach whom, see nat.ts.
+// `npm run sim -- utp`: uTP on lines of all kinds, see utp.ts. `npm run sim -- dht ...`: the same for the DHT, see dht.ts.
+// `npm run sim -- nat ...`: who can reach whom, see nat.ts.
 import { parseArgs } from 'node:util';
 import { inOrder, randomOrder, rarestFirst } from '../../core/pieces/policy.ts';
 import { SEEDING_RANKS, titForTat } from '../../core/swarm/choke-policy.ts';
@@ -12,6 +13,7 @@ import { LONG_LINE, runLongLine } from './scenarios/long-line.ts';
 import { RARITY, runRarity } from './scenarios/rarity.ts';
 import { runStalledPeer, STALLED_PEER } from './scenarios/stalled-peer.ts';
 import { formatTable, median } from './statistics.ts';
+import { simulateUtp } from './utp.ts';
 
 type Row = Record<string, string | number>;
 
@@ -188,6 +190,7 @@ function flashRow(rank: string, result: ReturnType<typeof runFlashCrowd>): Row {
 }
 
 if (process.argv[2] === 'dht') process.exit(simulateDht(process.argv.slice(3)));
+if (process.argv[2] === 'utp') process.exit(simulateUtp(process.argv.slice(3)));
 if (process.argv[2] === 'nat') process.exit(simulateNat(process.argv.slice(3)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -6,8 +6,8 @@ import { seqDistance } from './packet.ts';
 const RING = 1_024;
 /** A mask of our selective acks covers the whole ring. */
 const MAX_MASK_BYTES = RING / 8;
-/** What may wait: a second at 1 MiB/s; it bounds what a peer can make us hold. */
-export const RECEIVE_WINDOW_BYTES = 1 << 20;
+/** What may wait: as many packets as the ring holds; it bounds what a peer can make us hold. */
+export const RECEIVE_WINDOW_BYTES = 3 << 19;
 
 export type Delivery = (payload: Uint8Array) => void;
 

@@ -15,6 +15,8 @@ const UNUSED_PACKETS = 2;
 /** LEDBAT++: two round trips of slowdown, then nine times as long without as it took to come back. */
 const SLOWDOWN_ROUNDS = 2;
 const SLOWDOWN_PAUSE = 9;
+/** Not in LEDBAT++: the window comes back to this share only. At the target nothing else makes unequal flows equal. */
+const SLOWDOWN_SHARE = 0.75;
 const MAX_WINDOW_BYTES = 64 << 20;
 
 export interface AckFacts {
@@ -118,7 +120,7 @@ export class Ledbat {
 
   #slowDown(nowMs: number, packetBytes: number, roundTripMs: number): void {
     this.#phase = 'slowdown';
-    this.#threshold = this.#window;
+    this.#threshold = Math.max(this.#window * SLOWDOWN_SHARE, MIN_PACKETS * packetBytes);
     this.#window = MIN_PACKETS * packetBytes;
     this.#slowdownEndsMs = nowMs + SLOWDOWN_ROUNDS * roundTripMs;
     this.#slowdownAtMs = Number.POSITIVE_INFINITY;

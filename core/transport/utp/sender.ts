@@ -62,6 +62,8 @@ export class Sender {
   #recoverUntil: number;
   /** A packet that is not full is on its way: the next such one waits for it (Minshall). */
   #shortSeq: number | undefined;
+  /** A loss was found just now: what is missing goes out at once, window or not (fast retransmission). */
+  #mayRepeat = false;
   #timeouts = 0;
   #finSeq: number | undefined;
   #lastSentAtMs = Number.NEGATIVE_INFINITY;
@@ -204,8 +206,11 @@ export class Sender {
     const flight = this.#flight;
     let hasSent = false;
     if (this.isAllAcked && this.queuedBytes > 0) this.#mindIdle(nowMs);
-    while (flight.hasLost && this.#hasRoom(this.#payloadBytes)) {
-      this.#transmit(flight.firstLost() as FlightPacket, nowMs);
+    while (flight.hasLost) {
+      const lost = flight.firstLost() as FlightPacket;
+      if (!this.#mayRepeat && !this.#hasRoom(lost.payloadBytes)) break;
+      this.#mayRepeat = false;
+      this.#transmit(lost, nowMs);
       hasSent = true;
     }
     while (!flight.hasLost && flight.span < MAX_FLIGHT_PACKETS && this.queuedBytes > 0) {
@@ -244,6 +249,7 @@ export class Sender {
   }
 
   #noteLoss(nowMs: number): void {
+    this.#mayRepeat = true;
     if (seqDistance(this.#recoverUntil, this.#flight.outcome.lastLost) <= 0) return;
     this.#recoverUntil = (this.#flight.nextSeq - 1) & 0xffff;
     this.#ledbat.handleLoss(this.#payloadBytes, { nowMs, roundTripMs: this.#rtt.ms });

@@ -155,14 +155,20 @@ describe('the uTP stack', () => {
       },
     };
     // The window of a reader that pauses fills; the rest stays with the sender.
-    await waitFor(() => dialled.queuedBytes < sent.length - 500_000, { what: 'the window to fill' });
+    await waitFor(() => dialled.queuedBytes < sent.length - 500_000, {
+      what: 'the window to fill',
+      timeoutMs: 20_000,
+    });
     expect(chunks).toEqual([]);
     expect(isSent).toBe(false);
     stream.resume();
-    await waitFor(() => isSent && Buffer.concat(chunks).length === sent.length, { what: 'all bytes' });
+    await waitFor(() => isSent && Buffer.concat(chunks).length === sent.length, {
+      what: 'all bytes',
+      timeoutMs: 20_000,
+    });
     expect(Buffer.concat(chunks).equals(sent)).toBe(true);
     dialled.destroy();
-    await waitFor(() => error !== 'open', { what: 'the end' });
+    await waitFor(() => error !== 'open', { what: 'the end', timeoutMs: 20_000 });
     expect(error).toBeUndefined();
     await Promise.all([a.close(), b.close()]);
   });
