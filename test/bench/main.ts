@@ -180,13 +180,15 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
   }
   if (options.cases.includes('dht')) {
     for (const method of DHT_METHODS) {
-      for (const program of DHT_RESPONDERS)
+      for (const program of DHT_RESPONDERS) {
+        if ((program === 'libtorrent' || program === 'tt') && !programs.includes(program)) continue;
         list.push({
           case: 'dht',
           variant: `${method}, table of 64`,
           program,
           run: () => flood(bench, program, method),
         });
+      }
     }
   }
   return list;
