@@ -18,6 +18,7 @@ export async function reflectBy(node: DhtNode, family: 4 | 6): Promise<Reflectio
     const network = operatorPrefix(contact.address.host);
     if (!chosen.has(network)) chosen.set(network, contact);
   }
+  if (chosen.size === 0) return nobodyToAsk(node);
   const answers = await Promise.all(
     [...chosen.values()].map(async ({ address }) => [address.host, await ping(node, address)] as const),
   );
@@ -30,6 +31,19 @@ export async function reflectBy(node: DhtNode, family: 4 | 6): Promise<Reflectio
         : [{ by, as: { host: result.seenAs.host, port: result.seenAs.port } }],
     ),
   };
+}
+
+/** When a node that knows nobody was first asked for its knowledge. */
+const emptySince = new WeakMap<DhtNode, number>();
+
+/** Either the node has just begun, or nobody has ever answered it: entry nodes are strangers as well. */
+function nobodyToAsk(node: DhtNode): Reflection {
+  const nowMs = node.now();
+  const { queriesOut, repliesIn } = node.machine.snapshot(nowMs).statistics;
+  const sinceMs = emptySince.get(node) ?? nowMs;
+  emptySince.set(node, sinceMs);
+  const isSilent = repliesIn === 0 && nowMs - sinceMs >= ANSWER_MS;
+  return { asked: isSilent ? queriesOut : 0, answered: 0, seen: [] };
 }
 
 function ping(

@@ -144,7 +144,11 @@ export class NatExam {
         client,
         peerId: randomBytes(ID_BYTES),
         // By TCP: the UDP port must not have spoken with the relay, or its datagram would be let in as an answer.
-        dialControl: (relay) => dialTcp(relay, { timeoutMs: RELAY_TIMEOUT_MS }),
+        dialControl: async (relay) => {
+          const stream = await dialTcp(relay, { timeoutMs: RELAY_TIMEOUT_MS });
+          this.#service?.handleTcpWorks();
+          return stream;
+        },
         listenPort: () => this.#listeners.port,
         identity: RelayIdentity.random(systemRng),
         wallMs: () => Date.now(),
@@ -195,7 +199,9 @@ export class NatExam {
     );
     const isMapped = known.every((family) => family?.mappings.every(({ state }) => state !== 'asking'));
     const { node, relays } = this.#options;
-    const isClassified = node === undefined || known.some((family) => family?.mapping !== 'unknown');
+    const isClassified =
+      node === undefined ||
+      known.some((family) => family?.mapping !== 'unknown' || family.state === 'tcp-only');
     const isTested =
       relays.length === 0 ||
       known.some(

@@ -71,7 +71,9 @@ export function natText({ nat, gateways, relaysAsked, isComplete, tcpPort, udpPo
     lines.push(`IPv${family.family}    ${STATE_WORDS[family.state]}`);
     const seen = seenText(family);
     if (seen !== undefined) lines.push(`        ${seen}`);
-    for (const { says } of family.evidence) lines.push(`        - ${says}`);
+    // What the router said comes below, mapping by mapping.
+    const evidence = family.evidence.filter(({ about }) => about !== 'gateway');
+    for (const { says } of evidence) lines.push(`        - ${says}`);
     lines.push(`        router ${gateway.host}, we are ${gateway.localHost}`);
     for (const mapping of family.mappings) lines.push(`        ${mappingLine(mapping)}`);
     const advice = ADVICE[family.state];

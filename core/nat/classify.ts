@@ -234,7 +234,7 @@ export class NatClassifier {
       const says = test.tcp ? `${test.by} could connect to us` : `${test.by} could not connect to us`;
       evidence.push({ about: 'reachability', says });
     }
-    if (this.#visitor !== undefined)
+    if (this.#visitor !== undefined && this.#visitor !== test?.by)
       evidence.push({ about: 'reachability', says: `${this.#visitor} connected to us` });
     if (test?.tcp === true || this.#visitor !== undefined) return 'yes';
     return test?.tcp === false ? 'no' : 'unknown';

@@ -21,6 +21,6 @@ export interface NatSnapshot {
   /** The TCP port that others are told; 0: none. */
   readonly announcedPort: number;
   readonly isMappingOn: boolean;
-  /** Ms from the start to a class that was not `unknown`; undefined before. */
+  /** Ms from the start until the class became what it is now; undefined while it is unknown. */
   readonly classifiedAfterMs: number | undefined;
 }

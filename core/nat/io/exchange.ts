@@ -61,7 +61,8 @@ export class GatewayExchange {
           return;
         }
         socket.send(request, (error) => {
-          if (error !== null && this.#pending.has(pending)) finish('refused');
+          // The kernel tells the refusal of one datagram with the next: it is about all that are on their way.
+          if (error !== null) this.#failAll();
         });
         timer = setTimeout(next, delayMs);
         // A silent gateway keeps no program alive.
@@ -83,8 +84,12 @@ export class GatewayExchange {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const pending of [...this.#pending]) pending.fail();
+    this.#failAll();
     (await this.#socket)?.close();
+  }
+
+  #failAll(): void {
+    for (const pending of [...this.#pending]) pending.fail();
   }
 
   #open(): Promise<Socket | undefined> {
@@ -92,7 +97,7 @@ export class GatewayExchange {
     return new Promise((resolve) => {
       socket.on('error', () => {
         // ECONNREFUSED of a datagram sent before: nobody there.
-        for (const pending of [...this.#pending]) pending.fail();
+        this.#failAll();
         resolve(undefined);
       });
       socket.on('message', (bytes) => {

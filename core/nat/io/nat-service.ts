@@ -52,6 +52,7 @@ export class NatService {
   readonly #classifiers: ReadonlyMap<4 | 6, NatClassifier>;
   readonly #startedAtMs: number;
   #mapping: MappingService | undefined;
+  #states = '';
   #classifiedAfterMs: number | undefined;
   #askMs = FIRST_ASK_MS;
   #askTimer: NodeJS.Timeout | undefined;
@@ -322,11 +323,12 @@ export class NatService {
   }
 
   #changed(): void {
-    if (
-      this.#classifiedAfterMs === undefined &&
-      this.#options.families.some((family) => (this.classOf(family)?.state ?? 'unknown') !== 'unknown')
-    ) {
-      this.#classifiedAfterMs = Math.round(this.#options.clock.nowMs() - this.#startedAtMs);
+    const states = this.#options.families.map((family) => this.classOf(family)?.state ?? 'unknown').join();
+    if (states !== this.#states) {
+      this.#states = states;
+      const isKnown = this.#options.families.some((family) => this.classOf(family)?.state !== 'unknown');
+      const afterMs = Math.round(this.#options.clock.nowMs() - this.#startedAtMs);
+      this.#classifiedAfterMs = isKnown ? afterMs : undefined;
     }
     this.#options.onChange?.();
   }

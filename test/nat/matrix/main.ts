@@ -1,0 +1,88 @@
+// `npm run test:nat -- matrix [--docs] [--input drop|reject|accept] [--delay MS] [--only A,B]`: every pair of kinds, a tt leecher behind one and a
+// tt seed behind the other, printed as a matrix: the rung of the ladder that won, and the ms from the leecher's start to its first byte.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Unsolicited } from '../lab/kinds.ts';
+import { NatLab } from '../lab/lab.ts';
+import { assertInside } from '../requirements.ts';
+import {
+  MATRIX_KINDS,
+  MATRIX_PAIRS,
+  matrixRows,
+  type Pair,
+  type PairResult,
+  sitesOfMatrix,
+  summaryOf,
+  tryPair,
+} from './pairs.ts';
+import { MatrixWorld } from './world.ts';
+
+const DOCS = fileURLToPath(new URL('../../../docs/nat.md', import.meta.url));
+const GIVE_UP_MS = 15_000;
+
+assertInside();
+const { values } = parseArgs({
+  options: {
+    docs: { type: 'boolean' },
+    input: { type: 'string', default: 'drop' },
+    delay: { type: 'string' },
+    only: { type: 'string', multiple: true },
+  },
+});
+
+const only = values.only?.map((text) => text.split(',') as unknown as Pair);
+const pairs = MATRIX_PAIRS.filter(
+  ([a, b]) => only === undefined || only.some(([x, y]) => (x === a && y === b) || (x === b && y === a)),
+);
+const delayMs = values.delay === undefined ? {} : { delayMs: Number(values.delay) };
+await using lab = await NatLab.make({
+  sites: sitesOfMatrix(),
+  input: values.input as Unsolicited,
+  ...delayMs,
+});
+const world = await MatrixWorld.make();
+const results: PairResult[] = [];
+try {
+  const neighbour = lab.public(0);
+  await world.neighbour(neighbour);
+  for (const pair of pairs) {
+    const options = { lab, world, kinds: MATRIX_KINDS, dhtNodes: [], extra: [], giveUpMs: GIVE_UP_MS };
+    const result = await tryPair(pair, neighbour.address, options);
+    results.push(result);
+    const { rung = 'none', transport = '', firstByteMs = '' } = result;
+    console.log(
+      `${pair[0].padEnd(16)} ${pair[1].padEnd(16)} ${rung.padEnd(8)} ${transport.padEnd(8)} ${firstByteMs}`,
+    );
+  }
+  console.log(JSON.stringify(await lab.leaks()));
+} finally {
+  world.remove();
+}
+const header = ['leecher \\ seed', ...MATRIX_KINDS];
+const rows = matrixRows(results);
+const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => (row[i] ?? '').length)));
+for (const row of [header, ...rows])
+  console.log(
+    row
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+console.log(summaryOf(results));
+if (values.docs === true) writeDocs(header, rows);
+
+/** Between `<!-- matrix -->` and `<!-- end: matrix -->`. */
+function writeDocs(columns: readonly string[], cells: readonly (readonly string[])[]): void {
+  const text = readFileSync(DOCS, 'utf8');
+  const start = '<!-- matrix -->';
+  const from = text.indexOf(start);
+  const to = text.indexOf('<!-- end: matrix -->');
+  if (from < 0 || to < from) throw new Error('docs/nat.md has no place for the matrix');
+  const line = (row: readonly string[]): string => `| ${row.join(' | ')} |`;
+  const table = [line(columns), line(columns.map(() => '---')), ...cells.map(line)].join('\n');
+  writeFileSync(
+    DOCS,
+    `${text.slice(0, from + start.length)}\n${table}\n\n${summaryOf(results)}\n${text.slice(to)}`,
+  );
+}

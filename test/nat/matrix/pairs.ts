@@ -1,0 +1,124 @@
+// The pairs of the matrix, how each is tried in one lab, and how the results look as a table.
+import type { SiteKind } from '../lab/kinds.ts';
+import type { NatLab } from '../lab/lab.ts';
+import { type MatrixPeer, type MatrixWorld, PORT } from './world.ts';
+
+export const MATRIX_KINDS = [
+  'public',
+  'full-cone',
+  'addr-restricted',
+  'port-restricted',
+  'shift',
+  'symmetric',
+  'firewall',
+  'cgnat',
+  'cgnat-symmetric',
+] as const satisfies readonly SiteKind[];
+export type MatrixKind = (typeof MATRIX_KINDS)[number];
+export type Pair = readonly [leecher: MatrixKind, seed: MatrixKind];
+
+/** Each unordered pair once: 45. */
+export const MATRIX_PAIRS: readonly Pair[] = MATRIX_KINDS.flatMap((a, i) =>
+  MATRIX_KINDS.slice(i).map((b) => [a, b] as const),
+);
+
+/** A port that cannot be foretold facing a filter by port: nothing but a splice can join those. */
+export function needsSplice([a, b]: Pair): boolean {
+  const isMoving = (kind: MatrixKind): boolean => kind === 'symmetric' || kind === 'cgnat-symmetric';
+  const filtersPorts = (kind: MatrixKind): boolean =>
+    !['public', 'full-cone', 'addr-restricted'].includes(kind);
+  return (isMoving(a) && filtersPorts(b)) || (isMoving(b) && filtersPorts(a));
+}
+
+export interface PairResult {
+  readonly pair: Pair;
+  /** undefined: they never met. */
+  readonly rung: string | undefined;
+  readonly transport: string | undefined;
+  /** From the start of the leecher's process to the first byte of payload. */
+  readonly firstByteMs: number | undefined;
+}
+
+/** Seeds stand on the second half of the sites, leechers on the first, in the order of MATRIX_KINDS. */
+export function sitesOfMatrix(kinds: readonly MatrixKind[] = MATRIX_KINDS): { readonly kind: SiteKind }[] {
+  return [...kinds, ...kinds].map((kind) => ({ kind }));
+}
+
+export interface PairOptions {
+  readonly lab: NatLab;
+  readonly world: MatrixWorld;
+  /** Of the lab's sites. */
+  readonly kinds: readonly MatrixKind[];
+  readonly dhtNodes: readonly string[];
+  readonly extra: readonly string[];
+  /** When a leecher that has got nothing is given up. */
+  readonly giveUpMs: number;
+}
+
+/** @param neighbourHost where a peer of the swarm runs that introduces */
+export async function tryPair(pair: Pair, neighbourHost: string, options: PairOptions): Promise<PairResult> {
+  const { lab, world, kinds, dhtNodes, extra, giveUpMs } = options;
+  const [a, b] = pair;
+  const leechHost = lab.host(kinds.indexOf(a));
+  const seedHost = lab.host(kinds.length + kinds.indexOf(b));
+  const neighbour = `${neighbourHost}:${PORT}`;
+  await lab.flush();
+  const seed = await world.seed(seedHost, [neighbour], dhtNodes, extra);
+  let leech: MatrixPeer | undefined;
+  try {
+    await seed.until('peer-connected', START_MS, ({ address }) => address === neighbour);
+    await settled(seed);
+    leech = world.leech(leechHost, [neighbour], dhtNodes, extra);
+    const { startedMs } = leech;
+    const first = await leech.until('first-byte', giveUpMs).catch(() => undefined);
+    const met = leech.events.findLast(
+      ({ event, address, heardMs }) =>
+        event === 'peer-connected' &&
+        address !== neighbour &&
+        heardMs <= (first?.heardMs ?? 0) + SAME_TURN_MS,
+    );
+    return {
+      pair,
+      rung: first === undefined ? undefined : met?.reached?.rung,
+      transport: met?.transport,
+      firstByteMs: first === undefined ? undefined : Math.round(first.heardMs - startedMs),
+    };
+  } finally {
+    await Promise.all([seed.stop(), leech?.stop()]);
+  }
+}
+
+const START_MS = 15_000;
+/** Lines of one turn may come one after the other. */
+const SAME_TURN_MS = 5;
+/** A seed that has been there for a while: it knows its NAT and has its places at relays. */
+const SETTLE_MS = 2_500;
+
+async function settled(seed: MatrixPeer): Promise<void> {
+  const leftMs = seed.startedMs + SETTLE_MS - performance.now();
+  if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+}
+
+/** Rows are leechers, columns seeds; each pair stands once, above the diagonal. */
+export function matrixRows(results: readonly PairResult[]): string[][] {
+  const cell = (a: MatrixKind, b: MatrixKind): string => {
+    const result = results.find(({ pair }) => pair[0] === a && pair[1] === b);
+    if (result === undefined) return '';
+    return result.rung === undefined ? 'none' : `${result.rung} ${result.firstByteMs}`;
+  };
+  return MATRIX_KINDS.map((a) => [a, ...MATRIX_KINDS.map((b) => cell(a, b))]);
+}
+
+export function summaryOf(results: readonly PairResult[]): string {
+  const count = (passes: (result: PairResult) => boolean): number => results.filter(passes).length;
+  const times = results.flatMap(({ firstByteMs }) => (firstByteMs === undefined ? [] : [firstByteMs]));
+  times.sort((a, b) => a - b);
+  const at = (share: number): number =>
+    times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  return [
+    `${results.length} pairs: ${count(({ rung }) => rung === 'direct')} direct,`,
+    `${count(({ rung }) => rung === 'reverse')} reversed, ${count(({ rung }) => rung === 'punch')} punched,`,
+    `${count(({ rung }) => rung === 'splice')} spliced, ${count(({ rung }) => rung === undefined)} unconnected;`,
+    `first byte after ${at(0.5)} ms (median), ${times.at(-1) ?? 0} ms at most.`,
+  ].join(' ');
+}
