@@ -2,8 +2,8 @@
 
 export { publicKeyOf } from '../core/base/ed25519.ts';
 export { DhtAddress, type Family } from './address.ts';
-export { type DhtAccess, DhtSource, type DhtSourceOptions } from './dht-source.ts';
 export { DhtNode, type DhtNodeOptions } from './io/dht-node.ts';
+export { type DhtAccess, DhtSource, type DhtSourceOptions } from './io/dht-source.ts';
 export { type HostAndPort, PUBLIC_ROUTERS, resolveRouters } from './io/routers.ts';
 export { immutableItem, immutableTarget, mutableTarget, signItem } from './items.ts';
 export { DhtMachine, type DhtOutput, type TableContact } from './machine.ts';

@@ -116,7 +116,7 @@ export class DhtService implements PeerSource, DhtNeighbour {
     try {
       const [{ DhtNode: Node }, { DhtSource }] = await Promise.all([
         import('../../dht/io/dht-node.ts'),
-        import('../../dht/dht-source.ts'),
+        import('../../dht/io/dht-source.ts'),
       ]);
       const open = (at: number): Promise<DhtNode> => Node.open({ ...this.#options.node, port: at });
       // Somebody else may hold the port for UDP: any other will do.

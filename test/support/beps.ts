@@ -19,7 +19,7 @@ export const BEPS: readonly BepRow[] = [
     bep: 5,
     title: 'DHT',
     what: 'a whole node; downloads and seeds use it',
-    where: ['dht/machine.ts', 'dht/dht-source.ts'],
+    where: ['dht/machine.ts', 'dht/io/dht-source.ts'],
   },
   {
     bep: 6,

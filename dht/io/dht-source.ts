@@ -1,19 +1,19 @@
 // The DHT as a PeerSource: one search per torrent that announces, streams peers as they come, and announces again before
 // others forget us. Invariants: a private torrent never gets in (BEP 27); after stop() nothing of the torrent is in flight.
-import { type Clock, type Rng, randomInt } from '../core/base/clock.ts';
-import { toHex } from '../core/base/ids.ts';
-import { type Log, silentLog } from '../core/base/log.ts';
+import { type Clock, type Rng, randomInt } from '../../core/base/clock.ts';
+import { toHex } from '../../core/base/ids.ts';
+import { type Log, silentLog } from '../../core/base/log.ts';
 import type {
   PeerSearch,
   PeerSource,
   PeerSourceEvents,
   PeerSourceStatus,
   SoughtTorrent,
-} from '../core/base/peer-source.ts';
-import type { DhtAddress } from './address.ts';
-import { type HostAndPort, resolveRouters } from './io/routers.ts';
-import type { DhtMachine } from './machine.ts';
-import type { AnnounceResult, DhtOperation, GetPeersResult } from './results.ts';
+} from '../../core/base/peer-source.ts';
+import type { DhtAddress } from '../address.ts';
+import type { DhtMachine } from '../machine.ts';
+import type { AnnounceResult, DhtOperation, GetPeersResult } from '../results.ts';
+import { type HostAndPort, resolveRouters } from './routers.ts';
 
 /** Half of the 30 minutes after which nodes forget a peer: one round may be lost. */
 const ANNOUNCE_MS = 15 * 60_000;
