@@ -1,8 +1,9 @@
 // `tt lab dht [EXPERIMENT...]`: whole DHTs of our own node on virtual time, as tables beside the values they should have.
 import { UsageError } from '../../core/base/result.ts';
 import { formatText } from '../../dht/sim/report.ts';
+import { DHT_SCENARIOS } from '../../dht/sim/scenarios.ts';
 import type { CommandContext } from '../context.ts';
-import { LAB_SCENARIOS, type LabResult, type LabTask } from '../dht/lab-scenarios.ts';
+import type { LabResult, LabTask } from '../dht/lab-task.ts';
 import { startLabThread } from '../dht/lab-thread.ts';
 import { done, type Outcome } from '../outcome.ts';
 import { formatElapsed } from '../output/units.ts';
@@ -31,7 +32,7 @@ async function runTask(task: LabTask, signal: AbortSignal): Promise<LabResult | 
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { args, flags, output, interrupts } = context;
-  const names = LAB_SCENARIOS.map(({ name }) => name);
+  const names = DHT_SCENARIOS.map(({ name }) => name);
   const unknown = args.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`there is no experiment "${unknown}"`, `There are: ${names.join(', ')}.`);
