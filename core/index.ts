@@ -1,4 +1,6 @@
 // The engine as a library: a Session, what goes in, what comes out. Everything else in this folder is its own business.
+export { CAUSES, type TimeCause } from './account/causes.ts';
+export type { TransferAccount } from './account/transfer-account.ts';
 export type { Endpoint } from './base/endpoint.ts';
 export type { Log, LogLevel } from './base/log.ts';
 export type {
@@ -35,3 +37,4 @@ export type {
   TorrentState,
 } from './session/snapshot.ts';
 export { verifyTorrent } from './storage/verify.ts';
+export { Trace, type TraceOptions } from './trace/trace.ts';

@@ -1,5 +1,5 @@
 // `tt explain`, `tt download -v` and `--trace` as the program has them: the same books in every view, each mistake in one line.
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CAUSES } from '../../core/account/causes.ts';
 import type { TransferAccount } from '../../core/account/transfer-account.ts';
@@ -162,6 +162,16 @@ describe('explain', () => {
     expect(third).toMatchObject({ state: 'complete', runs: 3, verifiedBytes: SIZE });
     expect(third.time.peers).toBeGreaterThanOrEqual(first.time.peers);
     expect(sumOf(third)).toBe(third.wallMs);
+  });
+
+  it('says what error ended it', async () => {
+    mkdirSync(`${place.path}/blocked/data.bin`, { recursive: true });
+    const args = ['--state-dir', 'blocked-state', '--peer', peer, ...LOCAL];
+    const result = await tt('download', 'data.torrent', '-o', 'blocked', '-v', ...args);
+    expect(result.code).toBe(8);
+    const { stdout } = await tt('explain', '--state-dir', 'blocked-state');
+    expect(stdout.replaceAll('\n', ' ')).toMatch(/Not finished: stopped by an error: .*data\.bin.*folder/);
+    expect(await explained('--state-dir', 'blocked-state')).toMatchObject({ state: 'error' });
   });
 
   it('of a magnet that nobody answers', async () => {

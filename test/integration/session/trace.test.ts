@@ -91,6 +91,10 @@ describe('a trace', () => {
     await meet(liar.port);
     await down.until({ event: 'cancel', dir: 'out' });
     await down.until({ event: 'hash', ok: false });
+    // The books know it too.
+    const account = session.snapshot().torrents[0]?.account;
+    expect(account?.bytes.failedHash).toBeGreaterThanOrEqual(2 * BLOCK_BYTES);
+    expect(account?.bytes.unrequested).toBe(5);
     liar.close();
     sitter.close();
     // And an honest one, with a trace of its own: what one says the other hears.
