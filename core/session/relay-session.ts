@@ -1,0 +1,299 @@
+// A session's use of relays: keeps those it needs while it cannot be reached, finds those that know peers of its torrents, asks them
+// whether it can be reached, and takes what comes through a proxy port. The ways to a peer are chosen elsewhere (nat-*.ts).
+import type { Endpoint } from '../base/endpoint.ts';
+import { endpointKey } from '../base/endpoint.ts';
+import type { InfoHash } from '../base/ids.ts';
+import type { DialBack } from '../nat/dial-back.ts';
+import { RelayDialBack } from '../nat/io/relay-dial-back.ts';
+import type { RelayStatus } from '../relay/client-links.ts';
+import type { SpliceOrder } from '../relay/client-port.ts';
+import { RelayIdentity } from '../relay/identity.ts';
+import { ClientShell } from '../relay/io/client-shell.ts';
+import { shardKey, torrentRelayKey } from '../relay/keys.ts';
+import type { PeerFacts, QueueEntry } from '../relay/messages.ts';
+import type { QueueItem } from '../relay/queue-item.ts';
+import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
+import { openSplice } from './nat-splice.ts';
+import type { PeerConnection } from './peer-connection.ts';
+import { RelayLookups } from './relay-lookups.ts';
+import { RelayNeighbours } from './relay-neighbours.ts';
+import { resolveHosts } from './resolve-hosts.ts';
+import type { SessionShared } from './shared.ts';
+
+/** A torrent, as far as relays are concerned. */
+export interface RelayedTorrent {
+  readonly infoHashBytes: InfoHash;
+  readonly isPrivate: boolean;
+  readonly isActive: boolean;
+  readonly isComplete: boolean;
+  /** Known metadata: before that nobody can say whether it is private. */
+  readonly metainfo: unknown;
+  readonly peers: { readonly connections: ReadonlySet<PeerConnection> };
+}
+
+export interface RelaySessionOptions {
+  readonly shared: SessionShared;
+  readonly torrents: () => Iterable<RelayedTorrent>;
+  /** Relays that the user names: kept whatever others there are. */
+  readonly given: readonly { readonly host: string; readonly port: number }[];
+  /** A relay said as whom it sees our UDP port. */
+  readonly onSeen: (seen: Endpoint, by: string) => void;
+}
+
+/** BEP 10 `v`, as in other handshakes. */
+const CLIENT = 'tt 0.1.0';
+const POLL_MS = 1_000;
+/** Peers enough: relays need not be asked for more. */
+const ENOUGH_PEERS = 8;
+const SEEK_MS = 20_000;
+const SEEK_AGAIN_MS = 5 * 60_000;
+/** Until then a relay must be a stranger to our UDP port, so that its datagrams can tell whether strangers get in. */
+const STRANGERS_MS = 10_000;
+
+export class RelaySession {
+  readonly dialBack: DialBack;
+  readonly #options: RelaySessionOptions;
+  readonly #shell: ClientShell;
+  readonly #neighbours: RelayNeighbours;
+  readonly #lookups: RelayLookups;
+  readonly #startedAtMs: number;
+  /** Torrent -> when R(ih) is looked up next. */
+  readonly #seekAtMs = new WeakMap<RelayedTorrent, number>();
+  readonly #timer: NodeJS.Timeout;
+  #greets = false;
+  #isClosed = false;
+
+  constructor(options: RelaySessionOptions) {
+    const { shared, given } = options;
+    const { clock, rng, log, policy, nat } = shared;
+    this.#options = options;
+    this.#startedAtMs = clock.nowMs();
+    this.#lookups = new RelayLookups(shared.sources, shared.peerId);
+    this.#shell = new ClientShell(
+      {
+        clock,
+        rng,
+        log,
+        policy,
+        client: CLIENT,
+        peerId: shared.peerId,
+        identity: RelayIdentity.random(rng),
+        wallMs: (nowMs) => Date.now() + nowMs - clock.nowMs(),
+        facts: () => nat.ownFacts(),
+        torrents: () => this.#wanted().map(({ infoHashBytes }) => infoHashBytes),
+        sought: () => this.#sought().map(({ infoHashBytes }) => infoHashBytes),
+        // Whoever has everything is worth an unmodified client's while.
+        proxied: () =>
+          this.#wanted()
+            .filter(({ isComplete }) => isComplete)
+            .map(({ infoHashBytes }) => infoHashBytes),
+        wantsRelays: () => this.#wantsRelays(nat.ownFacts()),
+        whyNotFollow: (target, relay, nowMs) => nat.whyNotFollow(target, relay, nowMs),
+        dialControl: (relay) => shared.connectToRelay(relay, this.#greets),
+        listenPort: () => shared.announcedPort(),
+      },
+      {
+        decide: (call) => nat.decide(call),
+        introduce: (introduction) => nat.introduce(introduction),
+        splice: (order) => this.#handleSplice(order),
+        onQueued: (item, entry) => this.#handleQueued(item, entry),
+        onChanged: () => this.#handleChanged(),
+        findRelays: (shard) => this.#findRelays(shard),
+      },
+    );
+    this.#neighbours = new RelayNeighbours(shared, this.#shell);
+    this.dialBack = new RelayDialBack({
+      relays: () => this.#strangers(),
+      ask: (relay, order, onStart, onResult) =>
+        this.#shell.run((machine, nowMs) =>
+          machine.testThrough(
+            relay,
+            order,
+            onStart,
+            (result) => {
+              onResult(result);
+              this.#greet();
+            },
+            nowMs,
+          ),
+        ),
+      datagrams: () => shared.datagrams(),
+    });
+    nat.relays = {
+      linksFor: (infoHash) => this.#shell.client.linksFor(infoHash),
+      call: (link, call, onResult) => {
+        this.#shell.run((machine, nowMs) => machine.call(link, call, onResult, nowMs));
+      },
+      report: (relay, worked) =>
+        this.#shell.run((machine, nowMs) => machine.reportIntroduction(relay, worked, nowMs)),
+    };
+    void resolveHosts(given, shared.resolvesNames, (endpoints) => {
+      if (this.#isClosed) return;
+      this.#shell.run((machine, nowMs) => {
+        for (const relay of endpoints) machine.addGiven(relay, nowMs);
+      });
+    });
+    this.#timer = setInterval(() => this.#poll(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  status(): RelayStatus[] {
+    return this.#shell.client.status();
+  }
+
+  /** Our own address at a proxy port: trackers and PEX bring it back to us. */
+  isOwnProxy(endpoint: Endpoint): boolean {
+    const key = endpointKey(endpoint);
+    return this.#shell.client.proxyEndpoints().some((each) => endpointKey(each) === key);
+  }
+
+  // --- neighbours in a swarm
+
+  offerTo(connection: PeerConnection, infoHash: Uint8Array): RelayOffer | undefined {
+    return this.#isClosed ? undefined : this.#neighbours.offerTo(connection, infoHash);
+  }
+  join(connection: PeerConnection, handshake: ExtendedHandshake): void {
+    if (!this.#isClosed) this.#neighbours.join(connection, handshake);
+  }
+  /** @returns why the connection must end, or undefined */
+  handleMessage(connection: PeerConnection, payload: Uint8Array): string | undefined {
+    return this.#isClosed ? undefined : this.#neighbours.handleMessage(connection, payload);
+  }
+  leave(connection: PeerConnection): void {
+    this.#neighbours.leave(connection);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#options.shared.nat.relays = undefined;
+    this.#lookups.close();
+    this.#neighbours.close();
+    this.#shell.close();
+  }
+
+  // --- what is wanted
+
+  /** Never a private torrent, and none of which nobody knows yet whether it is (BEP 27). */
+  #wanted(): RelayedTorrent[] {
+    return [...this.#options.torrents()].filter(
+      ({ isActive, isPrivate, metainfo }) => isActive && !isPrivate && metainfo !== undefined,
+    );
+  }
+
+  /** Magnets ask too: R(ih) says no more about us than the lookup of the torrent itself. */
+  #sought(): RelayedTorrent[] {
+    return [...this.#options.torrents()].filter(
+      ({ isActive, isPrivate, isComplete, peers }) =>
+        isActive && !isPrivate && !isComplete && peers.connections.size < ENOUGH_PEERS,
+    );
+  }
+
+  #wantsRelays({ state }: PeerFacts): boolean {
+    if (state === 'open' || state === 'mapped') return false;
+    // Nothing is known yet: most machines will turn out to need none, but a relay that the user named is meant.
+    return state !== 'unknown' || this.#options.given.length > 0;
+  }
+
+  #poll(): void {
+    const { clock } = this.#options.shared;
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#startedAtMs > STRANGERS_MS) this.#greet();
+    this.#shell.run((machine) => machine.poll(nowMs));
+    if (!this.#lookups.isPossible) return;
+    for (const torrent of this.#sought()) {
+      if (nowMs < (this.#seekAtMs.get(torrent) ?? 0)) continue;
+      const { infoHashBytes } = torrent;
+      this.#seekAtMs.set(torrent, nowMs + SEEK_MS);
+      this.#lookups.find(torrentRelayKey(infoHashBytes), (endpoints) => {
+        if (endpoints.length === 0) return;
+        this.#seekAtMs.set(torrent, clock.nowMs() + SEEK_AGAIN_MS);
+        this.#shell.run((machine, foundMs) =>
+          machine.handleTorrentRelays(infoHashBytes, this.#others(endpoints), foundMs),
+        );
+      });
+    }
+  }
+
+  #findRelays(shard: number): void {
+    this.#lookups.find(shardKey(shard), (endpoints, isLast) =>
+      this.#shell.run((machine, nowMs) =>
+        machine.handleRelays(shard, this.#others(endpoints), isLast, nowMs),
+      ),
+    );
+  }
+
+  #others(endpoints: readonly Endpoint[]): Endpoint[] {
+    const { shared } = this.#options;
+    return endpoints.filter((endpoint) => !shared.isSelf(endpoint) && !shared.isBanned(endpoint.host));
+  }
+
+  // --- dial-backs
+
+  /** Relays that our UDP port has never sent to. */
+  #strangers(): Endpoint[] {
+    const greeted = new Set(
+      this.status()
+        .filter(({ isUtp }) => isUtp)
+        .map(({ endpoint }) => endpointKey(endpoint)),
+    );
+    const nowMs = this.#options.shared.clock.nowMs();
+    return [...this.#shell.client.pool.values()]
+      .filter(({ endpoint, nextTryMs }) => !greeted.has(endpointKey(endpoint)) && nextTryMs <= nowMs)
+      .map(({ endpoint }) => endpoint);
+  }
+
+  /** From now on control connections are uTP ones where that passes, so that relays see the endpoint to punch. */
+  #greet(): void {
+    if (this.#greets || this.#isClosed) return;
+    this.#greets = true;
+    const { nat } = this.#options.shared;
+    if (!nat.hasUtp || !this.#wantsRelays(nat.ownFacts())) return;
+    this.#shell.run((machine, nowMs) => machine.handleNetworkChange(nowMs));
+  }
+
+  // --- what relays bring
+
+  #handleChanged(): void {
+    for (const { relay, observed, isUtp } of this.#shell.client.observations()) {
+      this.#options.shared.voteExternalAddress(observed.host, relay.host);
+      if (isUtp) this.#options.onSeen(observed, relay.host);
+    }
+  }
+
+  #handleSplice(order: SpliceOrder): void {
+    const { shared } = this.#options;
+    if (order.introduction !== undefined) {
+      shared.nat.splice(order);
+      return;
+    }
+    if (shared.isBanned(order.remote.host)) return;
+    // An unmodified client waits at the proxy port; it speaks first, as any peer that comes in.
+    const connect = (relay: Endpoint) => shared.connectToRelay(relay, false);
+    openSplice(connect, order.relay, order.ticket, order.remote).then(
+      (stream) => shared.accept(stream),
+      (error: unknown) => shared.log('debug', 'no way back to the relay', { error: String(error) }),
+    );
+  }
+
+  /** Somebody called while we were away: now we call. */
+  #handleQueued(item: QueueItem, { from }: QueueEntry): void {
+    const { shared } = this.#options;
+    const { facts, infoHash, nonce } = item;
+    const target = { host: from.host, port: facts.tcpPort || facts.udpPort || from.port };
+    const relay = this.status().find(({ state }) => state === 'reserved')?.endpoint ?? from;
+    if (shared.nat.whyNotFollow(target, relay.host, shared.clock.nowMs()) !== undefined) return;
+    const peer = { ...facts, host: from.host, sourcePort: from.port, isUtp: false, key: item.sender };
+    shared.nat.introduce({
+      nonce,
+      infoHash,
+      role: 'called',
+      way: 'reverse',
+      peer,
+      relay,
+      target,
+      delayMs: 0,
+    });
+  }
+}
