@@ -13,6 +13,7 @@ import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
 import { DhtService } from './dht/dht-service.ts';
 import { bootstrapOf, nodeOptions } from './dht/node-options.ts';
+import { flagValue, type HostPort, parseHostPort } from './parse.ts';
 import type { Settings } from './settings/settings.ts';
 import type { Flags } from './spec.ts';
 import { ttVersion } from './version.ts';
@@ -34,7 +35,7 @@ function refuseWithoutTransport({ tcp, utp, proxy }: Settings): void {
 
 /** @returns the session, not yet started. @throws UsageError on flags that cannot be honoured */
 export function composeSession(options: ComposeOptions): SessionApi {
-  const { settings, log } = options;
+  const { settings, flags, log } = options;
   refuseWithoutTransport(settings);
   const openDatagramPort = datagramPortOf(options);
   const dht = dhtServiceOf(options, openDatagramPort);
@@ -56,11 +57,17 @@ export function composeSession(options: ComposeOptions): SessionApi {
       ...(dht === undefined ? [] : [dht]),
     ],
     ...(dht === undefined ? {} : { dht }),
+    relays: settings.relays ? { given: relaysOf(flags) } : false,
     ...(openDatagramPort === undefined ? {} : { openDatagramPort }),
     ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
     ...(settings.proxy === '' ? {} : { proxy: settings.proxy }),
     ...options.overrides,
   });
+}
+
+/** @throws UsageError on a malformed --relay */
+function relaysOf(flags: Flags): readonly HostPort[] {
+  return flags.list('relay').map((text) => flagValue('--relay', text, parseHostPort));
 }
 
 /** Its UDP goes through no proxy, so that behind one there is no DHT. */

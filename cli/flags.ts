@@ -105,6 +105,13 @@ export const NETWORK_FLAGS: FlagGroup = {
     { flags: '--tcp', summary: 'reach peers by TCP too', isHidden: true },
     { flags: '--no-port-map', summary: 'do not ask the router to forward the port' },
     { flags: '--port-map', summary: 'ask the router to forward the port', isHidden: true },
+    {
+      flags: '--relay <host:port>',
+      summary: 'be reached through this `tt relay` besides those that the DHT knows (repeatable)',
+      repeat: true,
+    },
+    { flags: '--no-relays', summary: 'neither use nor be a relay for peers behind NATs' },
+    { flags: '--relays', summary: 'use relays where nobody can reach us', isHidden: true },
   ],
 };
 

@@ -36,6 +36,7 @@ export interface Settings {
   readonly lsd: boolean;
   readonly dht: boolean;
   readonly portMap: boolean;
+  readonly relays: boolean;
   readonly utp: boolean;
   readonly tcp: boolean;
   readonly color: (typeof COLOR_CHOICES)[number];
@@ -91,6 +92,7 @@ const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   lsd: { default: 'true', parse: parseOnOff },
   dht: { default: 'true', parse: parseOnOff },
   portMap: { default: 'true', parse: parseOnOff },
+  relays: { default: 'true', parse: parseOnOff },
   utp: { default: 'true', parse: parseOnOff },
   tcp: { default: 'true', parse: parseOnOff },
   color: { default: 'auto', parse: parseChoice(COLOR_CHOICES) },

@@ -4,7 +4,7 @@ import { isLocalAddress } from '../base/local-address.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
-import { LT_DONTHAVE, UPLOAD_ONLY, UT_HOLEPUNCH, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
+import { LT_DONTHAVE, TT_RELAY, UPLOAD_ONLY, UT_HOLEPUNCH, UT_METADATA, UT_PEX } from '../wire/extensions.ts';
 import { MetadataFetch } from '../wire/metadata-fetch.ts';
 import { MetadataServe } from '../wire/metadata-serve.ts';
 import { decodeUploadOnly } from '../wire/upload-only.ts';
@@ -19,6 +19,7 @@ import { NatTorrent } from './nat-torrent.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { MAX_UNREAD_FOR_METADATA_BYTES } from './peer-limits.ts';
+import type { RelaySession } from './relay-session.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentPeers } from './torrent-peers.ts';
 
@@ -64,13 +65,21 @@ export class PeerExtensions {
     const names = [UT_METADATA.name, LT_DONTHAVE.name, UPLOAD_ONLY.name];
     if (this.#exchangesPeers) names.push(UT_PEX.name);
     if (this.nat.punch.isOffered) names.push(UT_HOLEPUNCH.name);
+    const relay = this.#relays?.offerTo(connection, this.#owner.infoHashBytes);
+    if (relay !== undefined) names.push(TT_RELAY.name);
     return {
       infoHash: this.#owner.infoHashBytes,
       peerId: this.#shared.peerId,
       dht: this.#dhtPorts.isOffered && !this.#owner.isPrivate,
       extensions: names,
-      extended: this.#facts(connection),
+      extended: { ...this.#facts(connection), relay },
     };
+  }
+
+  /** BEP 27: never for private torrents, and not before it is known whether one is. */
+  get #relays(): RelaySession | undefined {
+    const { isPrivate, metainfo } = this.#owner;
+    return isPrivate || metainfo === undefined ? undefined : this.#shared.relays();
   }
 
   /** BEP 27: never for private torrents. */
@@ -108,6 +117,7 @@ export class PeerExtensions {
       this.#exchange.join(connection);
       this.#exchange.tellAtOnce(connection, this.#shared.clock.nowMs());
     }
+    this.#relays?.join(connection, handshake);
     if (this.#fetch !== undefined && connection.wire.peerTakes(UT_METADATA.name)) {
       this.#fetch.addPeer(connection, handshake.metadataSize);
       this.#pollMetadata();
@@ -124,6 +134,9 @@ export class PeerExtensions {
     } else if (name === UT_HOLEPUNCH.name) {
       const reason = this.nat.punch.handleMessage(connection, payload);
       if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
+    } else if (name === TT_RELAY.name) {
+      const reason = this.#relays?.handleMessage(connection, payload);
+      if (reason !== undefined) connection.close(`protocol violation: ${reason}`);
     } else if (name === UPLOAD_ONLY.name && connection.swarmPeer !== undefined) {
       const flag = decodeUploadOnly(payload);
       if (flag.ok) this.#owner.swarm?.handleUploadOnly(connection.swarmPeer, flag.value, nowMs);
@@ -137,6 +150,7 @@ export class PeerExtensions {
   onClosed(connection: PeerConnection): void {
     this.#exchange.leave(connection);
     this.nat.punch.leave(connection);
+    this.#shared.relays()?.leave(connection);
     this.#serve.removePeer(connection);
     this.#fetch?.removePeer(connection);
     this.#pollMetadata();

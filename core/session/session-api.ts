@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly utp?: boolean;
   /** Ask the gateway to forward our port. Default false. */
   readonly portMap?: boolean;
+  /** Relays for peers behind NATs (docs/relay.md): those given besides those that the DHT knows. Default false: none. */
+  readonly relays?: { readonly given: readonly { readonly host: string; readonly port: number }[] } | false;
   /** The UDP port, shared with the DHT; bound to the same addresses as the listeners. */
   readonly openDatagramPort?: OpenDatagramPort;
   /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */

@@ -29,6 +29,7 @@ import type {
   SessionOptions,
   TorrentHandle,
 } from './session-api.ts';
+import type { RelaySession } from './relay-session.ts';
 import { SessionDatagrams } from './session-datagrams.ts';
 import { SessionNat } from './session-nat.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
@@ -59,6 +60,7 @@ export class Session implements SessionApi {
   readonly #lsd: LsdSource | undefined;
   readonly #wayOut: WayOut;
   readonly #datagrams = new SessionDatagrams();
+  #relays: RelaySession | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
@@ -107,6 +109,9 @@ export class Session implements SessionApi {
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#nat.watch(this.#wayOut.connect(endpoint)),
+      connectToRelay: (relay, prefersUtp) =>
+        this.#nat.watch(this.#wayOut.connectToRelay(relay, prefersUtp)),
+      relays: () => this.#relays,
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
       datagrams: () => this.#datagrams.port,
       accept: (stream) => this.#accept(stream),
@@ -114,7 +119,8 @@ export class Session implements SessionApi {
       resolvesNames: isDirect,
       announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
-      isSelf: (endpoint) => this.#listeners.isSelf(endpoint),
+      isSelf: (endpoint) =>
+        this.#listeners.isSelf(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
       isBanned: (key) => this.#bans.has(key),
       ban: (key) => this.#bans.add(key),
       voteExternalAddress: (host, voter) => this.#votes.vote(host, voter),
@@ -156,6 +162,22 @@ export class Session implements SessionApi {
     const addresses = bindAddresses ?? [...(ipv4 ? ['0.0.0.0'] : []), ...(ipv6 ? ['::'] : [])];
     if (tcp) await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
     await this.#openDatagrams();
+    await this.#openRelays();
+    this.#nat.start();
+  }
+
+  /** Before the first peer is met, since handshakes say that we relay. */
+  async #openRelays(): Promise<void> {
+    const { relays = false } = this.#options;
+    if (relays === false || this.#closing !== undefined) return;
+    const { RelaySession: Relays } = await import('./relay-session.ts');
+    this.#relays = new Relays({
+      shared: this.#shared,
+      given: relays.given,
+      torrents: () => this.#torrents.values(),
+      onSeen: (seen, by) => this.#nat.handleSeen(seen, by),
+    });
+    this.#nat.dialBack = this.#relays.dialBack;
   }
 
   /** Without UDP there is still TCP; without TCP there must be UDP. */
@@ -246,6 +268,7 @@ export class Session implements SessionApi {
       upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
       externalAddresses: this.#votes.ranked(),
       ...withNat(this.#nat.snapshot()),
+      ...(this.#relays === undefined ? {} : { relays: this.#relays.status() }),
       ...(dht === undefined ? {} : { dht }),
     };
   }
@@ -263,6 +286,7 @@ export class Session implements SessionApi {
   async #close(timeoutMs: number): Promise<void> {
     clearInterval(this.#timer);
     this.#shared.dials.close();
+    this.#relays?.close();
     this.#wayOut.close();
     const torrents = [...this.#torrents.values()];
     const natClosed = this.#nat.close();

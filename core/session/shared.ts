@@ -14,6 +14,7 @@ import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
 import type { NatHub } from './nat-hub.ts';
+import type { RelaySession } from './relay-session.ts';
 import type { EncryptionPolicy, SessionEvent } from './session-api.ts';
 
 /** Distributes over the members of SessionEvent, so that each keeps its own fields. */
@@ -42,6 +43,10 @@ export interface SessionShared {
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
   connect(endpoint: Endpoint): Promise<ByteStream>;
+  /** A control connection of tt_relay. */
+  connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream>;
+  /** Our use of relays; undefined before it is loaded, and where it is switched off. */
+  relays(): RelaySession | undefined;
   /** Somebody told us that this peer speaks uTP (BEP 11). */
   noteUtp(endpoint: Endpoint): void;
   /** The UDP port that everybody shares; undefined before the session started, without UDP, or behind a proxy. */

@@ -3,6 +3,7 @@
 import type { TransferAccount } from '../account/transfer-account.ts';
 import type { DhtPicture, PeerSourceStatus } from '../base/peer-source.ts';
 import type { NatSnapshot } from '../nat/nat-snapshot.ts';
+import type { RelayStatus } from '../relay/client-links.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -30,6 +31,8 @@ export interface SessionSnapshot {
   readonly externalAddresses: readonly string[];
   /** Our place behind NATs; absent before anything is known, and where nobody asks. */
   readonly nat?: NatSnapshot;
+  /** Relays that we are connected to; absent where none are used. */
+  readonly relays?: readonly RelayStatus[];
   /** Absent without a DHT node. */
   readonly dht?: DhtPicture;
 }

@@ -59,6 +59,24 @@ export class WayOut {
     return stream;
   }
 
+  /**
+   * A control connection: by uTP where that passes, so that the relay sees the endpoint to punch.
+   * @param prefersUtp false: TCP first, so that the relay stays a stranger to our UDP port
+   */
+  async connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream> {
+    const utp = this.#proxy === undefined ? this.#utpTo(relay, UTP_TRY_MS) : undefined;
+    if (utp !== undefined && prefersUtp) {
+      try {
+        return await utp(this.#given.signal);
+      } catch {
+        // UDP does not pass here: TCP does.
+      }
+    }
+    const isV6 = isIPv6(relay.host);
+    if (this.#proxy !== undefined || this.#options.tcp === false) return this.connect(relay);
+    return this.#tcpTo(relay, isV6)(this.#given.signal);
+  }
+
   /** Attempts under way fail now. */
   close(): void {
     this.#given.abort();
