@@ -109,8 +109,7 @@ export class Session implements SessionApi {
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint) => this.#nat.watch(this.#wayOut.connect(endpoint)),
-      connectToRelay: (relay, prefersUtp) =>
-        this.#nat.watch(this.#wayOut.connectToRelay(relay, prefersUtp)),
+      connectToRelay: (relay, prefersUtp) => this.#nat.watch(this.#wayOut.connectToRelay(relay, prefersUtp)),
       relays: () => this.#relays,
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
       datagrams: () => this.#datagrams.port,
@@ -119,8 +118,7 @@ export class Session implements SessionApi {
       resolvesNames: isDirect,
       announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
-      isSelf: (endpoint) =>
-        this.#listeners.isSelf(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
+      isSelf: (endpoint) => this.#listeners.isSelf(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
       isBanned: (key) => this.#bans.has(key),
       ban: (key) => this.#bans.add(key),
       voteExternalAddress: (host, voter) => this.#votes.vote(host, voter),
