@@ -21,6 +21,7 @@ import { Listeners } from './listeners.ts';
 import { NatHub } from './nat-hub.ts';
 import { PeerConnection } from './peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
+import type { RelaySession } from './relay-session.ts';
 import type {
   AddTorrentOptions,
   Command,
