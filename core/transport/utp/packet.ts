@@ -87,7 +87,7 @@ function readExtensions(bytes: Uint8Array, view: PacketView): boolean {
     at += EXT_HEADER_BYTES;
     if (at + length > bytes.length) return false;
     if (kind === EXT_SACK) {
-      if (length === 0 || length % 4 !== 0) return false;
+      // Deviation from BEP 29, which wants a multiple of 4: libtorrent sends masks of any length.
       view.sackAt = at;
       view.sackBytes = length;
     } else if (kind === EXT_LARGEST_DATAGRAM && length === 2) {

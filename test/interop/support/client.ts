@@ -16,6 +16,8 @@ export interface ClientOptions {
   readonly hosts?: HostPair;
   /** Where its settings and logs live. */
   readonly stateDir: string;
+  /** uTP and nothing else. Default: TCP and nothing else, but tt, which does as it does for everybody. */
+  readonly utpOnly?: boolean;
   /** Nodes of a DHT to enter through; without them there is no DHT. */
   readonly dht?: readonly Endpoint[];
 }

@@ -178,6 +178,13 @@ export class LibtorrentTransfer implements Transfer {
   }
 }
 
+const UTP_ONLY = {
+  enable_outgoing_utp: true,
+  enable_incoming_utp: true,
+  enable_outgoing_tcp: false,
+  enable_incoming_tcp: false,
+} as const;
+
 /** Small networks look like attacks: whatever guards against those is off. */
 function dhtSettings(
   nodes: readonly Endpoint[] | undefined,
@@ -206,7 +213,11 @@ export const libtorrent = {
       port,
       encryption: options.encryption,
       profile: options.profile,
-      settings: { ...dhtSettings(options.dht), ...options.settings },
+      settings: {
+        ...dhtSettings(options.dht),
+        ...(options.utpOnly === true ? UTP_ONLY : {}),
+        ...options.settings,
+      },
     });
     const process = start(PYTHON, [SCRIPT, argument], { name: `libtorrent ${host}`, stdin: 'pipe' });
     const client = new LibtorrentClient(process, { host, port });

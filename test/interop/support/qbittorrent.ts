@@ -155,7 +155,7 @@ export const qbittorrent = {
       'Session\\DHTEnabled=false',
       'Session\\LSDEnabled=false',
       `Session\\Encryption=${ENCRYPTION[options.encryption]}`,
-      'Session\\BTProtocol=TCP',
+      `Session\\BTProtocol=${options.utpOnly === true ? 'UTP' : 'TCP'}`,
       'Session\\MultiConnectionsPerIp=true',
       'Session\\QueueingSystemEnabled=false',
       'Session\\IDNSupportEnabled=false',

@@ -201,14 +201,16 @@ export const transmission = {
       'seed-queue-enabled': false,
       'speed-limit-down-enabled': false,
       'speed-limit-up-enabled': false,
-      'utp-enabled': false,
+      // It cannot do without TCP: the other side has to.
+      'utp-enabled': options.utpOnly === true,
     };
     writeFileSync(join(options.stateDir, 'settings.json'), JSON.stringify(settings));
     if (options.dht !== undefined) {
       // As if saved by an earlier run: these are asked every two seconds, named ones every fifteen.
-      const nodes = Buffer.concat(options.dht.filter((node) => !node.host.includes(':')).map(encodeCompact));
+      const nodes = Buffer.concat(options.dht.map(encodeCompact));
       const id = createHash('sha1').update(host).digest();
-      writeFileSync(join(options.stateDir, 'dht.dat'), encodeBencode({ id, nodes }));
+      const saved = options.family === 'v4' ? { id, nodes } : { id, nodes6: nodes };
+      writeFileSync(join(options.stateDir, 'dht.dat'), encodeBencode(saved));
     }
     const process = start('transmission-daemon', ['-f', '-g', options.stateDir], {
       name: `transmission ${host}`,

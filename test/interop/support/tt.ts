@@ -153,6 +153,7 @@ export class TtClient implements Client {
       '--no-lsd',
       '--no-dht',
       '--no-port-map',
+      ...(this.#options.utpOnly === true ? ['--no-tcp'] : []),
       ...(this.#options.extraArgs ?? []),
     ];
     if (source.magnet === undefined) {
