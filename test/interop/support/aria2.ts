@@ -150,12 +150,16 @@ export const aria2 = {
       `--listen-port=${port}`,
       `--interface=${host}`,
       `--disable-ipv6=${options.family === 'v4'}`,
-      // Its DHT of IPv6 wants a global unicast address, which this network has not.
-      `--enable-dht=${options.dht !== undefined}`,
-      '--enable-dht6=false',
+      `--enable-dht=${options.dht !== undefined && options.family === 'v4'}`,
+      // Over IPv6 it wants a global unicast address: see dht-ipv6.test.ts.
+      `--enable-dht6=${options.dht !== undefined && options.family === 'v6'}`,
       ...(options.dht === undefined
         ? []
-        : [`--dht-entry-point=${authority(options.dht[0] as Endpoint)}`, `--dht-listen-port=${port}`]),
+        : [
+            `--dht-entry-point${options.family === 'v6' ? '6' : ''}=${authority(options.dht[0] as Endpoint)}`,
+            `--dht-listen-port=${port}`,
+            ...(options.family === 'v6' ? [`--dht-listen-addr6=${host}`] : []),
+          ]),
       `--dht-file-path=${join(options.stateDir, 'dht.dat')}`,
       `--dht-file-path6=${join(options.stateDir, 'dht6.dat')}`,
       '--bt-enable-lpd=false',
