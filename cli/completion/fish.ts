@@ -5,13 +5,28 @@ function quoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-function condition(entry: CompletionEntry): string {
-  const seen = entry.path.map((word) => `__fish_seen_subcommand_from ${word}`);
-  const notYet =
-    entry.children.length === 0
-      ? []
-      : [`not __fish_seen_subcommand_from ${entry.children.map((child) => child.name).join(' ')}`];
-  return quoted([...seen, ...notYet].join('; and '));
+/** As `__tt_at` counts: each word of the path after a space; nothing for the program itself. */
+function pathText(path: readonly string[]): string {
+  return path.map((word) => ` ${word}`).join('');
+}
+
+function condition({ path }: CompletionEntry): string {
+  return `"__tt_at '${pathText(path)}'"`;
+}
+
+/** Which command the words so far name; a value that looks like a command is none. */
+function helper(entries: readonly CompletionEntry[]): string[] {
+  const paths = entries.filter(({ path }) => path.length > 0).map(({ path }) => `'${pathText(path)}'`);
+  return [
+    'function __tt_at',
+    "  set -l path ''",
+    '  for word in (commandline -opc)[2..-1]',
+    `    contains -- "$path $word" ${paths.join(' ')}`,
+    '    and set path "$path $word"',
+    '  end',
+    '  test "$path" = "$argv[1]"',
+    'end',
+  ];
 }
 
 function flagLine(entry: CompletionEntry, flag: CompletionFlag): string {
@@ -25,12 +40,11 @@ function flagLine(entry: CompletionEntry, flag: CompletionFlag): string {
       : flag.completes === undefined
         ? ' -x'
         : ' -r -F';
-  const guard = entry.path.length === 0 ? '' : ` -n ${condition(entry)}`;
-  return `complete -c tt${guard} ${names.join(' ')}${value} -d ${quoted(flag.summary)}`;
+  return `complete -c tt -n ${condition(entry)} ${names.join(' ')}${value} -d ${quoted(flag.summary)}`;
 }
 
 export function fishScript(entries: readonly CompletionEntry[]): string {
-  const lines = ['# fish completion for tt', 'complete -c tt -f'];
+  const lines = ['# fish completion for tt', ...helper(entries), 'complete -c tt -f'];
   for (const entry of entries) {
     for (const child of entry.children) {
       lines.push(`complete -c tt -n ${condition(entry)} -a ${child.name} -d ${quoted(child.summary)}`);

@@ -30,7 +30,7 @@ function functionOf(entry: CompletionEntry): string {
   if (entry.children.length > 0) {
     const names = entry.children.map((child) => `'${child.name}:${quoted(child.summary)}'`);
     return `${functionName(entry.path)}() {
-  local context state line
+  local curcontext="$curcontext" context state line
   local -a names=(${names.join(' ')})
   _arguments -C ${[...flags, "'1:command:->names'", "'*::argument:->rest'"].join(' \\\n    ')}
   case "$state" in
@@ -41,7 +41,11 @@ function functionOf(entry: CompletionEntry): string {
   }
   const args = entry.args.map((argument, i) => {
     const position = argument.isVariadic === true ? '*' : String(i + 1);
-    return `'${position}:${argument.name}:${action(argument.choices ?? [], argument.completes)}'`;
+    const choices = argument.choices ?? [];
+    const hasMatches = choices.length > 0 || argument.completes !== undefined;
+    // An empty action would keep options from being offered in its place.
+    const what = hasMatches ? action(choices, argument.completes) : '_guard "^-*" value';
+    return `'${position}:${quoted(argument.name)}:${what}'`;
   });
   return `${functionName(entry.path)}() {
   _arguments ${[...flags, ...args].join(' \\\n    ')}

@@ -50,9 +50,14 @@ export class Tmux {
     });
   }
 
+  /** Characters as they are typed. */
+  write(text: string): void {
+    this.#run(['send-keys', '-l', text]);
+  }
+
   /** A command line for the shell. */
   type(line: string): void {
-    this.#run(['send-keys', '-l', line]);
+    this.write(line);
     this.keys('Enter');
   }
 
