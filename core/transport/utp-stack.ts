@@ -1,8 +1,10 @@
 // uTP on a real port and real time: datagrams go in as they come; what they bring about is sent once, when the turn of the loop
 // has handled all that was there. One timer for all connections.
+import { networkInterfaces } from 'node:os';
 import type { Clock, Rng } from '../base/clock.ts';
 import type { DatagramPort, SendOptions } from '../base/datagram-port.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import { type Endpoint, normalizeHost } from '../base/endpoint.ts';
+import { isLoopbackAddress } from '../base/local-address.ts';
 import type { ByteStream } from './byte-stream.ts';
 import type { UtpConnection } from './utp/connection.ts';
 import { UtpMux } from './utp/mux.ts';
@@ -24,6 +26,15 @@ export interface UtpOptions {
   readonly rng: Rng;
 }
 
+/** Loopback, and the addresses that the interfaces have now: between them the system carries 64 KiB in one piece. */
+function machineAddresses(): (host: string) => boolean {
+  const own = new Set<string>();
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address } of addresses ?? []) own.add(normalizeHost(address) ?? address);
+  }
+  return (host) => isLoopbackAddress(host) || own.has(host);
+}
+
 export class DatagramUtp implements UtpStack, StreamHost {
   readonly #port: DatagramPort;
   readonly #clock: Clock;
@@ -37,7 +48,11 @@ export class DatagramUtp implements UtpStack, StreamHost {
   constructor({ port, clock, rng }: UtpOptions) {
     this.#port = port;
     this.#clock = clock;
-    this.#mux = new UtpMux({ rng, output: { send: (bytes, to, ttl) => this.#send(bytes, to, ttl) } });
+    this.#mux = new UtpMux({
+      rng,
+      output: { send: (bytes, to, ttl) => this.#send(bytes, to, ttl) },
+      isThisMachine: machineAddresses(),
+    });
     this.#remove = [
       port.addReceiver((bytes, from) => this.#handleDatagram(bytes, from)),
       port.addFailureHandler((to, code) => {

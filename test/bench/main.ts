@@ -29,6 +29,13 @@ const TRANSMISSION_MOST_MIB = 64;
 /** And it waits ten seconds a run. */
 const TRANSMISSION_MOST_ROUNDS = 2;
 const START_MIB = 16;
+/** Seeder and leecher over uTP alone. */
+const UTP_PAIRS = [
+  ['libtorrent', 'libtorrent'],
+  ['tt', 'tt'],
+  ['libtorrent', 'tt'],
+  ['tt', 'libtorrent'],
+] as const;
 const SWARM_LEECHERS = 4;
 /** More than one race uses, and few enough that listing them costs nobody anything. */
 const ADDRESSES = 16;
@@ -51,6 +58,7 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
     seeder: ProgramName,
     leecher: ProgramName,
     leecherCount: number,
+    utpOnly = false,
   ): Promise<Figures> => {
     const payload = await payloads(what, fileSystem, program);
     const sample = await race(bench, {
@@ -59,6 +67,7 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
       leecher: RACERS[leecher],
       leecherCount,
       fileSystem,
+      utpOnly,
     });
     const perGib = (1024 * MIB) / payload.totalBytes;
     return {
@@ -97,6 +106,18 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
             run: () => transfer(program, what, fileSystem, program, 'libtorrent', 1),
           });
       }
+    }
+  }
+  if (options.cases.includes('utp')) {
+    for (const [seeder, leecher] of UTP_PAIRS) {
+      if (![seeder, leecher].every((name) => programs.includes(name))) continue;
+      // The leecher's row: pairs of one make and mixed ones under the same variant would hide who the seed was.
+      list.push({
+        case: 'utp',
+        variant: seeder === leecher ? 'both ends alike' : `from ${seeder}`,
+        program: leecher,
+        run: () => transfer(leecher, 'single', 'tmpfs', seeder, leecher, 1, true),
+      });
     }
   }
   if (options.cases.includes('swarm')) {

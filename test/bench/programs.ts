@@ -29,6 +29,8 @@ export interface Task {
   readonly donePath: string;
   /** For transmission's RPC. */
   readonly rpcPort: number;
+  /** uTP and nothing else (libtorrent and tt); otherwise TCP, which is what they take where they have the choice. */
+  readonly utpOnly?: boolean;
 }
 
 export interface Racer {
@@ -66,6 +68,13 @@ function doneScript(task: Task): string {
   return path;
 }
 
+const UTP_ONLY = {
+  enable_outgoing_utp: true,
+  enable_incoming_utp: true,
+  enable_outgoing_tcp: false,
+  enable_incoming_tcp: false,
+};
+
 function libtorrentProgram(task: Task, request: object): Program {
   const options = {
     ...task.at,
@@ -73,6 +82,7 @@ function libtorrentProgram(task: Task, request: object): Program {
     profile: 'high-performance',
     unattended: true,
     requests: [{ op: 'add', ...request }],
+    ...(task.utpOnly === true ? { settings: UTP_ONLY } : {}),
   };
   return { name: 'libtorrent', argv: [PYTHON, LIBTORRENT_SCRIPT, JSON.stringify(options)] };
 }
@@ -193,6 +203,7 @@ function ttProgram(task: Task, args: readonly string[]): Program {
     '--no-lsd',
     '--no-dht',
     '--no-port-map',
+    task.utpOnly === true ? '--no-tcp' : '--no-utp',
   ];
   const state = ['--state-dir', join(task.stateDir, 'tt-state')];
   const command = args[0] as string;

@@ -58,7 +58,7 @@ export async function makeTask(
   bench: Bench,
   payload: Payload,
   room: TrackerRoom,
-  where: { readonly dir: string; readonly fileSystem: FileSystem },
+  where: { readonly dir: string; readonly fileSystem: FileSystem; readonly utpOnly?: boolean },
 ): Promise<Task> {
   const host = nextHosts().v4;
   const stateDir = join(bench.scratch.tmpfs, `state-${taskCount++}`);
@@ -73,6 +73,7 @@ export async function makeTask(
     homeDir: bench.homeDir,
     donePath: join(stateDir, 'done'),
     rpcPort: await freePort(),
+    utpOnly: where.utpOnly === true,
   };
 }
 
@@ -134,6 +135,7 @@ export interface RaceOptions {
   readonly leecher: Racer;
   readonly leecherCount: number;
   readonly fileSystem: FileSystem;
+  readonly utpOnly?: boolean;
 }
 
 /** @throws when a leecher ends early, takes too long or delivers other bytes */
@@ -146,6 +148,7 @@ export async function race(bench: Bench, options: RaceOptions): Promise<Transfer
     const seedTask = await makeTask(bench, payload, room, {
       dir: payload.dir,
       fileSystem: options.fileSystem,
+      utpOnly: options.utpOnly === true,
     });
     dirs.push(seedTask.stateDir);
     const seed = await startSeed(bench, options.seeder, seedTask, room);
@@ -153,7 +156,11 @@ export async function race(bench: Bench, options: RaceOptions): Promise<Transfer
     const tasks: Task[] = [];
     for (let i = 0; i < options.leecherCount; i++) {
       const dir = join(bench.scratch[options.fileSystem], `out-${taskCount}`);
-      const task = await makeTask(bench, payload, room, { dir, fileSystem: options.fileSystem });
+      const task = await makeTask(bench, payload, room, {
+        dir,
+        fileSystem: options.fileSystem,
+        utpOnly: options.utpOnly === true,
+      });
       dirs.push(dir, task.stateDir);
       tasks.push(task);
     }

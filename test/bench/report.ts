@@ -30,6 +30,7 @@ export interface Row {
 const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRate: boolean }>> = {
   leech: { figure: 'activeMBps', isRate: true },
   seed: { figure: 'activeMBps', isRate: true },
+  utp: { figure: 'activeMBps', isRate: true },
   swarm: { figure: 'wallS', isRate: false },
   check: { figure: 'MBps', isRate: true },
   start: { figure: 'firstByteS', isRate: false },

@@ -57,6 +57,7 @@ export interface ConnectionIds {
 export interface ConnectionOptions {
   readonly ids: ConnectionIds;
   readonly family: 4 | 6;
+  /** Packets to the peer never leave this machine. */
   readonly isLoopback: boolean;
   /** Hop limit of the first SYN, and for how long. */
   readonly firstTtl?: number;

@@ -2,7 +2,6 @@
 // those who talk to nobody. Pure: datagrams and time in, datagrams out.
 import { type Rng, randomInt } from '../../base/clock.ts';
 import { type Endpoint, isIPv6 } from '../../base/endpoint.ts';
-import { isLoopbackAddress } from '../../base/local-address.ts';
 import { type ConnectionEvents, type ConnectionOptions, UtpConnection } from './connection.ts';
 import {
   emptyView,
@@ -45,6 +44,7 @@ interface Entry {
 export class UtpMux {
   readonly #rng: Rng;
   readonly #output: MuxOutput;
+  readonly #isThisMachine: (host: string) => boolean;
   /** By the id that packets to us carry. */
   readonly #byId = new Map<number, Entry[]>();
   readonly #entries = new Map<UtpConnection, Entry>();
@@ -56,8 +56,14 @@ export class UtpMux {
   #resetTokens = RESETS_PER_SEC;
   #resetsAtMs = 0;
 
-  constructor(options: { readonly rng: Rng; readonly output: MuxOutput }) {
+  /** @param options.isThisMachine packets to that address never leave it; default nobody's */
+  constructor(options: {
+    readonly rng: Rng;
+    readonly output: MuxOutput;
+    readonly isThisMachine?: (host: string) => boolean;
+  }) {
     this.#rng = options.rng;
+    this.#isThisMachine = options.isThisMachine ?? (() => false);
     this.#output = options.output;
   }
 
@@ -90,7 +96,7 @@ export class UtpMux {
     if (receive === undefined || this.#entries.size >= MAX_CONNECTIONS) return undefined;
     const ids = { receive, send: (receive + 1) & 0xffff };
     const parts = { send: this.#sender(remote), events };
-    const connection = UtpConnection.dial(parts, { ids, ...pathOf(remote), ...options }, nowMs);
+    const connection = UtpConnection.dial(parts, { ids, ...this.#pathTo(remote), ...options }, nowMs);
     this.#add(connection, remote);
     return connection;
   }
@@ -157,6 +163,10 @@ export class UtpMux {
 
   // --- inside
 
+  #pathTo({ host }: Endpoint): { readonly family: 4 | 6; readonly isLoopback: boolean } {
+    return { family: isIPv6(host) ? 6 : 4, isLoopback: this.#isThisMachine(host) };
+  }
+
   #sender(remote: Endpoint): SendPacket {
     return (bytes, ttl) => this.#output.send(bytes, remote, ttl);
   }
@@ -215,7 +225,7 @@ export class UtpMux {
     let connection: UtpConnection | undefined;
     const events = accept(from, () => connection as UtpConnection);
     const parts = { send: this.#sender(from), events };
-    const options: ConnectionOptions = { ids, ...pathOf(from) };
+    const options: ConnectionOptions = { ids, ...this.#pathTo(from) };
     connection = UtpConnection.answer(parts, options, syn, randomInt(this.#rng, 0x10000), nowMs);
     this.#halfOpen.add(this.#add(connection, from));
   }
@@ -251,10 +261,6 @@ export class UtpMux {
     }
     return undefined;
   }
-}
-
-function pathOf({ host }: Endpoint): { readonly family: 4 | 6; readonly isLoopback: boolean } {
-  return { family: isIPv6(host) ? 6 : 4, isLoopback: isLoopbackAddress(host) };
 }
 
 function isSame(a: Endpoint, b: Endpoint): boolean {

@@ -13,6 +13,7 @@ import {
   ST_RESET,
   ST_STATE,
   ST_SYN,
+  withLargestDatagram,
   withSack,
   writeHeader,
 } from '../../../core/transport/utp/packet.ts';
@@ -40,14 +41,16 @@ class Bench {
   nowMs = 1_000;
   readonly sent: { bytes: Uint8Array; to: string; ttl: number | undefined }[] = [];
   readonly accepted: Told[] = [];
-  readonly mux = new UtpMux({
-    rng: seededRng(5),
-    output: {
-      send: (bytes, to, ttl) => this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl }),
-    },
-  });
+  readonly mux: UtpMux;
 
-  constructor() {
+  constructor(isThisMachine = false) {
+    this.mux = new UtpMux({
+      rng: seededRng(5),
+      output: {
+        send: (bytes, to, ttl) => this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl }),
+      },
+      isThisMachine: () => isThisMachine,
+    });
     this.mux.setAccept((_from, connection) => {
       const told = new Told();
       told.opened = () => {
@@ -171,6 +174,24 @@ describe('a connection that we open', () => {
     expect(bench.take().map(({ ttl }) => ttl)).toEqual([undefined]);
     bench.wait(1_000);
     expect(bench.take().map(({ ttl }) => ttl)).toEqual([undefined]);
+  });
+
+  it('speaks of large datagrams on this machine only, and uses them once the peer has spoken of them', () => {
+    const sizes = (isHere: boolean, says: boolean): number[] => {
+      const bench = new Bench(isHere);
+      const told = new Told();
+      told.connection = bench.mux.dial(PEER, told, {}, bench.nowMs);
+      const [syn] = bench.take();
+      expect(syn?.largestDatagram).toBe(isHere ? 65_487 : 0);
+      const answer = packet(ST_STATE, syn?.connectionId as number, 500, 1);
+      bench.give(says ? withLargestDatagram(answer, 40_000) : answer);
+      bench.write(told, 500_000);
+      const [probe] = bench.take();
+      return [probe?.size ?? 0];
+    };
+    expect(sizes(true, true)).toEqual([40_000]);
+    expect(sizes(true, false)).toEqual([1_472]);
+    expect(sizes(false, true)).toEqual([1_472]);
   });
 
   it('is refused by a RESET with its id and number, by no other', () => {
