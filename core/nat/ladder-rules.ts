@@ -46,6 +46,8 @@ class MinuteCounts {
   }
 }
 
+/** Two who introduce the same at the same time: it is dialled once. */
+const SAME_MS = 3_000;
 const ALL = '';
 /** So many keys at once mean that old ones were not looked at for long. */
 const SWEEP_AT = 256;
@@ -55,17 +57,23 @@ export class IntroductionBudget {
   readonly #relays = new MinuteCounts();
   readonly #targets = new MinuteCounts();
   readonly #all = new MinuteCounts();
+  /** By endpoint: when an introduction to it was followed last. */
+  readonly #lastMs = new Map<string, number>();
 
   /** @returns whether this one may be followed; if so it is counted */
   take(relay: string, target: Endpoint, nowMs: number): boolean {
     const key = targetKey(target);
-    if (this.#relays.size + this.#targets.size > SWEEP_AT) {
+    const exact = endpointKey(target);
+    if (nowMs - (this.#lastMs.get(exact) ?? Number.NEGATIVE_INFINITY) < SAME_MS) return true;
+    if (this.#relays.size + this.#targets.size + this.#lastMs.size > SWEEP_AT) {
+      for (const [each, atMs] of this.#lastMs) if (nowMs - atMs >= SAME_MS) this.#lastMs.delete(each);
       this.#relays.sweep(nowMs);
       this.#targets.sweep(nowMs);
     }
     if (this.#all.count(ALL, nowMs) >= MAX_IN_ALL) return false;
     if (this.#relays.count(relay, nowMs) >= MAX_PER_RELAY) return false;
     if (this.#targets.count(key, nowMs) >= MAX_PER_TARGET) return false;
+    this.#lastMs.set(exact, nowMs);
     this.#all.add(ALL, nowMs);
     this.#relays.add(relay, nowMs);
     this.#targets.add(key, nowMs);

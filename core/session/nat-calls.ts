@@ -47,9 +47,6 @@ export function endpointOf({ host, udpPort, tcpPort, sourcePort }: PeerRecord): 
   return { host, port: udpPort || tcpPort || sourcePort };
 }
 
-/** Nobody passed the call on, or it was refused: nothing was dialled. */
-export class NotCalled extends Error {}
-
 export class NatCalls {
   readonly #shared: SessionShared;
   readonly #infoHash: Uint8Array;
@@ -88,7 +85,7 @@ export class NatCalls {
       // The peer is there and does not want: another relay would ask the same one.
       if (refusal === 'policy' || refusal === 'rules') break;
     }
-    throw new NotCalled(`no relay calls for us: ${refusal}`);
+    throw new Error(`no relay calls for us: ${refusal}`);
   }
 
   #callOne(link: ClientLinkId, endpoint: Endpoint | undefined, tried: readonly Way[]): Promise<CallResult> {

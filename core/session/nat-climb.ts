@@ -93,7 +93,9 @@ export class Climb {
           stream.destroy();
           return;
         }
-        const won = this.#turnedInto.get(rung) ?? rung;
+        const chosen = this.#turnedInto.get(rung) ?? rung;
+        // Whatever was agreed upon: what came is what counts.
+        const won = stream.transport === 'relayed' ? 'splice' : chosen === 'splice' ? rung : chosen;
         this.ladder.handleConnected(won, this.#clock.nowMs());
         this.#end();
         this.#settle.resolve({ stream, rung: won, startedAtMs: this.startedAtMs });
@@ -113,4 +115,25 @@ export class Climb {
     clearTimeout(this.#timer);
     this.#given.abort();
   }
+}
+
+/** The first that works; streams that come later are dropped. Rejects when none does. */
+export function firstStream(attempts: readonly Promise<ByteStream>[]): Promise<ByteStream> {
+  return new Promise((resolve, reject) => {
+    let left = attempts.length;
+    let isSettled = false;
+    for (const attempt of attempts) {
+      attempt.then(
+        (stream) => {
+          if (isSettled) stream.destroy();
+          isSettled = true;
+          resolve(stream);
+        },
+        (error: unknown) => {
+          left--;
+          if (left === 0) reject(error);
+        },
+      );
+    }
+  });
 }

@@ -1,7 +1,8 @@
 // What the ways around NATs have in common in one session: what we know of ourselves, how many introductions we follow, uTP, and
 // the relays: whoever runs the RelayClient hands its questions on to here (`decide`, `introduce`, `splice`, `whyNotFollow`).
 import { toHex } from '../base/bytes.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import { isLocalAddress } from '../base/local-address.ts';
 import { type Reach, reachOf } from '../nat/ladder-reach.ts';
 import { IntroductionBudget } from '../nat/ladder-rules.ts';
 import { whyNotDial } from '../relay/addresses.ts';
@@ -21,6 +22,10 @@ import type { UtpConnectOptions, UtpStack } from '../transport/utp-api.ts';
 const FIRST_TTL = 2;
 /** Three SYNs and the time for an answer (rule: an introduction costs a stranger at most that). */
 const PUNCH_TIMEOUT_MS = 5_000;
+/** Neighbours that can introduce us: one may leave, and not all know whom we want. */
+const ENOUGH_UTP_PEERS = 3;
+/** By then a dial has become a connection or failed. */
+const UTP_DIAL_MS = 5_000;
 const NO_FACTS: PeerFacts = { state: 'unknown', filter: 'unknown', tcpPort: 0, udpPort: 0 };
 
 /** What the ladder wants of the relays that we are connected to. */
@@ -42,12 +47,17 @@ export interface CalledTorrent {
 export interface NatHubOptions {
   readonly utp: () => Pick<UtpStack, 'connect' | 'port'> | undefined;
   readonly isSelf: (endpoint: Endpoint) => boolean;
+  readonly nowMs: () => number;
+  /** Connections that run over uTP. */
+  readonly utpPeerCount: () => number;
 }
 
 export class NatHub {
   readonly #options: NatHubOptions;
   readonly #budget = new IntroductionBudget();
   readonly #torrents = new Map<string, CalledTorrent>();
+  #utpDialsMs: number[] = [];
+  readonly #punching = new Set<string>();
   /** Set by whoever runs relays; undefined without. */
   relays: RelayCalls | undefined;
   /** Set by whoever finds out about our own NAT. */
@@ -55,6 +65,16 @@ export class NatHub {
 
   constructor(options: NatHubOptions) {
     this.#options = options;
+  }
+
+  /** Behind a NAT some neighbours shall see our uTP endpoint; TCP costs less and is good for all others. */
+  prefersUtp(endpoint: Endpoint): boolean {
+    if (this.reach().isOpen === 'yes' || isLocalAddress(endpoint.host)) return false;
+    const nowMs = this.#options.nowMs();
+    this.#utpDialsMs = this.#utpDialsMs.filter((atMs) => nowMs - atMs < UTP_DIAL_MS);
+    if (this.#options.utpPeerCount() + this.#utpDialsMs.length >= ENOUGH_UTP_PEERS) return false;
+    this.#utpDialsMs.push(nowMs);
+    return true;
   }
 
   get hasUtp(): boolean {
@@ -107,7 +127,15 @@ export class NatHub {
   async punch(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const utp = this.#options.utp();
     if (utp === undefined) throw new Error('no uTP here');
+    // Introduced by two: one hole is enough, and twice the packets would be more than an introduction may cost.
+    const key = endpointKey(endpoint);
+    if (this.#punching.has(key)) throw new Error('a hole is being punched there already');
+    this.#punching.add(key);
     const options: UtpConnectOptions = { timeoutMs: PUNCH_TIMEOUT_MS, signal, firstTtl: FIRST_TTL };
-    return utp.connect(endpoint, options);
+    try {
+      return await utp.connect(endpoint, options);
+    } finally {
+      this.#punching.delete(key);
+    }
   }
 }

@@ -17,8 +17,8 @@ import { type Reach, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
 import type { IncomingCall, Introduction, SpliceOrder } from '../relay/client-port.ts';
 import type { Way } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
-import { type Answered, endpointOf, NatCalls, NotCalled, pause } from './nat-calls.ts';
-import { CAME_IN, Climb, type Dialled, type StartRung } from './nat-climb.ts';
+import { type Answered, endpointOf, NatCalls, pause } from './nat-calls.ts';
+import { CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { isConnectedTo } from './punch-relay.ts';
@@ -55,6 +55,11 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** What called peers said of themselves, by endpoint; for upgrades. */
   readonly #reaches = new WeakMap<Candidate, Reach>();
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
+  /** What came of attempts a moment ago, by endpoint. */
+  readonly #reached = new Map<
+    string,
+    { readonly endpoint: Endpoint; readonly rung: Rung; readonly startedAtMs: number; readonly atMs: number }
+  >();
   #anybodyAtMs = 0;
   readonly #given = new AbortController();
 
@@ -114,7 +119,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const attempt = { endpoint, candidate, climb };
     this.#attempts.set(key, attempt);
     try {
-      return await climb.result;
+      const dialled = await climb.result;
+      this.#reached.set(key, {
+        endpoint,
+        rung: dialled.rung,
+        startedAtMs: dialled.startedAtMs,
+        atMs: this.#shared.clock.nowMs(),
+      });
+      return dialled;
     } finally {
       if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
       this.punch.forget(endpoint);
@@ -136,13 +148,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       climb().handleAnswer(rung, chosen, peer);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
-    try {
-      return await this.#calls.call(endpoint, tried, answered, signal);
-    } catch (error) {
-      // No relay knows the peer; a neighbour may.
-      if (!(error instanceof NotCalled) || rung !== 'punch' || !this.punch.canAsk(endpoint)) throw error;
-      return this.punch.ask(endpoint, signal);
-    }
+    const viaRelay = (): Promise<ByteStream> => this.#calls.call(endpoint, tried, answered, signal);
+    if (rung !== 'punch' || !this.punch.canAsk(endpoint)) return viaRelay();
+    // A neighbour sees the peer's uTP endpoint, a relay knows its kind of NAT: what one lacks the other may have.
+    return firstStream([viaRelay(), this.punch.ask(endpoint, signal)]);
   }
 
   cameIn(
@@ -157,12 +166,20 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     // A port that cannot be foretold: the address has to do.
     const attempt =
       exact ?? [...this.#attempts.values()].find(({ endpoint }) => endpoint.host === remote.host);
-    if (attempt === undefined) return undefined;
+    if (attempt === undefined) return this.#otherEnd(remote, nowMs);
     const { climb, candidate } = attempt;
     const rung = climb.ladder.expectsIncoming;
     if (rung === undefined) return undefined;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
     return { reached: { rung, ms: nowMs - climb.startedAtMs }, candidate };
+  }
+
+  /** Our side of the hole was through first; this is the other side's. */
+  #otherEnd(remote: Endpoint, nowMs: number): ReturnType<PeerDialler['cameIn']> {
+    for (const [key, { atMs }] of this.#reached) if (nowMs - atMs > OTHER_END_MS) this.#reached.delete(key);
+    const other = [...this.#reached.values()].find(({ endpoint }) => endpoint.host === remote.host);
+    if (other === undefined || other.rung === 'direct' || other.rung === 'splice') return undefined;
+    return { reached: { rung: other.rung, ms: nowMs - other.startedAtMs }, candidate: undefined };
   }
 
   // --- somebody wants us
@@ -279,5 +296,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 }
 
+/** Both ends of a hole open within a round trip or two. */
+const OTHER_END_MS = 5_000;
 /** How long somebody who said that it would come is waited for. */
 const EXPECT_MS = 6_000;

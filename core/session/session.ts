@@ -81,6 +81,7 @@ export class Session implements SessionApi {
     this.#wayOut = new WayOut({
       ...options,
       utp: () => this.#datagrams.utp,
+      prefersUtp: (endpoint) => this.#shared.nat.prefersUtp(endpoint),
       onProxyFault: (message) => {
         for (const { infoHash } of this.#torrents.values()) {
           this.#emit(infoHash, { kind: 'source-error', source: 'proxy', message });
@@ -115,7 +116,12 @@ export class Session implements SessionApi {
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
       datagrams: () => this.#datagrams.port,
       accept: (stream) => this.#accept(stream),
-      nat: new NatHub({ utp: () => this.#datagrams.utp, isSelf: (endpoint) => this.#isOwn(endpoint) }),
+      nat: new NatHub({
+        utp: () => this.#datagrams.utp,
+        isSelf: (endpoint) => this.#isOwn(endpoint),
+        nowMs: () => this.#clock.nowMs(),
+        utpPeerCount: () => this.#utpPeerCount(),
+      }),
       resolvesNames: isDirect,
       announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
@@ -309,6 +315,13 @@ export class Session implements SessionApi {
     for (const { peers } of this.#torrents.values()) {
       count += counting === 'connected' ? peers.connections.size : peers.countWithDials;
     }
+    return count;
+  }
+
+  #utpPeerCount(): number {
+    let count = 0;
+    for (const { peers } of this.#torrents.values())
+      for (const { stream } of peers.connections) if (stream.transport === 'utp') count++;
     return count;
   }
 

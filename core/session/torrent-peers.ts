@@ -221,6 +221,8 @@ export class TorrentPeers implements Dialable {
     this.#dialling.get(connection)?.();
     this.#dialling.delete(connection);
     if (connection.isIncoming) this.#settleIncoming(connection);
+    // Both ends of one hole may open: the way is the same, whichever stays.
+    if (twin?.reached !== undefined && !isSpliced(twin)) connection.reached = twin.reached;
     if (connection.candidate !== undefined) this.pool.connected(connection.candidate);
     return undefined;
   }

@@ -17,6 +17,8 @@ export interface WayOutOptions
   extends Pick<SessionOptions, 'bindAddresses' | 'ipv4' | 'ipv6' | 'tcp' | 'proxy'> {
   /** undefined: no uTP, or not yet. Never behind a proxy. */
   readonly utp: () => UtpStack | undefined;
+  /** A neighbour that sees our uTP endpoint can introduce us (BEP 55): worth the CPU for some. */
+  readonly prefersUtp?: (endpoint: Endpoint) => boolean;
   /** The proxy itself does not do its work: once, until it does again. */
   readonly onProxyFault: (message: string) => void;
 }
@@ -54,7 +56,13 @@ export class WayOut {
     const known = this.#known.get(key);
     const utp = this.#utpTo(endpoint, known === undefined ? UTP_TRY_MS : DIAL_TIMEOUT_MS);
     if (!tcp && utp === undefined) throw new OperationError('network', 'no uTP to that address family');
-    const stream = await this.#dial(tcp ? this.#tcpTo(endpoint, isV6) : undefined, utp, known === 'utp');
+    const viaTcp = tcp ? this.#tcpTo(endpoint, isV6) : undefined;
+    const isUtpWanted = utp !== undefined && this.#options.prefersUtp?.(endpoint) === true;
+    const stream = await this.#dial(
+      viaTcp,
+      utp,
+      isUtpWanted ? 'wanted' : known === 'utp' ? 'first' : 'second',
+    );
     this.#remember(key, stream.transport === 'utp' ? 'utp' : 'tcp');
     return stream;
   }
@@ -83,12 +91,17 @@ export class WayOut {
   }
 
   /** At least one of the two is there. */
-  #dial(tcp: Attempt | undefined, utp: Attempt | undefined, isUtpFirst: boolean): Promise<ByteStream> {
+  #dial(
+    tcp: Attempt | undefined,
+    utp: Attempt | undefined,
+    utpIs: 'wanted' | 'first' | 'second',
+  ): Promise<ByteStream> {
     const { signal } = this.#given;
     if (tcp === undefined) return (utp as Attempt)(signal);
     if (utp === undefined) return tcp(signal);
+    if (utpIs === 'wanted') return raceDials({ first: utp, second: tcp, preferred: 'first', signal });
     // TCP costs a tenth of the CPU: it is kept where both work, whichever began.
-    return isUtpFirst
+    return utpIs === 'first'
       ? raceDials({ first: utp, second: tcp, preferred: 'second', signal })
       : raceDials({ first: tcp, second: utp, preferred: 'first', signal });
   }

@@ -3,6 +3,17 @@ import { IntroductionBudget, MAX_SIGNALS_PER_MINUTE, SignalLimit } from '../../.
 
 const target = (n: number, port = 6881) => ({ host: `203.0.${Math.floor(n / 200)}.${1 + (n % 200)}`, port });
 
+it('an endpoint that two introduce at once is one introduction', () => {
+  const budget = new IntroductionBudget();
+  expect([0, 1, 2, 2999].map((nowMs) => budget.take(`r${nowMs}`, target(1), nowMs))).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ]);
+  expect([3000, 36_000].map((nowMs) => budget.take('r', target(1), nowMs))).toEqual([true, false]);
+});
+
 describe('introductions that are followed (a relay that misbehaves must not make us a weapon)', () => {
   it('two a minute towards one address, whatever the port and whoever asks', () => {
     const budget = new IntroductionBudget();
