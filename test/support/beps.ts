@@ -63,4 +63,10 @@ export const BEPS: readonly BepRow[] = [
   },
   { bep: 53, title: 'magnet file selection', what: 'all', where: ['core/metainfo/magnet.ts'] },
   { bep: 54, title: 'lt_donthave', what: 'both ways', where: ['core/wire/extensions.ts'] },
+  {
+    bep: 55,
+    title: 'hole punching',
+    what: 'asks, answers and introduces others',
+    where: ['core/wire/ut-holepunch.ts', 'core/session/punch-relay.ts'],
+  },
 ];
