@@ -1,6 +1,7 @@
 // Runs the tests behind NATs (or any command after `--`) with namespaces of its own for network, mounts and processes, so that the labs
 // inside touch nothing of this machine, and nothing of them is left however this program ends.
 //   node test/nat/run.ts [--all] [vitest arguments]
+//   node test/nat/run.ts matrix [--docs] [...]     every pair of NATs as a table, see matrix/main.ts
 //   node test/nat/run.ts -- command [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -46,7 +47,9 @@ if (isAll) given.shift();
 const inner =
   given[0] === '--'
     ? given.slice(1)
-    : [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG, ...given];
+    : given[0] === 'matrix'
+      ? [process.execPath, 'test/nat/matrix/main.ts', ...given.slice(1)]
+      : [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG, ...given];
 
 const way = ways();
 if ('missing' in way) {

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import type { Unsolicited } from '../lab/kinds.ts';
 import { NatLab } from '../lab/lab.ts';
 import { assertInside } from '../requirements.ts';
+import { MatrixOpenWorld, OPEN_HOSTS } from './open.ts';
 import {
   MATRIX_KINDS,
   MATRIX_PAIRS,
@@ -16,7 +17,6 @@ import {
   summaryOf,
   tryPair,
 } from './pairs.ts';
-import { MatrixWorld } from './world.ts';
 
 const DOCS = fileURLToPath(new URL('../../../docs/nat.md', import.meta.url));
 const GIVE_UP_MS = 15_000;
@@ -38,17 +38,15 @@ const pairs = MATRIX_PAIRS.filter(
 const delayMs = values.delay === undefined ? {} : { delayMs: Number(values.delay) };
 await using lab = await NatLab.make({
   sites: sitesOfMatrix(),
+  publics: OPEN_HOSTS,
   input: values.input as Unsolicited,
   ...delayMs,
 });
-const world = await MatrixWorld.make();
+const open = await MatrixOpenWorld.make(lab);
 const results: PairResult[] = [];
 try {
-  const neighbour = lab.public(0);
-  await world.neighbour(neighbour);
   for (const pair of pairs) {
-    const options = { lab, world, kinds: MATRIX_KINDS, dhtNodes: [], extra: [], giveUpMs: GIVE_UP_MS };
-    const result = await tryPair(pair, neighbour.address, options);
+    const result = await tryPair(pair, { lab, open, kinds: MATRIX_KINDS, giveUpMs: GIVE_UP_MS });
     results.push(result);
     const { rung = 'none', transport = '', firstByteMs = '' } = result;
     console.log(
@@ -57,7 +55,7 @@ try {
   }
   console.log(JSON.stringify(await lab.leaks()));
 } finally {
-  world.remove();
+  open.remove();
 }
 const header = ['leecher \\ seed', ...MATRIX_KINDS];
 const rows = matrixRows(results);

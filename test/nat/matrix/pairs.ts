@@ -1,7 +1,8 @@
 // The pairs of the matrix, how each is tried in one lab, and how the results look as a table.
 import type { SiteKind } from '../lab/kinds.ts';
 import type { NatLab } from '../lab/lab.ts';
-import { type MatrixPeer, type MatrixWorld, PORT } from './world.ts';
+import type { MatrixOpenWorld } from './open.ts';
+import type { MatrixPeer } from './world.ts';
 
 export const MATRIX_KINDS = [
   'public',
@@ -46,29 +47,24 @@ export function sitesOfMatrix(kinds: readonly MatrixKind[] = MATRIX_KINDS): { re
 
 export interface PairOptions {
   readonly lab: NatLab;
-  readonly world: MatrixWorld;
+  readonly open: MatrixOpenWorld;
   /** Of the lab's sites. */
   readonly kinds: readonly MatrixKind[];
-  readonly dhtNodes: readonly string[];
-  readonly extra: readonly string[];
   /** When a leecher that has got nothing is given up. */
   readonly giveUpMs: number;
 }
 
-/** @param neighbourHost where a peer of the swarm runs that introduces */
-export async function tryPair(pair: Pair, neighbourHost: string, options: PairOptions): Promise<PairResult> {
-  const { lab, world, kinds, dhtNodes, extra, giveUpMs } = options;
+export async function tryPair(pair: Pair, options: PairOptions): Promise<PairResult> {
+  const { lab, open, kinds, giveUpMs } = options;
+  const { world, neighbour, flags } = open;
   const [a, b] = pair;
-  const leechHost = lab.host(kinds.indexOf(a));
-  const seedHost = lab.host(kinds.length + kinds.indexOf(b));
-  const neighbour = `${neighbourHost}:${PORT}`;
   await lab.flush();
-  const seed = await world.seed(seedHost, [neighbour], dhtNodes, extra);
+  const seed = await world.seed(lab.host(kinds.length + kinds.indexOf(b)), [neighbour], flags);
   let leech: MatrixPeer | undefined;
   try {
     await seed.until('peer-connected', START_MS, ({ address }) => address === neighbour);
     await settled(seed);
-    leech = world.leech(leechHost, [neighbour], dhtNodes, extra);
+    leech = world.leech(lab.host(kinds.indexOf(a)), [neighbour], flags);
     const { startedMs } = leech;
     const first = await leech.until('first-byte', giveUpMs).catch(() => undefined);
     const met = leech.events.findLast(

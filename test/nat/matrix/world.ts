@@ -2,6 +2,7 @@
 // has nothing of what the leecher wants, and strangers that tell how they see one (DHT nodes).
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { toHex } from '../../../core/base/bytes.ts';
 import { createTorrent } from '../../../core/metainfo/io/create-torrent.ts';
 import { TT } from '../../interop/support/tt.ts';
 import { writePayload } from '../../support/payload.ts';
@@ -57,6 +58,8 @@ export class MatrixPeer {
 export class MatrixWorld {
   readonly dir: TempDir = makeTempDir('tt-matrix-');
   readonly torrentFile: string;
+  /** 40 hex digits. */
+  infoHash = '';
   readonly #homes: string[] = [];
 
   private constructor() {
@@ -70,70 +73,51 @@ export class MatrixWorld {
     // gets every byte of `wanted` from the seed.
     writePayload(join(root, 'absent'), PIECE_BYTES, 'absent');
     writePayload(join(root, 'wanted'), WANTED_BYTES, 'wanted');
-    const { torrentBytes } = await createTorrent({ path: root, pieceLength: PIECE_BYTES });
+    const { torrentBytes, metainfo } = await createTorrent({ path: root, pieceLength: PIECE_BYTES });
+    world.infoHash = toHex(metainfo.infoHash);
     writeFileSync(world.torrentFile, torrentBytes);
     rmSync(join(root, 'absent'));
     return world;
   }
 
-  /** @param dhtNodes `host:port` of nodes in the open; without any, nobody finds out about his NAT */
   #start(
     host: LabHost,
     name: string,
     command: readonly string[],
-    options: { peers: readonly string[]; dhtNodes: readonly string[]; extra?: readonly string[] },
+    peers: readonly string[],
+    flags: readonly string[],
   ): MatrixPeer {
     const home = join(this.dir.path, `home-${this.#homes.push(name)}`);
-    const args = [
-      ...command,
-      '--events',
-      '--port',
-      String(PORT),
-      '--no-lsd',
-      '--no-port-map',
-      ...(options.dhtNodes.length === 0
-        ? ['--no-dht']
-        : ['--dht', ...options.dhtNodes.flatMap((node) => ['--bootstrap', node])]),
-      ...options.peers.flatMap((peer) => ['--peer', peer]),
-      ...(options.extra ?? []),
-    ];
-    const process_ = host.spawn(process.execPath, [TT, ...args], {
+    const own = ['--events', '--port', String(PORT), '--no-lsd', '--no-port-map', '--no-dht'];
+    const named = peers.flatMap((peer) => ['--peer', peer]);
+    const child = host.spawn(process.execPath, [TT, ...command, ...own, ...named, ...flags], {
       name,
       env: { TT_HOME: home, TT_DHT: undefined, NODE_OPTIONS: undefined, VITEST: undefined },
     });
-    return new MatrixPeer(process_);
+    return new MatrixPeer(child);
   }
 
   /** A peer of the swarm that has nothing to give: it introduces. */
-  async neighbour(host: LabHost, dhtNodes: readonly string[] = []): Promise<MatrixPeer> {
-    const out = join(this.dir.path, 'neighbour');
+  async neighbour(host: LabHost): Promise<MatrixPeer> {
+    const out = join(this.dir.path, `neighbour-${this.#homes.length}`);
     const command = ['download', this.torrentFile, '--out', out, '--select', '*absent'];
-    const peer = this.#start(host, 'neighbour', command, { peers: [], dhtNodes });
+    const peer = this.#start(host, 'neighbour', command, [], []);
     await peer.until('started', START_MS);
     return peer;
   }
 
-  async seed(
-    host: LabHost,
-    peers: readonly string[],
-    dhtNodes: readonly string[] = [],
-    extra: readonly string[] = [],
-  ): Promise<MatrixPeer> {
+  /** Has all but `absent`. @param flags more of the program's */
+  async seed(host: LabHost, peers: readonly string[], flags: readonly string[] = []): Promise<MatrixPeer> {
     const command = ['download', this.torrentFile, '--out', join(this.dir.path, 'seed'), '--recheck'];
-    const peer = this.#start(host, 'seed', command, { peers, dhtNodes, extra });
+    const peer = this.#start(host, 'seed', command, peers, flags);
     await peer.until('started', START_MS);
     return peer;
   }
 
-  leech(
-    host: LabHost,
-    peers: readonly string[],
-    dhtNodes: readonly string[] = [],
-    extra: readonly string[] = [],
-  ): MatrixPeer {
+  leech(host: LabHost, peers: readonly string[], flags: readonly string[] = []): MatrixPeer {
     const out = join(this.dir.path, `out-${this.#homes.length}`);
     const command = ['download', this.torrentFile, '--out', out, '--select', '*wanted'];
-    return this.#start(host, 'leech', command, { peers, dhtNodes, extra });
+    return this.#start(host, 'leech', command, peers, flags);
   }
 
   remove(): void {

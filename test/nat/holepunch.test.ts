@@ -1,0 +1,116 @@
+// Rows 8 and 9 of the matrix: BEP 55 with libtorrent 2.0.8, tt in each of the three roles; and what libtorrent as the neighbour cannot
+// do, introduce peers whose routers shift ports.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitFor } from '../support/wait.ts';
+import type { LabHost } from './lab/host.ts';
+import { NatLab } from './lab/lab.ts';
+import { LibtorrentPeer, seedDir } from './matrix/libtorrent.ts';
+import { MatrixWorld, PORT } from './matrix/world.ts';
+import { isAll } from './requirements.ts';
+
+const hasLibtorrent = spawnSync('/usr/bin/python3', ['-c', 'import libtorrent']).status === 0;
+/** libtorrent asks for an introduction only after 18 s of vain dialling, and some of its PEX comes a minute late. */
+const PATIENCE_MS = 100_000;
+/** We ask at once. */
+const FIRST_BYTE_MS = 5_000;
+const TEST_MS = 150_000;
+
+describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
+  let lab: NatLab;
+  let world: MatrixWorld;
+  beforeAll(async () => {
+    const kinds = ['port-restricted', 'port-restricted', 'shift', 'shift'] as const;
+    lab = await NatLab.make({ sites: kinds.map((kind) => ({ kind })) });
+    world = await MatrixWorld.make();
+  });
+  afterAll(async () => {
+    await lab?.close();
+    world?.remove();
+  });
+
+  const startLibtorrent = (host: LabHost, dir: string, peers: readonly string[]): Promise<LibtorrentPeer> =>
+    LibtorrentPeer.start(host, { port: PORT, ...world, dir, peers });
+
+  async function untilSomething(peer: LibtorrentPeer): Promise<void> {
+    await waitFor(async () => (await peer.stats()).downloaded > 0, {
+      what: () => `bytes at libtorrent\n${peer.process.tail()}`,
+      timeoutMs: PATIENCE_MS,
+    });
+  }
+
+  it(
+    'tt asks tt to introduce it to libtorrent, and to tt: the first byte within five seconds',
+    async () => {
+      await lab.flush();
+      const open = lab.public(0);
+      const at = `${open.address}:${PORT}`;
+      const neighbour = await world.neighbour(open);
+      const seed = await startLibtorrent(lab.host(1), seedDir(world.dir.path), [at]);
+      const site = lab.site(1).publicAddress;
+      await neighbour.until('peer-connected', 20_000, ({ address }) => address?.startsWith(site) === true);
+      const leech = world.leech(lab.host(0), [at]);
+      const first = await leech.until('first-byte', 20_000);
+      const met = leech.find('peer-connected', ({ address }) => address?.startsWith(site) === true);
+      expect(met?.reached?.rung).toBe('punch');
+      expect(first.heardMs - leech.startedMs).toBeLessThan(FIRST_BYTE_MS);
+      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
+    },
+    TEST_MS,
+  );
+
+  it(
+    'tt introduces two libtorrents behind routers that shift ports',
+    async () => {
+      await lab.flush();
+      const open = lab.public(0);
+      const at = `${open.address}:${PORT}`;
+      const neighbour = await world.neighbour(open);
+      const seed = await startLibtorrent(lab.host(3), seedDir(world.dir.path), [at]);
+      await neighbour.until('peer-connected', 20_000);
+      const leech = await startLibtorrent(lab.host(2), join(world.dir.path, 'lt-out'), [at]);
+      await untilSomething(leech);
+      expect((await leech.stats()).peers.map(({ endpoint }) => endpoint.split(':')[0])).toContain(
+        lab.site(3).publicAddress,
+      );
+      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
+    },
+    TEST_MS,
+  );
+
+  it.skipIf(!isAll)(
+    'libtorrent introduces tt: as the one that asks and as the one that is asked for',
+    async () => {
+      await lab.flush();
+      const open = lab.public(1);
+      const at = `${open.address}:${PORT}`;
+      const neighbour = await startLibtorrent(open, join(world.dir.path, 'lt-neighbour'), []);
+      const seed = await world.seed(lab.host(1), [at]);
+      await seed.until('peer-connected', 20_000);
+      const leech = world.leech(lab.host(0), [at]);
+      await leech.until('first-byte', PATIENCE_MS);
+      const site = lab.site(1).publicAddress;
+      const met = leech.find('peer-connected', ({ address }) => address?.startsWith(site) === true);
+      expect(met?.reached?.rung).toBe('punch');
+      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
+    },
+    TEST_MS,
+  );
+
+  it.skipIf(!isAll)(
+    'libtorrent has itself introduced to tt',
+    async () => {
+      await lab.flush();
+      const open = lab.public(0);
+      const at = `${open.address}:${PORT}`;
+      const neighbour = await world.neighbour(open);
+      const seed = await world.seed(lab.host(1), [at]);
+      await seed.until('peer-connected', 20_000);
+      const leech = await startLibtorrent(lab.host(0), join(world.dir.path, 'lt-out-2'), [at]);
+      await untilSomething(leech);
+      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
+    },
+    TEST_MS,
+  );
+});
