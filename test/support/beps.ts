@@ -44,6 +44,12 @@ export const BEPS: readonly BepRow[] = [
   { bep: 23, title: 'compact peers', what: 'asked and served', where: ['tracker/http-codec.ts'] },
   { bep: 24, title: 'external address', what: 'asked and served', where: ['core/session/address-votes.ts'] },
   { bep: 27, title: 'private torrents', what: 'trackers only', where: ['core/session/torrent-sources.ts'] },
+  {
+    bep: 29,
+    title: 'uTP',
+    what: 'both ways, IPv4 and IPv6, raced with TCP; LEDBAT, selective acks, path MTU',
+    where: ['core/transport/utp/connection.ts', 'core/transport/utp-stack.ts'],
+  },
   { bep: 32, title: 'DHT over IPv6', what: 'two tables, both at once', where: ['dht/family-state.ts'] },
   { bep: 33, title: 'DHT scrape', what: 'asked and answered', where: ['dht/scrape.ts', 'dht/bloom.ts'] },
   { bep: 40, title: 'peer priority', what: 'dial order', where: ['core/discovery/peer-priority.ts'] },
