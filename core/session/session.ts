@@ -30,7 +30,6 @@ import type {
   SessionOptions,
   TorrentHandle,
 } from './session-api.ts';
-import type { RelaySession } from './relay-session.ts';
 import { SessionDatagrams } from './session-datagrams.ts';
 import { SessionNat } from './session-nat.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
