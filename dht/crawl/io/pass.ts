@@ -6,7 +6,6 @@ import type { Rng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../address.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
-import type { DatasetStore } from '../../dataset/io/store.ts';
 import { EDGE_TABLE, type EdgeRow, SAMPLE_TABLE, type SampleRow } from '../../dataset/more-tables.ts';
 import { VISIT_TABLE, type VisitRow } from '../../dataset/visit-table.ts';
 import { Id160 } from '../../node-id.ts';
@@ -19,7 +18,7 @@ import { type AddressText, edgeRows, sampleRows, visitRow } from '../rows.ts';
 import type { Visit } from '../visit.ts';
 import type { Zone } from '../zone.ts';
 import type { JournalFile } from './journal-file.ts';
-import { RAW_TEXT } from './privacy.ts';
+import { disguised, RAW_TEXT } from './privacy.ts';
 
 /** Rows wait for a transaction of so many, or so long. */
 const BATCH_ROWS = 2_000;
@@ -54,6 +53,11 @@ export class Vantage {
   }
 }
 
+/** Where rows go: a dataset, or a stream towards one. */
+export interface RowSink {
+  put<T extends Table>(table: T, rows: readonly Row<T>[]): void;
+}
+
 export interface PassOptions {
   readonly runId: string;
   readonly pass: number;
@@ -63,7 +67,7 @@ export interface PassOptions {
   readonly optOut: OptOut;
   readonly text: AddressText;
   readonly rng: Rng;
-  readonly store: DatasetStore;
+  readonly store: RowSink;
   readonly jsonl: JsonlWriter | undefined;
   readonly vantage: Vantage;
 }
@@ -74,7 +78,7 @@ export class Pass {
   readonly #buffer = new JournalBuffer();
   #send: (datagram: Uint8Array, to: DhtAddress) => void = () => {};
   #ownPort = 0;
-  #journal: JournalFile | undefined;
+  #journal: Pick<JournalFile, 'append'> | undefined;
   #visits: VisitRow[] = [];
   #edges: EdgeRow[] = [];
   #samples: SampleRow[] = [];
@@ -117,7 +121,11 @@ export class Pass {
   }
 
   /** Begins, or goes on after `restore`. */
-  open(send: (datagram: Uint8Array, to: DhtAddress) => void, ownPort: number, journal: JournalFile): void {
+  open(
+    send: (datagram: Uint8Array, to: DhtAddress) => void,
+    ownPort: number,
+    journal: Pick<JournalFile, 'append'>,
+  ): void {
     this.#send = send;
     this.#ownPort = ownPort;
     this.#journal = journal;
@@ -194,11 +202,7 @@ export class Pass {
 
   #disguised<R extends { readonly ip: string; readonly port: number }>(row: R): R {
     const { text, config } = this.options;
-    if (config.ipPrivacy === 'raw') return row;
-    const address = DhtAddress.of({ host: row.ip, port: Math.max(1, row.port) });
-    if (address === undefined) return row;
-    const net = 'net' in row ? { net: text.net(address) } : {};
-    return { ...row, ip: text.ip(address), ...net };
+    return config.ipPrivacy === 'raw' ? row : disguised(row, text);
   }
 }
 

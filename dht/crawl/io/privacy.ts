@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { formatIp } from '../../../core/base/endpoint.ts';
 import { OperationError } from '../../../core/base/result.ts';
-import type { DhtAddress } from '../../address.ts';
+import { DhtAddress } from '../../address.ts';
 import { masked, privatePrefixBits } from '../opt-out.ts';
 import type { AddressText } from '../rows.ts';
 
@@ -52,6 +52,17 @@ export function subnetText(address: DhtAddress): string {
 
 export const RAW_TEXT: AddressText = { ip: (address) => address.host, net: subnetText };
 const PREFIX_TEXT: AddressText = { ip: subnetText, net: subnetText };
+
+/** A row with its raw address as the dataset may show it. */
+export function disguised<R extends { readonly ip: string; readonly port: number }>(
+  row: R,
+  text: AddressText,
+): R {
+  const address = DhtAddress.of({ host: row.ip, port: Math.max(1, row.port) });
+  if (address === undefined) return row;
+  const net = 'net' in row ? { net: text.net(address) } : {};
+  return { ...row, ip: text.ip(address), ...net };
+}
 
 /** @param key with `hmac` */
 export function addressText(privacy: IpPrivacy, key: Uint8Array | undefined): AddressText {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { seededRng } from '../../../core/base/clock.ts';
 import { OperationError } from '../../../core/base/result.ts';
 import type { DhtAddress } from '../../address.ts';
-import type { DatasetStore } from '../../dataset/io/store.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
@@ -18,7 +17,7 @@ import { repeatZone } from '../repeat-zone.ts';
 import { Zone } from '../zone.ts';
 import type { CrawlSetup } from './crawl-run.ts';
 import type { Driver } from './drive.ts';
-import type { Pass, PassOptions, Vantage } from './pass.ts';
+import type { Pass, PassOptions, RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 
 export const HEADER_FILE = 'run.json';
@@ -83,7 +82,7 @@ export function passOptions(
   zone: Zone,
   pass: number,
   ownId: Id160,
-  store: DatasetStore,
+  store: RowSink,
   vantage: Vantage,
 ): PassOptions {
   const text = addressText(config.ipPrivacy, setup.key);
