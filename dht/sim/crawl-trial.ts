@@ -10,7 +10,6 @@ import { Id160 } from '../node-id.ts';
 import { CLIENT_VERSION } from '../options.ts';
 import { stream } from './chance.ts';
 import type { CrawlWorld } from './crawl-world.ts';
-import { hostOf } from './hosts.ts';
 
 export interface TrialOptions {
   readonly seed: number;
@@ -31,8 +30,12 @@ export interface PassOutcome {
   readonly machine: CrawlMachine;
   /** Verified nodes of the zone, as id and endpoint. */
   readonly verified: ReadonlySet<string>;
+  /** Distinct addresses of them. */
+  readonly addresses: number;
   /** Of those, not invented by a liar. */
   readonly trueNodes: number;
+  /** Their numbers in the world. */
+  readonly hosts: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
 }
@@ -59,7 +62,8 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
   const startMs = world.nowMs;
   const send = world.join();
   const verified = new Set<string>();
-  let trueNodes = 0;
+  const addresses = new Set<number>();
+  const hosts: number[] = [];
   const ids = stream(options.seed, 'ids', 100 + pass);
   const machine = new CrawlMachine(
     {
@@ -85,7 +89,9 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
         options.onVisit?.(visit);
         if (!visit.isInZone || (visit.outcome !== 'ok' && visit.outcome !== 'stalled_late')) return;
         verified.add(`${visit.idObserved?.key} ${visit.address.w0} ${visit.address.port}`);
-        if (hostOf(visit.address) >= 0) trueNodes++;
+        addresses.add(visit.address.w0);
+        const host = world.hostAt(visit.address);
+        if (host >= 0) hosts.push(host);
       },
     },
   );
@@ -97,7 +103,7 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
   world.run(machine, () => machine.isDone, options.untilMs);
   const endMs = world.nowMs;
   world.drain();
-  return { machine, verified, trueNodes, startMs, endMs };
+  return { machine, verified, trueNodes: hosts.length, hosts, addresses: addresses.size, startMs, endMs };
 }
 
 /** Verified nodes that are not in a subnet set aside. */

@@ -10,7 +10,7 @@ import { DhtAddress } from '../address.ts';
 import { Id160, randomIdAt } from '../node-id.ts';
 import { exponential, hash3, stream } from './chance.ts';
 import { EventQueue } from './event-queue.ts';
-import { attackerAddress, hostAddress, hostOf } from './hosts.ts';
+import { attackerAddress, hostAddress, hostOf, SIM_PORT } from './hosts.ts';
 import { Network, type NetworkOptions } from './latency.ts';
 import { hostIds, Population } from './population.ts';
 import { MAINLINE_CHURN, Sessions } from './sessions.ts';
@@ -26,6 +26,8 @@ export interface CrawlWorldOptions {
   readonly network: NetworkOptions;
   /** Half of the sessions are shorter; undefined: everybody stays. */
   readonly medianSessionMin?: number | undefined;
+  /** Share of the addresses with four nodes behind them, each on a port of its own; the others have one. */
+  readonly sharedShare?: number;
   /** How long the world will be looked at: arrivals are drawn for so long. */
   readonly horizonMs: number;
   /** Share of the reachable nodes that invent others. */
@@ -37,6 +39,7 @@ export interface CrawlWorldOptions {
 /** Hour one: no machine sees a clock near zero. */
 export const CRAWL_START_MS = 3_600_000;
 const K = 8;
+const SHARED_BY = 4;
 const REPLY_NODES = 8;
 /** Entries looked at to fill a reply: members that have not come yet or are long gone are passed over. */
 const LOOKED_AT = 24;
@@ -151,6 +154,11 @@ export class CrawlWorld {
     return hosts;
   }
 
+  /** Of these, who is there at that time. */
+  stillThere(hosts: readonly number[], atMs: number): number {
+    return hosts.filter((host) => this.#isPresent(host, atMs)).length;
+  }
+
   /** The nearest that can be reached now: what a lookup without error ends with. */
   nearestReachable(target: Id160, count: number): readonly number[] {
     return this.population.closest(
@@ -165,7 +173,19 @@ export class CrawlWorld {
   }
 
   address(host: number): DhtAddress {
-    return hostAddress(host);
+    const { sharedShare, seed } = this.options;
+    if (sharedShare === undefined) return hostAddress(host);
+    const first = host - (host % SHARED_BY);
+    const isShared = (hash3(seed, first, 98) >>> 0) / 2 ** 32 < sharedShare;
+    return isShared ? hostAddress(first, SIM_PORT + (host % SHARED_BY)) : hostAddress(host);
+  }
+
+  /** -1 for nobody. */
+  hostAt(address: DhtAddress): number {
+    const first = hostOf(address);
+    if (first < 0) return -1;
+    const host = first + address.port - SIM_PORT;
+    return host >= 0 && host < this.#ids.length && this.address(host).equals(address) ? host : -1;
   }
 
   /** @returns how a client of its own sends */
@@ -211,7 +231,7 @@ export class CrawlWorld {
 
   #deliver(client: number, datagram: Uint8Array, to: DhtAddress): void {
     this.datagrams++;
-    const number = hostOf(to);
+    const number = this.hostAt(to);
     const peer = number >= 0 ? number : CLIENT_HOST / 2 + (to.w0 & 0xffff);
     const travelUs = this.#network.travelUs(client, peer, datagram.length, this.#queue.nowUs);
     if (travelUs < 0) return;
@@ -219,10 +239,9 @@ export class CrawlWorld {
   }
 
   #answer(client: number, at: DhtAddress, datagram: Uint8Array): void {
-    const host = hostOf(at);
+    const host = this.hostAt(at);
     const invented = host < 0 ? this.#invented.get(at.w0) : undefined;
-    const isHost = host >= 0 && host < this.#ids.length && hostAddress(host).port === at.port;
-    if (invented === undefined && (!isHost || this.#kinds[host] !== 0 || !this.#isPresent(host, this.nowMs)))
+    if (invented === undefined && (host < 0 || this.#kinds[host] !== 0 || !this.#isPresent(host, this.nowMs)))
       return;
     const query = readQuery(datagram);
     if (query === undefined) return;
@@ -244,7 +263,7 @@ export class CrawlWorld {
     const nodes: { id: Id160; address: DhtAddress }[] = [];
     for (const other of this.population.closestInTable(host, target, LOOKED_AT)) {
       if (other === host || !this.#isListed(other, this.nowMs)) continue;
-      nodes.push({ id: this.id(other), address: hostAddress(other) });
+      nodes.push({ id: this.id(other), address: this.address(other) });
       if (nodes.length === REPLY_NODES) break;
     }
     return nodes;

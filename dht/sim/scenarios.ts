@@ -2,6 +2,7 @@
 import type { Scenario } from './scenario.ts';
 import { runBootstrap } from './scenarios/bootstrap.ts';
 import { runChurn } from './scenarios/churn.ts';
+import { runCrawlTruth } from './scenarios/crawl.ts';
 import { runDead } from './scenarios/dead.ts';
 import { runEclipse } from './scenarios/eclipse.ts';
 import { runHops } from './scenarios/hops.ts';
@@ -21,5 +22,6 @@ export const DHT_SCENARIOS: readonly Scenario[] = [
   { name: 'nat', title: 'hosts behind translators in tables and lookups', run: runNats },
   { name: 'sybil', title: 'nodes that claim to be next to every target', run: runSybils },
   { name: 'eclipse', title: 'a ring of ids around one key', run: runEclipse },
+  { name: 'crawl', title: 'what a crawl estimates beside what is true', run: runCrawlTruth },
   { name: 'scale', title: 'speed and memory of a large network', run: runScale },
 ];

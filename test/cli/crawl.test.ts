@@ -1,0 +1,192 @@
+// `tt dht crawl` from the real program on loopback: a whole run, its dataset, kill -9 and resume, a clean stop, bad input.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../core/base/bytes.ts';
+import { type CountingNet, countingNet } from '../support/crawl-net.ts';
+import { waitFor } from '../support/wait.ts';
+import { json, makePlace, TIMEOUT_MS } from './support.ts';
+
+const place = makePlace();
+const { tt } = place;
+const NODES = 200;
+const DEAD = 40;
+const SEED = 4;
+const QUICK = ['--no-repeat', '--lookups', '0', '--recheck', '0'];
+
+let net: CountingNet;
+const crawl = (...args: string[]): string[] => [
+  ...['dht', 'crawl', '--mode', 'full', '--seed', '7', '--interface', '127.0.0.1', '--bootstrap', net.entry],
+  ...args,
+];
+
+beforeAll(async () => {
+  net = await countingNet(NODES, DEAD, SEED);
+});
+afterAll(() => net?.close());
+
+function rows(directory: string, sql: string): Record<string, unknown>[] {
+  const database = new DatabaseSync(`${place.path}/${directory}/data.sqlite`, { readOnly: true });
+  try {
+    return database.prepare(sql).all() as Record<string, unknown>[];
+  } finally {
+    database.close();
+  }
+}
+
+/** Told of by eight on average, of which a fifth is dead: one look alone misses one in six hundred. */
+const MAX_MISSED = 2;
+
+/** Ids of live nodes that a run did not verify, in either look. */
+function missing(directory: string): string[] {
+  const found = new Set(
+    rows(directory, "SELECT id_observed AS id FROM visit WHERE pass = 1 AND outcome = 'ok'").map(
+      ({ id }) => id,
+    ),
+  );
+  return net.alive.map(({ id }) => toHex(id.toBytes())).filter((id) => !found.has(id));
+}
+
+describe('a crawl', () => {
+  it(
+    'finds every live node, tells the dead apart, and writes what it says',
+    async () => {
+      const before = net.nodes.map(({ queries }) => queries);
+      const result = json(await tt(...crawl('--out', 'whole', '--lookups', '0', '--json', '--rate', '2000')));
+      expect(result).toMatchObject({
+        reason: 'done',
+        run: { state: 'complete', mode: 'full', ip_privacy: 'hmac' },
+      });
+      expect(missing('whole')).toEqual([]);
+      const [dead] = rows('whole', "SELECT count(*) AS n FROM visit WHERE pass = 1 AND outcome = 'timeout'");
+      expect(dead?.['n']).toBeGreaterThanOrEqual(DEAD - MAX_MISSED);
+      expect(dead?.['n']).toBeLessThanOrEqual(DEAD);
+      const summary = result['summary'] as {
+        metric: string;
+        item: string;
+        value: number;
+        low: number;
+        high: number;
+      }[];
+      const of = (metric: string, item = '') =>
+        summary.find((row) => row.metric === metric && row.item === item);
+      expect(of('verified')?.value).toBeGreaterThanOrEqual(NODES - DEAD - MAX_MISSED);
+      expect(of('dead_share')?.value).toBeCloseTo(DEAD / (NODES - 1), 1);
+      expect(of('p', 'repeat')?.value).toBeGreaterThan(0.97);
+      expect(of('second_port')?.value).toBe(1);
+      const estimate = of('nodes', 'chapman');
+      expect(estimate?.low).toBeLessThanOrEqual(NODES - DEAD);
+      expect(estimate?.high).toBeGreaterThanOrEqual(NODES - DEAD);
+      // Two looks, and a few asked again from one or two sockets.
+      net.nodes.forEach(({ queries, isDead }, i) => {
+        expect(queries - (before[i] as number)).toBeLessThanOrEqual(isDead ? 4 : 3);
+      });
+      const text = readFileSync(`${place.path}/whole/data.sqlite`).toString('latin1');
+      expect(text.includes('127.0.0.1'), 'addresses are hidden').toBe(false);
+      expect(existsSync(`${place.path}/whole/journal`), 'and so is the journal').toBe(false);
+      expect(JSON.parse(readFileSync(`${place.path}/whole/run.json`, 'utf8'))).toEqual(result['run']);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'killed in the middle goes on with nothing lost and nobody visited twice',
+    async () => {
+      const before = net.nodes.map(({ queries }) => queries);
+      const start = net.queries;
+      const first = place.start(...crawl('--out', 'killed', '--rate', '60', '--ip-privacy', 'raw', ...QUICK));
+      await waitFor(() => net.queries - start > NODES / 3, {
+        what: 'a third of the crawl',
+        timeoutMs: TIMEOUT_MS,
+      });
+      await first.stop('SIGKILL');
+      const answeredBefore = net.queries - start;
+      expect(answeredBefore).toBeLessThan(NODES);
+      const header = JSON.parse(readFileSync(`${place.path}/killed/run.json`, 'utf8')) as { state: string };
+      expect(header.state).toBe('running');
+      const result = json(
+        await tt('dht', 'crawl', '--resume', 'killed', '--interface', '127.0.0.1', '--json'),
+      );
+      expect(result).toMatchObject({ reason: 'done', run: { state: 'complete', resumes: [{}] } });
+      expect(missing('killed').length).toBeLessThanOrEqual(MAX_MISSED);
+      const twice = rows('killed', 'SELECT node FROM visit GROUP BY node HAVING count(*) > 1');
+      expect(twice).toEqual([]);
+      const numbers = rows(
+        'killed',
+        'SELECT min(number) AS low, max(number) AS high, count(*) AS n FROM visit',
+      );
+      const [{ low, high, n }] = numbers as [{ low: number; high: number; n: number }];
+      expect([low, high]).toEqual([0, n - 1]);
+      expect(n).toBeGreaterThanOrEqual(NODES - MAX_MISSED);
+      // Those in flight when it was killed get their second try, no third.
+      const asked = net.nodes.map(({ queries }, i) => queries - (before[i] as number));
+      expect(Math.max(...asked)).toBeLessThanOrEqual(2);
+      const liveTwice = net.nodes.filter(({ isDead }, i) => !isDead && asked[i] === 2).length;
+      expect(liveTwice).toBeLessThanOrEqual(20);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'stopped cleanly says that it is partial, and goes on',
+    async () => {
+      const start = net.queries;
+      const run = place.start(...crawl('--out', 'stopped', '--rate', '60', '--json', ...QUICK));
+      await waitFor(() => net.queries - start > 40, { what: 'some of the crawl', timeoutMs: TIMEOUT_MS });
+      await run.stop('SIGINT');
+      const header = JSON.parse(readFileSync(`${place.path}/stopped/run.json`, 'utf8')) as Record<
+        string,
+        unknown
+      >;
+      expect(header).toMatchObject({ state: 'partial', state_reason: 'signal' });
+      expect(header['queue_left']).toBeGreaterThan(0);
+      expect(header['warnings']).toHaveLength(1);
+      const result = await tt('dht', 'crawl', '--resume', 'stopped', '--interface', '127.0.0.1', '--json');
+      expect(json(result)).toMatchObject({ reason: 'done', run: { state: 'complete' } });
+      expect(missing('stopped').length).toBeLessThanOrEqual(MAX_MISSED);
+    },
+    TIMEOUT_MS,
+  );
+
+  it('says what is wrong in one line', async () => {
+    const wrong: [string[], number, RegExp][] = [
+      [['--zone', 'xyz'], 2, /--zone: "xyz" is refused: not a zone like/],
+      [['--zone', 'a/9'], 2, /1 hex digits have 4 bits, not 9/],
+      [['--rate', '0'], 2, /--rate: not a rate above 0/],
+      [['--opt-out', 'none.txt'], 8, /cannot read the opt-out file/],
+      [['--resume', 'nowhere'], 8, /holds no run/],
+      [['--planted', 'abc'], 2, /"abc" is not an id/],
+    ];
+    for (const [args, code, message] of wrong) {
+      const result = await tt('dht', 'crawl', '--interface', '127.0.0.1', ...args);
+      expect([args.join(' '), result.code]).toEqual([args.join(' '), code]);
+      expect(result.stderr).toMatch(message);
+    }
+    writeFileSync(`${place.path}/bad-optout.txt`, '10.0.0.0/8\nnot a prefix\n');
+    const bad = await tt('dht', 'crawl', '--opt-out', 'bad-optout.txt', '--zone', '0/0');
+    expect(bad.stderr).toMatch(/line 2: "not a prefix"/);
+    const again = await tt(...crawl('--out', 'whole'));
+    expect([again.code, again.stderr]).toEqual([8, expect.stringMatching(/holds a run already/)]);
+  });
+
+  it('who opted out gets nothing', async () => {
+    writeFileSync(`${place.path}/optout.txt`, '127.0.0.0/8\n');
+    const start = net.queries;
+    const result = json(await tt(...crawl('--out', 'optout', '--opt-out', 'optout.txt', '--json', ...QUICK)));
+    expect(net.queries).toBe(start);
+    expect(rows('optout', 'SELECT outcome FROM visit')).toEqual([{ outcome: 'optout' }]);
+    expect(result).toMatchObject({ run: { optout_prefixes: 1 } });
+  });
+
+  it('--jsonl - is the dataset as a stream', async () => {
+    const result = await tt(...crawl('--out', 'stream', '--jsonl', '-', '--rate', '2000', ...QUICK));
+    const records = result.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { record: string });
+    expect(records.filter(({ record }) => record === 'visit').length).toBeGreaterThanOrEqual(
+      NODES - MAX_MISSED,
+    );
+    expect(records.at(-1)).toMatchObject({ record: 'run', state: 'complete' });
+  });
+});
