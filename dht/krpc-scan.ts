@@ -45,7 +45,8 @@ export function scanKrpc(bytes: Uint8Array, message: KrpcMessage): ScanOutcome {
 
 function isComplete(message: KrpcMessage): boolean {
   if (message.tid.start < 0 || message.tid.end - message.tid.start > MAX_TID_BYTES) return false;
-  if (seenKind === 0 || seenKind !== seenBody) return false;
+  if (seenKind === 0) return false;
+  if (seenKind === ERROR ? !hasError || seenBody === QUERY : hasError || seenKind !== seenBody) return false;
   message.kind = seenKind === QUERY ? 'query' : seenKind === REPLY ? 'reply' : 'error';
   if (seenKind === QUERY) return seenMethod && message.id.start >= 0;
   return seenKind === ERROR || message.id.start >= 0;
@@ -55,14 +56,17 @@ const QUERY = 0x71;
 const REPLY = 0x72;
 const ERROR = 0x65;
 let seenKind = 0;
-/** QUERY, REPLY or ERROR, by which of `a`, `r`, `e` was there. */
+/** QUERY or REPLY, by which of `a` and `r` was there. */
 let seenBody = 0;
+/** `e` was there. libtorrent's errors have an `r` with its id besides. */
+let hasError = false;
 let seenMethod = false;
 
 /** @returns the index after the dictionary, -1 when malformed; the same for all functions below */
 function scanTop(message: KrpcMessage): number {
   seenKind = 0;
   seenBody = 0;
+  hasError = false;
   seenMethod = false;
   let at = 1;
   for (;;) {
@@ -208,8 +212,8 @@ function skipUnknown(message: KrpcMessage, at: number): number {
 
 /** BEP 5: a list of a number and a text; more after them is passed over. */
 function scanError(message: KrpcMessage, from: number): number {
-  if (seenBody !== 0 || input[from] !== LIST) return -1;
-  seenBody = ERROR;
+  if (hasError || input[from] !== LIST) return -1;
+  hasError = true;
   let at = readInteger(from + 1);
   if (at < 0) return -1;
   message.errorCode = integer;

@@ -61,13 +61,19 @@ describe('time to the closest 8 with 40 % dead entries', () => {
   });
 });
 
-test('ours clears its bars with 30 % dead entries', { timeout: TIMEOUT_MS }, () => {
-  const ours = measureLatency(SEED, 100_000, 'ours', BAR_DEAD_SHARE, 2_000);
-  expect(ours.firstPeersP50).toBeLessThanOrEqual(200);
-  expect(ours.firstPeersP99).toBeLessThanOrEqual(1_000);
-  expect(ours.p50).toBeLessThanOrEqual(0.8);
-  expect(ours.p99).toBeLessThanOrEqual(2.5);
-  expect(ours.recall).toBeGreaterThanOrEqual(0.95);
-  expect(ours.deadEnded).toBeLessThanOrEqual(0.001);
-  expect(ours.queries).toBeLessThanOrEqual(35);
-});
+test.each([1, 2, 3])(
+  'ours clears its bars with 30 %% dead entries (seed %i)',
+  {
+    timeout: TIMEOUT_MS,
+  },
+  (seed) => {
+    const ours = measureLatency(seed, 100_000, 'ours', BAR_DEAD_SHARE, 2_000);
+    expect(ours.firstPeersP50).toBeLessThanOrEqual(200);
+    expect(ours.firstPeersP99).toBeLessThanOrEqual(1_000);
+    expect(ours.p50).toBeLessThanOrEqual(0.8);
+    expect(ours.p99).toBeLessThanOrEqual(2.5);
+    expect(ours.recall).toBeGreaterThanOrEqual(0.95);
+    expect(ours.deadEnded).toBeLessThanOrEqual(0.001);
+    expect(ours.queries).toBeLessThanOrEqual(35);
+  },
+);

@@ -50,6 +50,8 @@ const WARM_UP = 4;
 /** Lookups of one client: its table and its line are one sample each, so there are many clients. */
 const PER_CLIENT = 10;
 /** Share of dead entries that the bars are set at. */
+/** Seeds that the bars are measured with. */
+const BAR_SEEDS = 3;
 export const BAR_DEAD_SHARE = 0.3;
 
 export interface LatencyOutcome {
@@ -126,22 +128,33 @@ export function runLatency(options: ScenarioOptions): SimTable[] {
   );
   return [
     { title: `Time to the closest 8, ${nodes} nodes, round trips of 120 ms median`, rows },
-    bars(measureLatency(options.seed, nodes, 'ours', BAR_DEAD_SHARE, lookups * 5)),
+    bars(options.seed, (seed) => measureLatency(seed, nodes, 'ours', BAR_DEAD_SHARE, lookups * 5)),
   ];
 }
 
-function bars(ours: LatencyOutcome): SimTable {
+const BARS: readonly { readonly what: string; readonly bar: string; readonly of: keyof LatencyOutcome }[] = [
+  { what: 'first peers after the first answer, p50, ms', bar: '<= 200', of: 'firstPeersP50' },
+  { what: 'first peers after the first answer, p99, ms', bar: '<= 1000', of: 'firstPeersP99' },
+  { what: 'closest 8, p50, s', bar: '<= 0.8', of: 'p50' },
+  { what: 'closest 8, p99, s', bar: '<= 2.5', of: 'p99' },
+  { what: 'recall of the true 8 live nodes', bar: '>= 0.95', of: 'recall' },
+  { what: 'lookups with none of the true 8', bar: '<= 0.001', of: 'deadEnded' },
+  { what: 'lookups that found the nearest live node', bar: '', of: 'nearest' },
+  { what: 'queries a lookup', bar: '<= 35', of: 'queries' },
+];
+
+/** One seed may be lucky: the bars are for several. */
+function bars(first: number, measure: (seed: number) => LatencyOutcome): SimTable {
+  const seeds = Array.from({ length: BAR_SEEDS }, (_, i) => first + i);
+  const outcomes = seeds.map((seed) => ({ seed, outcome: measure(seed) }));
   return {
     title: 'Ours with 30 % dead entries in all tables of the network',
-    rows: [
-      { what: 'first peers after the first answer, p50, ms', measured: ours.firstPeersP50, bar: '<= 200' },
-      { what: 'first peers after the first answer, p99, ms', measured: ours.firstPeersP99, bar: '<= 1000' },
-      { what: 'closest 8, p50, s', measured: ours.p50, bar: '<= 0.8' },
-      { what: 'closest 8, p99, s', measured: ours.p99, bar: '<= 2.5' },
-      { what: 'recall of the true 8 live nodes', measured: ours.recall, bar: '>= 0.95' },
-      { what: 'lookups with none of the true 8', measured: ours.deadEnded, bar: '<= 0.001' },
-      { what: 'lookups that found the nearest live node', measured: ours.nearest, bar: '' },
-      { what: 'queries a lookup', measured: ours.queries, bar: '<= 35' },
-    ],
+    rows: BARS.map(({ what, bar, of }) => ({
+      what,
+      bar,
+      ...Object.fromEntries(
+        outcomes.map(({ seed, outcome }) => [`seed ${seed}`, Number(outcome[of].toFixed(3))]),
+      ),
+    })),
   };
 }

@@ -125,6 +125,19 @@ describe('KRPC messages', () => {
     }
   });
 
+  it('reads errors that carry an `r` as well, as those of libtorrent do, and no other mixture', () => {
+    const error = '1:eli203e5:wronge';
+    const reply = '1:rd2:id20:mnopqrstuvwxyz123456e';
+    const read = scan(`d${error}${reply}1:t1:a1:y1:ee`);
+    expect(read.outcome).toBe('ok');
+    expect(read.message).toMatchObject({ kind: 'error', errorCode: 203 });
+    expect(scan(`d${error}${reply}1:t1:a1:y1:re`).outcome).toBe('malformed');
+    expect(scan(`d${reply}1:t1:a1:y1:ee`).outcome).toBe('malformed');
+    const query = '1:ad2:id20:mnopqrstuvwxyz123456e';
+    expect(scan(`d${query}${error}1:q4:ping1:t1:a1:y1:qe`).outcome).toBe('malformed');
+    expect(scan(`d${query}${error}1:q4:ping1:t1:a1:y1:ee`).outcome).toBe('malformed');
+  });
+
   it('reads single messages of real clients', () => {
     for (const name of ['dht-find_node-query', 'dht-get_peers-query-0', 'dht-get_peers-query-1'])
       expect(scan(fixture(`messages/${name}.bin`)).outcome, name).toBe('ok');
