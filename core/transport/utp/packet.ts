@@ -12,6 +12,12 @@ export const ST_SYN = 4;
 const VERSION = 1;
 const EXT_SACK = 1;
 /**
+ * libutp takes a packet whose first extension is above 2 for one of another version. So what only we know comes behind its
+ * "extension bits": eight bytes, here zero, which others skip.
+ */
+const EXT_BITS = 2;
+const BITS_BYTES = 8;
+/**
  * Not in BEP 29, and skipped by those who do not know it: two bytes, the largest datagram (UDP payload) we take. Said on
  * loopback only, where the system carries 64 KiB in one piece and others' buffers are far smaller.
  */
@@ -136,7 +142,20 @@ export function withSack(header: Uint8Array, mask: Uint8Array): Uint8Array<Array
 }
 
 export function withLargestDatagram(header: Uint8Array, bytes: number): Uint8Array<ArrayBuffer> {
-  return withExtension(header, EXT_LARGEST_DATAGRAM, Uint8Array.of(bytes >>> 8, bytes & 0xff));
+  const packet = new Uint8Array(HEADER_BYTES + 2 * EXT_HEADER_BYTES + BITS_BYTES + 2);
+  packet.set(header.subarray(0, HEADER_BYTES));
+  const at = putBits(packet, EXT_LARGEST_DATAGRAM);
+  packet[at + 1] = 2;
+  writeU16(packet, at + EXT_HEADER_BYTES, bytes);
+  return packet;
+}
+
+/** @returns where the next extension begins */
+function putBits(packet: Uint8Array, next: number): number {
+  packet[1] = EXT_BITS;
+  packet[HEADER_BYTES] = next;
+  packet[HEADER_BYTES + 1] = BITS_BYTES;
+  return HEADER_BYTES + EXT_HEADER_BYTES + BITS_BYTES;
 }
 
 function withExtension(header: Uint8Array, kind: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -148,18 +167,20 @@ function withExtension(header: Uint8Array, kind: number, data: Uint8Array): Uint
   return packet;
 }
 
+/** `padded` adds at least so much. */
+export const LEAST_PADDING_BYTES = 2 * EXT_HEADER_BYTES + BITS_BYTES;
+
 /**
  * The same packet, made longer by extensions without meaning.
  * @param packet without extensions
- * @param size at least 2 more than the packet has, or the packet comes back as it is
+ * @param size what it shall have; with less than 12 bytes to add the packet comes back as it is
  */
 export function padded(packet: Uint8Array, size: number): Uint8Array {
-  let left = size - packet.length;
-  if (left < EXT_HEADER_BYTES) return packet;
+  if (size - packet.length < LEAST_PADDING_BYTES) return packet;
   const longer = new Uint8Array(size);
   longer.set(packet.subarray(0, HEADER_BYTES));
-  longer[1] = EXT_PADDING;
-  let at = HEADER_BYTES;
+  let at = putBits(longer, EXT_PADDING);
+  let left = size - packet.length - EXT_HEADER_BYTES - BITS_BYTES;
   while (left > 0) {
     let length = Math.min(MAX_EXT_BYTES, left - EXT_HEADER_BYTES);
     // One byte alone could not be filled.

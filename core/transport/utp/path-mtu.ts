@@ -2,14 +2,16 @@
 // larger ones are tried by a packet that is made longer with padding, so that it can be sent again without. That works
 // where fragments are dropped, and needs no ICMP.
 
+import { LEAST_PADDING_BYTES } from './packet.ts';
+
 /** UDP payload within what every path carries: 576 bytes of IPv4, 1,280 of IPv6. */
 const FLOOR_BYTES = { 4: 576 - 28, 6: 1280 - 48 } as const;
 /** Ethernet; beyond it the kernel of the sender would cut into fragments. */
 const CEILING_BYTES = { 4: 1500 - 28, 6: 1500 - 48 } as const;
 /** Tunnels and DSL take a little from Ethernet's 1,500: the first guess when that fails. */
 const GUESS_BYTES = 1400;
-/** Close enough to stop. */
-const PRECISION_BYTES = 16;
+/** Close enough to stop; half of it can still be padded. */
+const PRECISION_BYTES = 2 * LEAST_PADDING_BYTES;
 /** One loss may be chance. */
 const TRIES = 3;
 /** A route may get better. */
@@ -53,16 +55,15 @@ export class PathMtu {
       this.#againAtMs = Number.POSITIVE_INFINITY;
       this.#failed = this.#ceiling + 1;
     }
-    return this.#failed - this.#proven <= PRECISION_BYTES && this.#failed <= this.#ceiling
-      ? 0
-      : this.#candidate();
+    if (this.#failed - this.#proven < PRECISION_BYTES) return 0;
+    const candidate = this.#candidate();
+    return candidate - this.#proven < LEAST_PADDING_BYTES ? 0 : candidate;
   }
 
   #candidate(): number {
-    if (this.#proven >= this.#ceiling) return 0;
     if (this.#failed > this.#ceiling) return this.#ceiling;
-    if (this.#proven < GUESS_BYTES && this.#failed > GUESS_BYTES) return GUESS_BYTES;
-    return (this.#proven + this.#failed) >> 1;
+    const isGuessOpen = this.#proven + LEAST_PADDING_BYTES <= GUESS_BYTES && this.#failed > GUESS_BYTES;
+    return isGuessOpen ? GUESS_BYTES : (this.#proven + this.#failed) >> 1;
   }
 
   handleSent(): void {
