@@ -159,7 +159,6 @@ export class NatCalls {
       this.#tickets.set(name, (order) => {
         clearTimeout(timer);
         this.#tickets.delete(name);
-        this.#waiting.delete(name);
         resolve(order);
       });
     });
@@ -170,6 +169,7 @@ export class NatCalls {
 
   async #ticketOf(introduction: Introduction, signal: AbortSignal): Promise<ByteStream> {
     const order = await this.#expect(introduction);
+    this.#waiting.delete(toHex(introduction.nonce));
     if (signal.aborted) throw new Error('not wanted any more');
     return this.open(order, endpointOf(introduction.peer));
   }
