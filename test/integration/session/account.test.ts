@@ -206,11 +206,9 @@ describe('what it cost', () => {
     await using world = new World();
     const made = await world.make({ 'a.bin': 3 * MIB }, { pieceLength: 65_536 });
     const session = await world.session('leecher');
+    const gone = untilEvent(session, 'peer-disconnected');
     await download(session, made, world.path('out'), await world.seed(made));
-    await waitFor(() => session.snapshot().torrents[0]?.peers.length === 0, {
-      what: 'two seeds to part',
-      timeoutMs: PATIENCE_MS,
-    });
+    await within(gone, PATIENCE_MS, 'two seeds to part');
     const { bytes, processor, peakMemoryBytes } = accountOf(session);
     expect(bytes).toMatchObject({
       downloaded: 3 * MIB,
@@ -295,8 +293,12 @@ describe('the record in the state directory', () => {
     await third.close(500);
     expect(await loadAccount(stateDir, infoHash)).toEqual(whole);
 
-    // The files are gone: that is a new download, with books of its own.
+    // The files are gone: that is a new download, with books of its own; but not before anything comes.
     rmSync(join(out, 'it'), { recursive: true });
+    const idle = await world.session('idle', { stateDir });
+    await idle.add({ source: { metainfo: made.metainfo }, directory: out });
+    await idle.close(500);
+    expect(await loadAccount(stateDir, infoHash)).toEqual(whole);
     const fourth = await world.session('fourth', { stateDir });
     await download(fourth, made, out, await world.seed(made));
     await fourth.close(500);
