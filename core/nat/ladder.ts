@@ -130,6 +130,10 @@ export class Ladder {
     return this.#reached === undefined && this.#running.size === 0 && this.#waiting.length === 0;
   }
 
+  isRunning(rung: Rung): boolean {
+    return this.#running.has(rung);
+  }
+
   /** The rung whose other end may come in by itself; undefined when nobody was told of us. */
   get expectsIncoming(): Rung | undefined {
     if (this.#running.has('reverse')) return 'reverse';

@@ -97,13 +97,13 @@ export class RelayClient {
     );
   }
   /** Links through which somebody of a torrent may be called: first those of relays that say they know somebody. */
-  linksFor(infoHash: Uint8Array): ClientLinkId[] {
+  linksFor(infoHash: Uint8Array, role: number = ROLE.signal): ClientLinkId[] {
     const name = toHex(infoHash);
     const announced = this.#relays.announcedFor(name);
     const rank = ({ relay, neighbourOf }: ClientLink): number =>
       announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
-      (offer.roles & ROLE.signal) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
+      (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
     return [...this.#links.values()]
       .filter(fits)
       .sort((a, b) => rank(a) - rank(b))

@@ -172,7 +172,11 @@ export class Links {
       return isOther(found) ? found : undefined;
     }
     const others = [...holders].filter(isOther);
-    if (endpoint !== undefined) return others.find((link) => answersTo(link, endpoint));
+    if (endpoint !== undefined) {
+      // A symmetric NAT shows everybody another port: then the address has to do, and whoever of this torrent is behind it.
+      const isThere = ({ info }: Link): boolean => info.remote.host === endpoint.host;
+      return others.find((link) => answersTo(link, endpoint)) ?? others.find(isThere);
+    }
     const own = caller.key === undefined ? undefined : toHex(caller.key);
     const strangers = others.filter(({ slot }) => slot !== undefined && toHex(slot.key) !== own);
     const fresh = strangers.filter(({ slot }) => slot !== undefined && !caller.led.has(toHex(slot.key)));

@@ -5,12 +5,13 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { answerTo, type Rung } from '../nat/ladder.ts';
 import { type Reach, reachOf } from '../nat/ladder-reach.ts';
 import { SignalLimit } from '../nat/ladder-rules.ts';
-import type {
-  CallResult,
-  ClientLinkId,
-  IncomingCall,
-  Introduction,
-  SpliceOrder,
+import {
+  type CallResult,
+  type ClientLinkId,
+  type IncomingCall,
+  type Introduction,
+  ROLE,
+  type SpliceOrder,
 } from '../relay/client-port.ts';
 import type { PeerRecord, Way } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
@@ -32,6 +33,14 @@ export interface Answered {
   readonly peer: Reach;
   /** Where the peer is, as the relay sees it. */
   readonly endpoint: Endpoint;
+  /** By this any relay knows it, whatever port it shows there. */
+  readonly key: Uint8Array | undefined;
+}
+
+/** Whom to call: by key where that is known, by an endpoint, or (neither) anybody of the torrent. */
+export interface Called {
+  readonly endpoint?: Endpoint;
+  readonly key?: Uint8Array | undefined;
 }
 
 const RUNG_OF: Readonly<Partial<Record<Way, Rung>>> = {
@@ -61,25 +70,31 @@ export class NatCalls {
     this.#infoHash = infoHash;
   }
 
-  get links(): readonly ClientLinkId[] {
-    return this.#shared.nat.relays?.linksFor(this.#infoHash) ?? [];
+  get canCall(): boolean {
+    return (this.#shared.nat.relays?.linksFor(this.#infoHash) ?? []).length > 0;
+  }
+  get canSplice(): boolean {
+    return (this.#shared.nat.relays?.linksFor(this.#infoHash, ROLE.splice) ?? []).length > 0;
   }
 
   /**
-   * Calls the peer at `endpoint`, or (undefined) anybody whom a relay knows for this torrent.
+   * @param rung a neighbour of the swarm passes calls on, but no bytes
    * @param onAnswer before anything is dialled
    */
   async call(
-    endpoint: Endpoint | undefined,
+    called: Called,
+    rung: Rung,
     tried: readonly Way[],
     onAnswer: (answered: Answered) => void,
     signal: AbortSignal,
   ): Promise<ByteStream> {
     let refusal = 'no relay';
-    for (const link of this.links.slice(0, MAX_LINKS)) {
+    const role = rung === 'splice' ? ROLE.splice : ROLE.signal;
+    const links = this.#shared.nat.relays?.linksFor(this.#infoHash, role) ?? [];
+    for (const link of links.slice(0, MAX_LINKS)) {
       if (signal.aborted) break;
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
-      const result = await this.#callOne(link, endpoint, tried);
+      const result = await this.#callOne(link, called, tried);
       if (result.kind === 'go') return this.#follow(result.introduction, onAnswer, signal);
       refusal = result.code;
       // The peer is there and does not want: another relay would ask the same one.
@@ -88,10 +103,10 @@ export class NatCalls {
     throw new Error(`no relay calls for us: ${refusal}`);
   }
 
-  #callOne(link: ClientLinkId, endpoint: Endpoint | undefined, tried: readonly Way[]): Promise<CallResult> {
+  #callOne(link: ClientLinkId, { endpoint, key }: Called, tried: readonly Way[]): Promise<CallResult> {
     const { relays } = this.#shared.nat;
     if (relays === undefined) return Promise.resolve({ kind: 'refused', code: 'gone' });
-    const to = endpoint === undefined ? {} : { endpoint };
+    const to = key !== undefined ? { key } : endpoint !== undefined ? { endpoint } : {};
     return new Promise((resolve) => {
       relays.call(link, { infoHash: this.#infoHash, tried, ...to }, (result) => {
         // The ticket of a splice may come in the same turn as the word that it was agreed upon.
@@ -109,7 +124,8 @@ export class NatCalls {
     const { way, peer, target, relay } = introduction;
     const rung = RUNG_OF[way];
     if (rung === undefined) throw new Error('the peer does not want');
-    onAnswer({ rung, peer: reachOf(peer.state, peer.filter), endpoint: endpointOf(peer) });
+    const reach = reachOf(peer.state, peer.filter);
+    onAnswer({ rung, peer: reach, endpoint: endpointOf(peer), key: peer.key });
     try {
       const stream = await this.#go(introduction, target, signal);
       this.#shared.nat.relays?.report(relay, true);

@@ -30,8 +30,11 @@ const NO_FACTS: PeerFacts = { state: 'unknown', filter: 'unknown', tcpPort: 0, u
 
 /** What the ladder wants of the relays that we are connected to. */
 export interface RelayCalls {
-  /** Links through which somebody of a torrent may be called, best first. */
-  linksFor(infoHash: Uint8Array): readonly ClientLinkId[];
+  /**
+   * Links through which somebody of a torrent may be called, best first.
+   * @param role what the relay must offer (ROLE); default that it passes calls on
+   */
+  linksFor(infoHash: Uint8Array, role?: number): readonly ClientLinkId[];
   call(link: ClientLinkId, options: CallOptions, onResult: (result: CallResult) => void): void;
   /** How an introduction ended: a relay whose introductions lead nowhere is left. */
   report(relay: Endpoint, worked: boolean): void;

@@ -52,8 +52,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   readonly #calls: NatCalls;
   /** Under way, by endpoint. */
   readonly #attempts = new Map<string, Attempt>();
-  /** What called peers said of themselves, by endpoint; for upgrades. */
-  readonly #reaches = new WeakMap<Candidate, Reach>();
+  /** What called peers said of themselves. */
+  readonly #known = new WeakMap<Candidate, { readonly reach: Reach; readonly key: Uint8Array | undefined }>();
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
   /** What came of attempts a moment ago, by endpoint. */
   readonly #reached = new Map<
@@ -61,6 +61,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     { readonly endpoint: Endpoint; readonly rung: Rung; readonly startedAtMs: number; readonly atMs: number }
   >();
   #anybodyAtMs = 0;
+  #anybodyWaitMs = ANYBODY_INTERVAL_MS;
   readonly #given = new AbortController();
 
   constructor(shared: SessionShared, owner: NatTorrentOwner) {
@@ -83,7 +84,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { endpoint } = candidate;
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
-      peer: this.#reaches.get(candidate) ?? UNKNOWN_REACH,
+      peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
       ways: this.#waysTo(endpoint),
       nowMs: this.#shared.clock.nowMs(),
       // Whoever could not be dialled is not knocked at again before the hole is open.
@@ -100,8 +101,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 
   #waysTo(endpoint: Endpoint): Ways {
-    const canCall = !this.#owner.isPrivate && this.#calls.links.length > 0;
-    return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), splice: canCall };
+    const { isPrivate } = this.#owner;
+    const canCall = !isPrivate && this.#calls.canCall;
+    const splice = !isPrivate && this.#calls.canSplice;
+    return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), splice };
   }
 
   async #climb(
@@ -143,12 +146,15 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (rung === 'direct') return this.#shared.connect(endpoint);
     // Not in the turn in which the ladder made the step: it is still being set up.
     await Promise.resolve();
-    const answered = ({ rung: chosen, peer }: Answered): void => {
-      if (candidate !== undefined) this.#reaches.set(candidate, peer);
+    const answered = ({ rung: chosen, peer, key }: Answered): void => {
+      if (candidate !== undefined) this.#known.set(candidate, { reach: peer, key });
       climb().handleAnswer(rung, chosen, peer);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
-    const viaRelay = (): Promise<ByteStream> => this.#calls.call(endpoint, tried, answered, signal);
+    const viaRelay = (): Promise<ByteStream> => {
+      const key = candidate === undefined ? undefined : this.#known.get(candidate)?.key;
+      return this.#calls.call({ endpoint, key }, rung, tried, answered, signal);
+    };
     if (rung !== 'punch' || !this.punch.canAsk(endpoint)) return viaRelay();
     // A neighbour sees the peer's uTP endpoint, a relay knows its kind of NAT: what one lacks the other may have.
     return firstStream([viaRelay(), this.punch.ask(endpoint, signal)]);
@@ -205,7 +211,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     };
     const attempt = this.#attempts.get(endpointKey(endpoint));
     if (attempt !== undefined) {
-      attempt.climb.join(rung, dial);
+      // Introduced by two, or both sides wish it: once is enough.
+      if (!attempt.climb.ladder.isRunning(rung)) attempt.climb.join(rung, dial);
       return;
     }
     const nowMs = this.#shared.clock.nowMs();
@@ -228,7 +235,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   // --- slow matters
 
   tick(nowMs: number): void {
-    if (this.#owner.isPrivate || this.#calls.links.length === 0) return;
+    if (this.#owner.isPrivate || !this.#calls.canCall) return;
     this.#callAnybody(nowMs);
     for (const connection of this.#owner.peers.connections) this.#upgrade(connection, nowMs);
   }
@@ -238,15 +245,18 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { peers, isComplete } = this.#owner;
     if (nowMs < this.#anybodyAtMs || isComplete || !peers.isActive) return;
     if (peers.countWithDials >= ENOUGH_PEERS || peers.room === 0) return;
-    this.#anybodyAtMs = nowMs + ANYBODY_RETRY_MS;
+    this.#anybodyAtMs = nowMs + this.#anybodyWaitMs;
+    this.#anybodyWaitMs = Math.min(ANYBODY_RETRY_MS, 2 * this.#anybodyWaitMs);
     let answeredAs: Answered | undefined;
     const controller = this.#given.signal;
     const attempt = this.#calls.call(
-      undefined,
+      {},
+      'punch',
       [],
       (answered) => {
         answeredAs = answered;
         this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
+        this.#anybodyWaitMs = ANYBODY_INTERVAL_MS;
         this.#expect(answered, nowMs);
       },
       controller,
@@ -282,7 +292,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#upgradedAtMs.set(connection, nowMs);
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
-      peer: this.#reaches.get(candidate) ?? UNKNOWN_REACH,
+      peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
       ways: this.#waysTo(candidate.endpoint),
       nowMs,
       isUpgrade: true,

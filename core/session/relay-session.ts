@@ -120,7 +120,7 @@ export class RelaySession {
       datagrams: () => shared.datagrams(),
     });
     nat.relays = {
-      linksFor: (infoHash) => this.#shell.client.linksFor(infoHash),
+      linksFor: (infoHash, role) => this.#shell.client.linksFor(infoHash, role),
       call: (link, call, onResult) => {
         this.#shell.run((machine, nowMs) => machine.call(link, call, onResult, nowMs));
       },
