@@ -163,6 +163,10 @@ export const METRICS = {
   id_uniformity:
     'are ids spread evenly over the zone: chi-square statistic (`chi2`), its p-value (`p_value`)',
   trapped: 'endpoints set aside as traps, by subnet',
+  sessions: 'sessions seen: `all`, `created` (seen to begin), `ended` (seen to end)',
+  session_survival:
+    'share of sessions that last longer than the time in `item`: create-based, Kaplan-Meier, Greenwood interval',
+  session_median_s: 'seconds that half of the sessions outlast; empty when fewer than half were seen to end',
 } as const;
 export type Metric = keyof typeof METRICS;
 

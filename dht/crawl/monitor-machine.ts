@@ -1,0 +1,222 @@
+// Who stays how long: known nodes are asked again and again, each at 1.2 times the gap since its last answer, between one and
+// fifteen minutes (Wang and Kangasharju; Stutzbach and Rejaie). Hands out sessions when they end. Pure, like the crawl.
+import type { Rng } from '../../core/base/clock.ts';
+import type { DhtAddress, Family } from '../address.ts';
+import { ANSWERED } from '../dataset/visit-table.ts';
+import { DeadlineHeap } from '../deadline-heap.ts';
+import type { Id160 } from '../node-id.ts';
+import { GIVEN, NodeTable } from './node-table.ts';
+import { type ProbeDone, type ProbePolicy, Prober } from './prober.ts';
+
+export interface MonitorPace {
+  readonly factor: number;
+  readonly leastMs: number;
+  readonly mostMs: number;
+}
+
+export const MONITOR_PACE: MonitorPace = { factor: 1.2, leastMs: 60_000, mostMs: 900_000 };
+
+export interface MonitorOptions {
+  readonly family: Family;
+  readonly rng: Rng;
+  readonly ownId: Id160;
+  readonly version: Uint8Array;
+  readonly policy: ProbePolicy;
+  readonly pace: MonitorPace;
+}
+
+export interface MonitoredSession {
+  readonly node: number;
+  readonly id: Id160;
+  readonly address: DhtAddress;
+  readonly firstSuccessMs: number;
+  readonly lastSuccessMs: number;
+  /** Known to be absent then; undefined when it was there at the first look. */
+  readonly beforeMs: number | undefined;
+  readonly firstFailureMs: number | undefined;
+  readonly probes: number;
+  readonly lostProbes: number;
+  readonly endReason: 'silent' | 'id_changed' | 'window';
+  readonly idChanges: number;
+}
+
+/** So many probes in a row unanswered end a session: one may be lost twice on a bad line, hardly both. */
+const FAILURES_THAT_END = 2;
+
+class Watched {
+  dueMs = 0;
+  heapAt = -1;
+  readonly node: number;
+  isPresent = false;
+  firstSuccessMs = 0;
+  lastSuccessMs = Number.NEGATIVE_INFINITY;
+  /** Gap between the last two answers. */
+  gapMs = 0;
+  beforeMs: number | undefined;
+  firstFailureMs: number | undefined;
+  failures = 0;
+  probes = 0;
+  lostProbes = 0;
+  idChanges = 0;
+
+  constructor(node: number) {
+    this.node = node;
+  }
+}
+
+export class MonitorMachine {
+  readonly table: NodeTable;
+  readonly prober: Prober;
+  readonly #pace: MonitorPace;
+  readonly #watched: Watched[] = [];
+  readonly #due = new DeadlineHeap<Watched>();
+  readonly #onSession: (session: MonitoredSession) => void;
+  #isStopped = false;
+
+  constructor(
+    options: MonitorOptions,
+    port: {
+      send(datagram: Uint8Array, to: DhtAddress): void;
+      onSession(session: MonitoredSession): void;
+    },
+  ) {
+    this.table = new NodeTable(options.family);
+    this.#pace = options.pace;
+    this.#onSession = (session) => port.onSession(session);
+    this.prober = new Prober(
+      this.table,
+      { ...options, readOnly: true, want: undefined },
+      {
+        send: (datagram, to) => port.send(datagram, to),
+        onSent: () => {},
+        onDone: (done) => this.#handleDone(done),
+      },
+    );
+  }
+
+  /** Nodes watched, and those of them that are there. */
+  get watched(): number {
+    return this.#watched.length;
+  }
+
+  get present(): number {
+    return this.#watched.filter(({ isPresent }) => isPresent).length;
+  }
+
+  get isDone(): boolean {
+    return this.#isStopped;
+  }
+
+  has(address: DhtAddress): boolean {
+    return this.table.find(address) >= 0;
+  }
+
+  /**
+   * A node that a crawl has just verified.
+   * @param absentMs an earlier crawl had not heard of it then; undefined for those of the first crawl
+   */
+  add(id: Id160, address: DhtAddress, seenMs: number, absentMs: number | undefined): void {
+    if (this.has(address)) return;
+    const watched = new Watched(this.table.add(id, address, GIVEN, Math.max(0, seenMs)));
+    this.#watched.push(watched);
+    this.#begin(watched, seenMs, absentMs);
+    this.#due.set(watched, seenMs + this.#pace.leastMs);
+  }
+
+  handleDatagram(bytes: Uint8Array, from: DhtAddress, nowMs: number): void {
+    this.prober.handleDatagram(bytes, from, nowMs);
+  }
+
+  nextTimeoutMs(nowMs: number): number {
+    const dueMs = Math.max(this.#due.nextMs, this.prober.turnAtMs(nowMs));
+    return Math.min(this.prober.nextTimeoutMs(), this.prober.hasRoom ? dueMs : Number.POSITIVE_INFINITY);
+  }
+
+  handleTimeout(nowMs: number): void {
+    this.prober.handleTimeout(nowMs);
+    while (this.prober.hasTurn(nowMs)) {
+      const watched = this.#due.popDue(nowMs);
+      if (watched === undefined) return;
+      const readyAtMs = this.prober.readyAtMs(this.table.address(watched.node), nowMs);
+      if (readyAtMs > nowMs) this.#due.set(watched, readyAtMs);
+      else this.prober.ask(watched.node, 'ping', undefined, nowMs);
+    }
+  }
+
+  /** The window is over: open sessions are handed out as not seen to end. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    for (const watched of this.#watched) if (watched.isPresent) this.#end(watched, 'window');
+  }
+
+  #begin(watched: Watched, nowMs: number, absentMs: number | undefined): void {
+    watched.isPresent = true;
+    watched.firstSuccessMs = nowMs;
+    watched.lastSuccessMs = nowMs;
+    watched.beforeMs = absentMs;
+    watched.firstFailureMs = undefined;
+    watched.failures = 0;
+    watched.probes = 1;
+    watched.lostProbes = 0;
+    watched.gapMs = 0;
+  }
+
+  #handleDone({ node, outcome, receivedMs: nowMs }: ProbeDone): void {
+    const watched = this.#watched[node] as Watched;
+    if (this.#isStopped) return;
+    const isSame = outcome !== 'id_mismatch';
+    const isThere = ANSWERED.includes(outcome) && isSame;
+    if (!isSame) watched.idChanges++;
+    if (isThere) this.#handlePresence(watched, nowMs);
+    else this.#handleAbsence(watched, nowMs, isSame);
+    const gapMs = isThere ? watched.gapMs : nowMs - watched.lastSuccessMs;
+    const { factor, leastMs, mostMs } = this.#pace;
+    this.#due.set(watched, nowMs + Math.min(mostMs, Math.max(leastMs, gapMs * factor)));
+  }
+
+  #handlePresence(watched: Watched, nowMs: number): void {
+    if (!watched.isPresent) {
+      this.#begin(watched, nowMs, watched.firstFailureMs);
+      return;
+    }
+    watched.probes++;
+    // What seemed to be gone was only not heard.
+    watched.lostProbes += watched.failures;
+    watched.failures = 0;
+    watched.firstFailureMs = undefined;
+    watched.gapMs = nowMs - watched.lastSuccessMs;
+    watched.lastSuccessMs = nowMs;
+  }
+
+  #handleAbsence(watched: Watched, nowMs: number, isSilent: boolean): void {
+    if (!watched.isPresent) {
+      // The latest moment of absence is the one that tells when the next session began.
+      watched.firstFailureMs = nowMs;
+      return;
+    }
+    watched.probes++;
+    watched.failures++;
+    watched.firstFailureMs ??= nowMs;
+    if (isSilent && watched.failures < FAILURES_THAT_END) return;
+    this.#end(watched, isSilent ? 'silent' : 'id_changed');
+    watched.isPresent = false;
+    watched.firstFailureMs = nowMs;
+  }
+
+  #end(watched: Watched, endReason: MonitoredSession['endReason']): void {
+    this.#onSession({
+      node: watched.node,
+      id: this.table.id(watched.node),
+      address: this.table.address(watched.node),
+      firstSuccessMs: watched.firstSuccessMs,
+      lastSuccessMs: watched.lastSuccessMs,
+      beforeMs: watched.beforeMs,
+      firstFailureMs: watched.firstFailureMs,
+      probes: watched.probes,
+      lostProbes: watched.lostProbes,
+      endReason,
+      idChanges: watched.idChanges,
+    });
+  }
+}
