@@ -302,6 +302,7 @@ export class RelayClient {
   handleNetworkChange(nowMs: number): void {
     for (const link of [...this.#links.values()])
       if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the network changed');
+    this.pool.handleNetworkChange(nowMs);
     this.poll(nowMs);
   }
 

@@ -117,6 +117,14 @@ export class RelayPool {
     relay.retryMs = Math.min(MAX_RETRY_MS, relay.retryMs * 2);
   }
 
+  /** What failed before says nothing about now. */
+  handleNetworkChange(nowMs: number): void {
+    for (const relay of this.#relays.values()) {
+      relay.retryMs = FIRST_RETRY_MS;
+      relay.nextTryMs = Math.min(relay.nextTryMs, nowMs);
+    }
+  }
+
   /** An introduction through it led nowhere. @returns true when it is not trusted any more: drop the connection */
   handleFailedIntroduction(relay: KnownRelay, nowMs: number): boolean {
     relay.failures = relay.failures.filter((atMs) => nowMs - atMs < INTRODUCTION_WINDOW_MS);

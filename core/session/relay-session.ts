@@ -1,5 +1,6 @@
 // A session's use of relays: keeps those it needs while it cannot be reached, finds those that know peers of its torrents, asks them
 // whether it can be reached, and takes what comes through a proxy port. The ways to a peer are chosen elsewhere (nat-*.ts).
+import os from 'node:os';
 import type { Endpoint } from '../base/endpoint.ts';
 import { endpointKey } from '../base/endpoint.ts';
 import type { InfoHash } from '../base/ids.ts';
@@ -60,6 +61,7 @@ export class RelaySession {
   /** Torrent -> when R(ih) is looked up next. */
   readonly #seekAtMs = new WeakMap<RelayedTorrent, number>();
   readonly #timer: NodeJS.Timeout;
+  #network = networkName();
   #greets = false;
   #isClosed = false;
 
@@ -200,6 +202,11 @@ export class RelaySession {
     const { clock } = this.#options.shared;
     const nowMs = clock.nowMs();
     if (nowMs - this.#startedAtMs > STRANGERS_MS) this.#greet();
+    const network = networkName();
+    if (network !== this.#network) {
+      this.#network = network;
+      this.#shell.run((machine) => machine.handleNetworkChange(nowMs));
+    }
     this.#shell.run((machine) => machine.poll(nowMs));
     if (!this.#lookups.isPossible) return;
     for (const torrent of this.#sought()) {
@@ -296,4 +303,12 @@ export class RelaySession {
       delayMs: 0,
     });
   }
+}
+
+/** Another address or interface than before: what was reserved is reserved for the old one. */
+function networkName(): string {
+  return Object.entries(os.networkInterfaces())
+    .flatMap(([name, each]) => (each ?? []).map(({ address }) => `${name} ${address}`))
+    .sort()
+    .join(', ');
 }
