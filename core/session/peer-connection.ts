@@ -218,6 +218,8 @@ export class PeerConnection implements WireSink, UploadLine {
         return;
       }
       this.wire.sendHandshake(this.owner.ownHandshake(this));
+      // A packet of its own: see `Outbox` in transport/utp.
+      if (this.stream.transport === 'utp') this.wire.flush();
     }
     const refusal = this.owner.admit(this);
     if (refusal !== undefined) {

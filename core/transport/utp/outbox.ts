@@ -1,6 +1,12 @@
 // What was written and not yet put into packets: a queue of the writer's own buffers, copied out once.
 import { HEADER_BYTES } from './packet.ts';
 
+/**
+ * So much of a connection's beginning leaves as it was written: one write, one packet. Transmission 3.00 takes the handshake out of
+ * a packet and forgets what lies behind it until another packet comes; over TCP the two would be two segments as well.
+ */
+const BEGINNING_BYTES = 4_096;
+
 interface Written {
   readonly bytes: Uint8Array;
   readonly sent: (() => void) | undefined;
@@ -12,6 +18,17 @@ export class Outbox {
   #at = 0;
   #head = 0;
   #byteCount = 0;
+  #takenBytes = 0;
+
+  get isBeginning(): boolean {
+    return this.#takenBytes < BEGINNING_BYTES;
+  }
+
+  /** What may go into one packet. */
+  get packableBytes(): number {
+    if (!this.isBeginning) return this.#byteCount;
+    return (this.#queue[this.#head]?.bytes.length ?? 0) - this.#at;
+  }
 
   get byteCount(): number {
     return this.#byteCount;
@@ -44,6 +61,7 @@ export class Outbox {
       sent?.();
     }
     this.#byteCount -= count;
+    this.#takenBytes += count;
     this.#tidy();
   }
 

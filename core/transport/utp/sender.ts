@@ -215,7 +215,7 @@ export class Sender {
     }
     while (!flight.hasLost && flight.span < MAX_FLIGHT_PACKETS && this.queuedBytes > 0) {
       const full = this.#payloadBytes;
-      let count = Math.min(full, this.queuedBytes);
+      let count = Math.min(full, this.#outbox.packableBytes);
       if (this.isAllAcked && this.#peerWindow >= MIN_WINDOW_BYTES) count = Math.min(count, this.#peerWindow);
       if (!this.#mayLeave(count, full, nowMs)) break;
       this.#sendNew(count, full, nowMs);
@@ -281,7 +281,7 @@ export class Sender {
 
   #mayLeave(count: number, full: number, nowMs: number): boolean {
     if (!this.#hasRoom(count)) return false;
-    if (count < full && this.#shortSeq !== undefined) return false;
+    if (count < full && this.#shortSeq !== undefined && !this.#outbox.isBeginning) return false;
     if (this.#flight.byteCount + count <= this.#peerWindow) return true;
     // No window, and nothing in flight whose ack could bring one: try, but rarely.
     if (!this.isAllAcked) return false;
