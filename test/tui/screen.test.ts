@@ -78,7 +78,7 @@ describe.skipIf(!isThere)('the screen in a terminal', { timeout: TIMEOUT_MS }, (
     terminal.type(download('two', '--down-limit', '12M'));
     await terminal.see(/\[1 Overview\]/);
     const after = await terminal.see(/code 0/);
-    expect(after).toMatch(/data\.bin: 24\.0 MiB in [\d.]+s \(.*\/s\).*two/);
+    expect(after).toMatch(/data\.bin: 24\.0 MiB in [\d.]+s \(.*\/s\), ratio 0\.00, 0 B wasted, in .*two/);
     expect(terminal.isAlternate).toBe(false);
   });
 
