@@ -125,6 +125,46 @@ describe('KRPC messages', () => {
     }
   });
 
+  it('reads every kind of message from libtorrent, aria2 and Transmission', () => {
+    const kinds = new Map<string, Set<string>>();
+    for (const line of new TextDecoder().decode(fixture('captures/dht-clients.jsonl')).trim().split('\n')) {
+      const recorded = JSON.parse(line) as { client: string; kind: string; hex: string };
+      const bytes = hex(recorded.hex);
+      const { outcome, message } = scan(bytes);
+      expect(outcome, line).toBe('ok');
+      const answer = /^(reply|error) to /.exec(recorded.kind)?.[1];
+      expect(message.kind === 'query' ? message.method : message.kind, line).toBe(answer ?? recorded.kind);
+      const dict = tree(bytes);
+      const body = dict.dict(message.kind === 'query' ? 'a' : 'r');
+      expect(message.copy(message.tid), line).toEqual(dict.bytes('t')?.slice());
+      expect(message.copy(message.id), line).toEqual(body?.bytes('id')?.slice());
+      expect(message.copy(message.nodes), line).toEqual(body?.bytes('nodes')?.slice());
+      expect(message.copy(message.nodes6), line).toEqual(body?.bytes('nodes6')?.slice());
+      expect(message.copy(message.token), line).toEqual(body?.bytes('token')?.slice());
+      expect(message.values.start >= 0, line).toBe(body?.list('values') !== undefined);
+      expect(message.copy(message.samples), line).toEqual(body?.bytes('samples')?.slice());
+      expect(message.errorCode, line).toBe(dict.list('e')?.[0] ?? 0);
+      kinds.set(recorded.client, (kinds.get(recorded.client) ?? new Set()).add(recorded.kind));
+    }
+    const common = ['get_peers', 'announce_peer', 'reply to ping', 'reply to find_node'];
+    const answers = ['reply to get_peers', 'reply to announce_peer'];
+    const items = ['get', 'put', 'sample_infohashes'];
+    const needed: Readonly<Record<string, readonly string[]>> = {
+      aria2: ['ping', ...common, ...answers],
+      libtorrent: [
+        ...common,
+        ...answers,
+        ...items,
+        ...items.map((one) => `reply to ${one}`),
+        'error to announce_peer',
+        'error to put',
+      ],
+      transmission: ['ping', 'find_node', ...common, ...answers, 'error to announce_peer'],
+    };
+    for (const [client, names] of Object.entries(needed))
+      expect([...(kinds.get(client) ?? [])], client).toEqual(expect.arrayContaining([...names]));
+  });
+
   it('reads errors that carry an `r` as well, as those of libtorrent do, and no other mixture', () => {
     const error = '1:eli203e5:wronge';
     const reply = '1:rd2:id20:mnopqrstuvwxyz123456e';

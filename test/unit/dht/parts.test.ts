@@ -23,9 +23,7 @@ import { OUR_LIMITS, OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
 import { PeerStore } from '../../../dht/peer-store.ts';
 import type { DhtItem } from '../../../dht/results.ts';
 import { RoundTrips } from '../../../dht/round-trips.ts';
-import { siphash } from '../../../dht/siphash.ts';
 import { decodeState, encodeState } from '../../../dht/state.ts';
-import { Throttle } from '../../../dht/throttle.ts';
 import { TOKEN_BYTES, Tokens } from '../../../dht/tokens.ts';
 import { address, hex, nthAddress, vectors } from './material.ts';
 
@@ -289,35 +287,6 @@ describe('Tokens', () => {
   });
 });
 
-describe('Throttle', () => {
-  it('lets a burst of ten pass, then two a second', () => {
-    const throttle = new Throttle(OUR_LIMITS);
-    const admitted = (nowMs: number): number => {
-      let count = 0;
-      while (throttle.admit(1, nowMs)) count++;
-      return count;
-    };
-    expect(admitted(NOW_MS)).toBe(10);
-    expect(admitted(NOW_MS + 1000)).toBe(2);
-    expect(admitted(NOW_MS + 60_000)).toBe(10);
-    expect(throttle.admit(2, NOW_MS)).toBe(true);
-  });
-
-  it('bans a flood for five minutes', () => {
-    const throttle = new Throttle(OUR_LIMITS);
-    for (let i = 0; i < 51; i++) throttle.admit(1, NOW_MS + i * 100);
-    expect(throttle.isBanned(1, NOW_MS + 6_000)).toBe(true);
-    expect(throttle.isBanned(2, NOW_MS + 6_000)).toBe(false);
-    expect(throttle.isBanned(1, NOW_MS + 6 * MINUTE_MS)).toBe(false);
-  });
-
-  it('remembers a bounded number of addresses', () => {
-    const throttle = new Throttle(OUR_LIMITS);
-    for (let i = 0; i < 100_000; i++) throttle.admit(i, NOW_MS);
-    expect(throttle.size).toBeLessThanOrEqual(OUR_LIMITS.maxAddresses);
-  });
-});
-
 describe('DeadlineHeap', () => {
   it('gives items back in order, whatever is moved and removed meanwhile', () => {
     const heap = new DeadlineHeap<Deadline>();
@@ -356,25 +325,6 @@ describe('RoundTrips', () => {
     for (let i = 0; i < 1000; i++) trips.add(50);
     for (let i = 0; i < 400; i++) trips.add(800);
     expect(trips.stallMs(stall, 0)).toBeGreaterThan(800);
-  });
-});
-
-describe('SipHash-2-4', () => {
-  it('gives the published values', () => {
-    const count = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i);
-    const key = new Int32Array(count(16).buffer as ArrayBuffer);
-    const published = {
-      0: '310e0edd47db6f72',
-      1: 'fd67dc93c539f874',
-      8: '6224939a79f5f593',
-      15: 'e545be4961ca29a1',
-      63: '724506eb4c328a95',
-    };
-    for (const [length, expected] of Object.entries(published)) {
-      const out = new Uint8Array(10);
-      siphash(key, count(Number(length)), out, 1);
-      expect(toHex(out), length).toBe(`00${expected}00`);
-    }
   });
 });
 
