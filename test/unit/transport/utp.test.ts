@@ -1,4 +1,5 @@
 // The uTP machine packet by packet: the wire format, and what it does when others do not keep to the rules (BEP 29).
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
@@ -132,6 +133,34 @@ describe('the wire format', () => {
     ['KRPC', toHex(new TextEncoder().encode('d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe'))],
   ])('refuses %s', (_name, hex) => {
     expect(readPacket(fromHex(hex) as Uint8Array, emptyView())).toBe(false);
+  });
+
+  it('reads the headers of a captured conversation of two libtorrents', () => {
+    const path = new URL('../../../fixtures/captures/utp-libtorrent-headers.jsonl', import.meta.url);
+    const lines = readFileSync(path, 'utf8').trim().split('\n');
+    let count = 0;
+    for (const line of lines) {
+      const record = JSON.parse(line) as { type: string; conn_id: number; header_hex: string } & Record<
+        'seq' | 'ack' | 'wnd' | 'ts' | 'ts_diff',
+        number
+      >;
+      const bytes = fromHex(record.header_hex) as Uint8Array;
+      // Of packets with extensions only the fixed part was kept.
+      if (bytes[1] !== 0) continue;
+      count++;
+      const view = emptyView();
+      expect(readPacket(bytes, view)).toBe(true);
+      expect(view).toMatchObject({
+        type: ['DATA', 'FIN', 'STATE', 'RESET', 'SYN'].indexOf(record.type),
+        connectionId: record.conn_id,
+        seq: record.seq,
+        ack: record.ack,
+        windowBytes: record.wnd,
+        timestampUs: record.ts,
+        delayUs: record.ts_diff,
+      });
+    }
+    expect(count).toBeGreaterThan(200);
   });
 
   it('pads to any size without touching the payload', () => {
