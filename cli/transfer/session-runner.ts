@@ -24,6 +24,7 @@ export async function runSession<T>(
   const { interrupts } = context;
   const control = screen && {
     command: (command: Command) => session.command(command),
+    snapshot: () => session.snapshot(),
     add: screen.add,
     quit: () => interrupts.stop(),
     interrupt: () => interrupts.interrupt(),

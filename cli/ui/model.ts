@@ -15,6 +15,8 @@ import { viewLines } from './view.ts';
 /** What the screen may ask of the program around it. */
 export interface ScreenControl {
   command(command: Command): Promise<void>;
+  /** A fresh picture, so that the next key counts from what the last one did. */
+  readonly snapshot?: () => SessionSnapshot;
   /** Adds what was pasted: magnet, file, URL or hash. undefined: this command takes nothing more. */
   readonly add: ((source: string) => Promise<void>) | undefined;
   /** A clean end, asked for by `q`. */
@@ -114,6 +116,7 @@ export class ScreenModel {
         break;
       case 'command':
         this.attempt(control.command(effect.command));
+        if (control.snapshot !== undefined) this.setSnapshot(control.snapshot());
         break;
       case 'add':
         this.add(effect.text, effect.torrent);

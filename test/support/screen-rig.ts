@@ -167,9 +167,15 @@ export interface ModelRig {
   press(...keys: string[]): void;
 }
 
-export function modelRig(
-  options: { readonly hasColor?: boolean; readonly failWith?: string; readonly addsNothing?: boolean } = {},
-): ModelRig {
+interface RigOptions {
+  readonly hasColor?: boolean;
+  readonly failWith?: string;
+  readonly addsNothing?: boolean;
+  readonly onCommand?: (command: Command) => void;
+  readonly snapshot?: () => SessionSnapshot;
+}
+
+export function modelRig(options: RigOptions = {}): ModelRig {
   const commands: Command[] = [];
   const asked: string[] = [];
   const model = new ScreenModel({
@@ -178,10 +184,12 @@ export function modelRig(
     control: {
       command: (command) => {
         commands.push(command);
+        options.onCommand?.(command);
         return options.failWith === undefined
           ? Promise.resolve()
           : Promise.reject(new Error(options.failWith));
       },
+      ...(options.snapshot === undefined ? {} : { snapshot: options.snapshot }),
       add: options.addsNothing
         ? undefined
         : (source) => {

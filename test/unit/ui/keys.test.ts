@@ -88,6 +88,19 @@ describe('commands', () => {
     expect(rig.text()).toContain('no space \\x1b[31mleft');
   });
 
+  it('count from what the key before did, however quickly they come', () => {
+    let down = 1 << 20;
+    const rig = modelRig({
+      onCommand: (command) => {
+        if (command.kind === 'set-limits') down = command.down ?? down;
+      },
+      snapshot: () => session([torrent()], { downLimitBytesPerSec: down }),
+    });
+    rig.model.setSnapshot(session([torrent()], { downLimitBytesPerSec: down }));
+    rig.press('+', '+', '+');
+    expect(down).toBe(10 << 20);
+  });
+
   it('go to the torrent chosen in the list', () => {
     const rig = rigWith(session([torrent(), torrent({ infoHash: 'b'.repeat(40) })]));
     rig.press('down', 'p');
