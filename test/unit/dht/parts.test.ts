@@ -19,7 +19,7 @@ import {
 import { LookupCache } from '../../../dht/lookup-cache.ts';
 import { NetworkSize } from '../../../dht/network-size.ts';
 import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
-import { OUR_LIMITS, OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
+import { OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
 import { PeerStore } from '../../../dht/peer-store.ts';
 import type { DhtItem } from '../../../dht/results.ts';
 import { RoundTrips } from '../../../dht/round-trips.ts';
