@@ -9,7 +9,7 @@ import type { OperationError } from '../../core/base/result.ts';
 import { findGateway, type Gateway } from '../../core/nat/io/gateway.ts';
 import { NatService } from '../../core/nat/io/nat-service.ts';
 import { RelayDialBack } from '../../core/nat/io/relay-dial-back.ts';
-import type { NatSnapshot } from '../../core/nat/nat-snapshot.ts';
+import type { NatFamilySnapshot, NatSnapshot } from '../../core/nat/nat-snapshot.ts';
 import { RelayIdentity } from '../../core/relay/identity.ts';
 import { ClientShell } from '../../core/relay/io/client-shell.ts';
 import { Listeners } from '../../core/session/listeners.ts';
@@ -202,13 +202,7 @@ export class NatExam {
     const isClassified =
       node === undefined ||
       known.some((family) => family?.mapping !== 'unknown' || family.state === 'tcp-only');
-    const isTested =
-      relays.length === 0 ||
-      known.some(
-        (family) =>
-          family?.evidence.some(({ about }) => about === 'reachability') ||
-          family?.mappings.some(({ state }) => state === 'verified' || state === 'refuted'),
-      );
+    const isTested = relays.length === 0 || known.some(isTriedOut);
     return isMapped && isClassified && isTested;
   }
 
@@ -228,4 +222,13 @@ export class NatExam {
     await Promise.all([this.#service?.close(), this.#listeners.close()]);
     await Promise.all(this.#onClose.splice(0).map((close) => close()));
   }
+}
+
+/** Somebody outside has knocked, at the port that the router forwards where it does. */
+function isTriedOut(family: NatFamilySnapshot | undefined): boolean {
+  if (family === undefined) return false;
+  const states = family.mappings.map(({ state }) => state);
+  if (states.includes('claimed') && !states.includes('verified')) return false;
+  if (states.includes('verified') || states.includes('refuted')) return true;
+  return family.evidence.some(({ about }) => about === 'reachability');
 }

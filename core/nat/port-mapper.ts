@@ -162,6 +162,13 @@ export class PortMapper {
     }
   }
 
+  /** The gateway said that something has happened to it: what it granted is asked for again, which costs nothing if all is well. */
+  handleNews(nowMs: number): void {
+    for (const { held } of this.#wanted)
+      if (held !== undefined) held.renewAtMs = Math.min(held.renewAtMs, nowMs);
+    this.handleTimeout(nowMs);
+  }
+
   /** Somebody outside tried the claim. */
   handleVerdict(transport: Transport, externalPort: number, isReached: boolean, nowMs: number): void {
     const wanted = this.#of(transport);
@@ -190,6 +197,13 @@ export class PortMapper {
     for (const wanted of this.#wanted) {
       if (wanted.held !== undefined) this.#release(wanted, wanted.held.protocol, wanted.held.grant);
       for (const [protocol, grant] of wanted.spares) this.#release(wanted, protocol, grant);
+      for (const protocol of wanted.asking) {
+        // The answer may come when we are gone. PCP and NAT-PMP delete by our own address and port; in UPnP the external port could
+        // be somebody else's, so that its answer is waited for.
+        if (protocol === 'upnp') continue;
+        const { internalPort: externalPort, nonce, transport } = wanted;
+        this.#port.release(protocol, { transport, internalPort: externalPort, externalPort, nonce });
+      }
       wanted.held = undefined;
       wanted.spares.clear();
     }

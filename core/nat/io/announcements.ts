@@ -13,13 +13,17 @@ const LEAST_BETWEEN_MS = 1_000;
 export class GatewayAnnouncements {
   readonly #sockets: Socket[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isAboutPorts = false;
   #isClosed = false;
 
-  /** @param onNews at most once a second */
-  constructor(gateway: Gateway, onNews: () => void) {
+  /** @param onNews at most once a second; told whether it was PCP or NAT-PMP, which speak up only when their table is new */
+  constructor(gateway: Gateway, onNews: (isAboutPorts: boolean) => void) {
     if (isIPv6(gateway.host)) return;
-    this.#listen(gateway, ALL_HOSTS, PCP_CLIENT_PORT, onNews);
-    this.#listen(gateway, SSDP_GROUP, SSDP_PORT, onNews);
+    this.#listen(gateway, ALL_HOSTS, PCP_CLIENT_PORT, () => {
+      this.#isAboutPorts = true;
+      this.#hear(onNews);
+    });
+    this.#listen(gateway, SSDP_GROUP, SSDP_PORT, () => this.#hear(onNews));
   }
 
   close(): void {
@@ -29,18 +33,24 @@ export class GatewayAnnouncements {
     for (const socket of this.#sockets) socket.close();
   }
 
-  #listen(gateway: Gateway, group: string, port: number, onNews: () => void): void {
+  #hear(onNews: (isAboutPorts: boolean) => void): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const isAboutPorts = this.#isAboutPorts;
+      this.#isAboutPorts = false;
+      onNews(isAboutPorts);
+    }, LEAST_BETWEEN_MS);
+    this.#timer.unref();
+  }
+
+  #listen(gateway: Gateway, group: string, port: number, onDatagram: () => void): void {
     const socket = createSocket({ type: 'udp4', reuseAddr: true });
     this.#sockets.push(socket);
     // Somebody else may hold the port for himself: then we ask once a minute only.
     socket.on('error', () => undefined);
     socket.on('message', (_, from) => {
-      if (from.address !== gateway.host || this.#timer !== undefined) return;
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        onNews();
-      }, LEAST_BETWEEN_MS);
-      this.#timer.unref();
+      if (from.address === gateway.host) onDatagram();
     });
     socket.bind({ port }, () => {
       try {

@@ -78,6 +78,8 @@ export class PcpClient implements MappingClient {
     return typeof answer === 'object' && this.#epoch.handleEpoch(answer.epochSec, this.#nowMs());
   }
 
+  async stop(): Promise<void> {}
+
   close(): Promise<void> {
     return this.#exchange.close();
   }
@@ -142,6 +144,8 @@ export class NatPmpClient implements MappingClient {
       this.#epoch.handleEpoch(answer.epochSec, this.#nowMs())
     );
   }
+
+  async stop(): Promise<void> {}
 
   close(): Promise<void> {
     return this.#exchange.close();

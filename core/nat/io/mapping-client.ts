@@ -9,5 +9,7 @@ export interface MappingClient {
   unmap(key: MappingKey): Promise<void>;
   /** Whether the gateway has lost what it granted; false also when it does not answer. */
   isLost(key: MappingKey): Promise<boolean>;
+  /** Begins no new mapping from now on; resolves when those that cannot be called back have their answer. */
+  stop(): Promise<void>;
   close(): Promise<void>;
 }

@@ -142,7 +142,7 @@ export class MappingService {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, RELEASE_TIMEOUT_MS);
     });
-    const isDone = await Promise.race([Promise.all(this.#releases).then(() => true), late.then(() => false)]);
+    const isDone = await Promise.race([this.#settle().then(() => true), late.then(() => false)]);
     clearTimeout(timer);
     // What could not be taken back is left to the next run.
     if (isDone) await this.#file.write([]);
@@ -151,6 +151,13 @@ export class MappingService {
         [...clients.values()].map((client) => client.close()),
       ),
     );
+  }
+
+  /** What was asked for in the last moment is granted, perhaps, and then released as well. */
+  async #settle(): Promise<void> {
+    const clients = [...this.#parts.values()].flatMap((part) => [...part.clients.values()]);
+    await Promise.all(clients.map((client) => client.stop()));
+    while (this.#releases.size > 0) await Promise.all(this.#releases);
   }
 
   #open(gateway: Gateway, finder: IgdFinder | undefined): void {
@@ -190,7 +197,12 @@ export class MappingService {
       { ports, protocols: [...clients.keys()], rng, ...(lifetimeSec === undefined ? {} : { lifetimeSec }) },
       port,
     );
-    const announcements = new GatewayAnnouncements(gateway, () => this.check());
+    const announcements = new GatewayAnnouncements(gateway, (isAboutPorts) => {
+      // The epoch may be too young to show the fall: then asking again is surer than comparing.
+      if (isAboutPorts) mapper.handleNews(clock.nowMs());
+      this.check();
+      this.#arm();
+    });
     this.#parts.set(family, { gateway, mapper, clients, announcements });
   }
 

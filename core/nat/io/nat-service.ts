@@ -23,6 +23,9 @@ const AGAIN_MS = 10 * 60_000;
 const DIAL_BACK_AGAIN_MS = 10 * 60_000;
 /** Nobody to ask yet. */
 const DIAL_BACK_RETRY_MS = 2_000;
+/** The port to knock at is known when strangers have told it; where they never do, knocking starts anyway. */
+const DIAL_BACK_LATEST_MS = 4_000;
+const MAPPING_GRACE_MS = 500;
 /** Another network is noticed after this. */
 const NETWORK_CHECK_MS = 30_000;
 const ENOUGH_VOTERS = 4;
@@ -60,6 +63,7 @@ export class NatService {
   #testTimer: NodeJS.Timeout | undefined;
   #isAsking = false;
   #isTesting = false;
+  #hasTested = false;
   #network = '';
   #isClosed = false;
 
@@ -76,7 +80,7 @@ export class NatService {
     this.#networkTimer = setInterval(() => void this.#checkNetwork(), NETWORK_CHECK_MS);
     this.#networkTimer.unref();
     this.#scheduleAsk(0);
-    this.#scheduleTest(DIAL_BACK_RETRY_MS);
+    this.#scheduleTest(DIAL_BACK_LATEST_MS);
     await this.#startMapping();
   }
 
@@ -215,6 +219,15 @@ export class NatService {
     this.#isAsking = false;
     if (this.#isClosed) return;
     this.#changed();
+    const isMappingKnown = this.#options.families.some(
+      (each) => this.classOf(each)?.reach.mapping !== 'unknown',
+    );
+    if (isMappingKnown && !this.#hasTested) {
+      this.#hasTested = true;
+      // The gateway's answer, if one comes, comes soon and decides what is tried; a claim is tried at once.
+      const isAsking = this.#mapping?.mappings(4).some(({ state }) => state === 'asking') ?? false;
+      this.#scheduleTest(isAsking ? MAPPING_GRACE_MS : 0);
+    }
     const isEnough = [...this.#classifiers.values()].some(({ voters }) => voters >= ENOUGH_VOTERS);
     if (isEnough) this.#askMs = FIRST_ASK_MS;
     else this.#askMs = Math.min(LONGEST_ASK_MS, this.#askMs * 2);
@@ -292,8 +305,9 @@ export class NatService {
   #startOver(): void {
     for (const classifier of this.#classifiers.values()) classifier.reset();
     this.#askMs = FIRST_ASK_MS;
+    this.#hasTested = false;
     this.#scheduleAsk(0);
-    this.#scheduleTest(0);
+    this.#scheduleTest(DIAL_BACK_LATEST_MS);
     this.#changed();
   }
 

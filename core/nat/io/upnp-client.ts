@@ -96,6 +96,9 @@ export class UpnpClient implements MappingClient {
   readonly #finder: IgdFinder;
   /** What we were granted: these ports are ours to ask for again. */
   readonly #granted = new Map<Transport, number>();
+  /** Requests that a gateway may grant. */
+  readonly #underWay = new Set<Promise<MapAnswer>>();
+  #isStopped = false;
 
   constructor(finder: IgdFinder) {
     this.#finder = finder;
@@ -112,7 +115,10 @@ export class UpnpClient implements MappingClient {
       // Behind another NAT: a mapping here would lead nowhere, so none is made.
       if (externalHost !== undefined && isLocalAddress(externalHost))
         return failed('private', `the gateway's outer address is ${externalHost}, not a public one`);
-      return await this.#map(service, request, externalHost);
+      if (this.#isStopped) return ABSENT;
+      const mapping = this.#map(service, request, externalHost);
+      this.#underWay.add(mapping);
+      return await mapping.finally(() => this.#underWay.delete(mapping));
     } catch (error) {
       this.#finder.forget();
       return failed('failed', (error as Error).message);
@@ -141,6 +147,11 @@ export class UpnpClient implements MappingClient {
       this.#finder.forget();
       return false;
     }
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.allSettled(this.#underWay);
   }
 
   async close(): Promise<void> {}
@@ -208,6 +219,8 @@ export class PinholeClient implements MappingClient {
   readonly #finder: IgdFinder;
   readonly #gateway: Gateway;
   readonly #ids = new Map<string, string>();
+  readonly #underWay = new Set<Promise<SoapAnswer>>();
+  #isStopped = false;
 
   /** @param finder of the IPv4 gateway, which describes both @param gateway of IPv6: holes are granted to whom they lead to only */
   constructor(finder: IgdFinder, gateway: Gateway) {
@@ -226,9 +239,10 @@ export class PinholeClient implements MappingClient {
         if (renewed.ok) return this.#grant(request);
         this.#ids.delete(key);
       }
-      const answer = await this.#call(
-        addPinhole(service, { ...request, clientHost: this.#gateway.localHost }),
-      );
+      if (this.#isStopped) return ABSENT;
+      const adding = this.#call(addPinhole(service, { ...request, clientHost: this.#gateway.localHost }));
+      this.#underWay.add(adding);
+      const answer = await adding.finally(() => this.#underWay.delete(adding));
       if (!answer.ok) return { ok: false, failure: soapFailure(answer) };
       this.#ids.set(key, (childText(answer.fields, 'UniqueID') ?? '').slice(0, MAX_ID));
       return this.#grant(request);
@@ -252,6 +266,11 @@ export class PinholeClient implements MappingClient {
 
   async isLost(): Promise<boolean> {
     return false;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.allSettled(this.#underWay);
   }
 
   async close(): Promise<void> {}
