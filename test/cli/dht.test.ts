@@ -26,7 +26,7 @@ afterAll(() => net?.close());
 describe('asking', () => {
   it('ping: an answer, silence, a bad address', async () => {
     const silent = `127.0.0.1:${await freePort()}`;
-    const one = json(await tt('dht', 'ping', net.entry, silent, '--timeout', '1s', '--json', ...ON_LOOPBACK));
+    const one = json(await tt('dht', 'ping', net.entry, silent, '--timeout', '4s', '--json', ...ON_LOOPBACK));
     const ids = net.nodes.map((node) =>
       toHex(node.machine.snapshot(node.now()).families[0]?.id as Uint8Array),
     );

@@ -54,7 +54,10 @@ function writeParts(path: string, reports: readonly SimReport[]): void {
     const start = `<!-- sim: ${scenario} -->`;
     const from = text.indexOf(start);
     const to = text.indexOf(`<!-- end: ${scenario} -->`);
-    if (from < 0 || to < from) throw new Error(`${path} has no part for ${scenario}`);
+    if (from < 0 || to < from) {
+      console.error(`${path} has no part for ${scenario}: left out`);
+      continue;
+    }
     const body = tables.map(formatMarkdown).join('\n\n');
     text = `${text.slice(0, from + start.length)}\nSeed ${seed}.\n\n${body}\n\n${text.slice(to)}`;
   }
