@@ -38,7 +38,7 @@ function targetOf(path: string, specifier: string): string {
 function isPure(path: string): boolean {
   if (/\/(io|serve)\//.test(path) || path.endsWith('-source.ts') || path.endsWith('/index.ts')) return false;
   if (/^core\/discovery\/(candidates|lsd-codec|pex|peer-priority)/.test(path)) return true;
-  return /^(core\/(account|base|metainfo|pieces|relay|swarm|wire|transport\/utp)|dht|tracker)\//.test(path);
+  return /^(core\/(account|base|metainfo|nat|pieces|relay|swarm|wire|transport\/utp)|dht|tracker)\//.test(path);
 }
 
 describe('layers', () => {
