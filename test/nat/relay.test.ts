@@ -32,15 +32,25 @@ describe('a seed behind a symmetric NAT', () => {
     lab = await NatLab.make({ sites, publics: PUBLICS });
     const relayHost = lab.public(0);
     const tracker = `http://${relayHost.address}:${TRACKER_PORT}/announce`;
-    const payload = writePayload(join(content, NAME), SIZE, NAME);
-    expect(payload).toBeDefined();
-    const { torrentBytes } = await createTorrent({ path: join(content, NAME), trackers: [tracker] });
+    writePayload(join(content, NAME), SIZE, NAME);
+    const { torrentBytes } = await createTorrent({ path: join(content, NAME), trackerTiers: [[tracker]] });
     writeFileSync(torrentFile, torrentBytes);
     const trackerProcess = spawnTt(relayHost, ['tracker', 'serve', '--port', `${TRACKER_PORT}`]);
     await trackerProcess.waitForLine(/announce/, 20_000);
     bootstrap = await startDht(lab);
     const relay = spawnTt(relayHost, [
-      ...['relay', '-p', `${RELAY_PORT}`, '--proxy-ports', '4', '--tracker', tracker, ...bootstrap],
+      ...[
+        'relay',
+        '-p',
+        `${RELAY_PORT}`,
+        '--proxy-ports',
+        '4',
+        '--splice-rate',
+        '0',
+        '--tracker',
+        tracker,
+        ...bootstrap,
+      ],
     ]);
     await relay.waitForLine(/relaying on/, 20_000);
     const seed = spawnTt(lab.host(0), [
