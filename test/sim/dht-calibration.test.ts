@@ -39,6 +39,13 @@ describe('40 % dead entries among 100,000 nodes', () => {
   });
 });
 
+test('70 % dead entries: lookups dead-end where the dead keep their slot, and nowhere else', {
+  timeout: TIMEOUT_MS,
+}, () => {
+  expect(measureDead(SEED, 100_000, 0.7, false, 150).deadEnded).toBeGreaterThan(0.1);
+  expect(measureDead(SEED, 100_000, 0.7, true, 150).deadEnded).toBeLessThan(0.02);
+});
+
 describe('time to the closest 8 with 40 % dead entries', () => {
   test('takes the one-minute client a minute', { timeout: TIMEOUT_MS }, () => {
     const { p50, p99 } = measureLatency(SEED, 100_000, 'one-minute', 0.4, 150);

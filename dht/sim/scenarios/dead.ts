@@ -55,6 +55,8 @@ const TIMEOUT_MS = CALIBRATION_NETWORK.medianRoundTripMs + 0.001;
 export interface DeadOutcome extends Expected {
   /** Share of lookups whose result has the nearest live node. */
   readonly nearest: number;
+  /** Share of lookups whose result has none of the true 8: the dead ends that were measured in the field. */
+  readonly deadEnded: number;
 }
 
 export function measureDead(
@@ -78,6 +80,7 @@ export function measureDead(
     timeouts: mean(outcomes.map(({ report }) => report.timeouts)),
     recall: mean(outcomes.map(({ recall }) => recall)),
     nearest: mean(outcomes.map(({ hasNearest }) => (hasNearest ? 1 : 0))),
+    deadEnded: mean(outcomes.map(({ recall }) => (recall === 0 ? 1 : 0))),
   };
 }
 
@@ -99,6 +102,7 @@ export function runDead(options: ScenarioOptions): SimTable[] {
         recall: both('recall'),
         'recall off by': deviation(measured.recall, expected.recall),
         'nearest found': measured.nearest,
+        'dead ends': `${(measured.deadEnded * 100).toFixed(1)} %`,
       };
     }),
   }));
