@@ -154,6 +154,14 @@ export class CrawlWorld {
     return hosts;
   }
 
+  /** Numbers of the reachable nodes that are there. */
+  reachableHosts(atMs: number): number[] {
+    const hosts: number[] = [];
+    for (let host = 0; host < this.#kinds.length; host++)
+      if (this.#kinds[host] === 0 && this.#isPresent(host, atMs)) hosts.push(host);
+    return hosts;
+  }
+
   /** Of these, who is there at that time. */
   stillThere(hosts: readonly number[], atMs: number): number {
     return hosts.filter((host) => this.#isPresent(host, atMs)).length;

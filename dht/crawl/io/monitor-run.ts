@@ -15,9 +15,9 @@ import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { JournalBuffer } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';
-import { NodeState } from '../node-table.ts';
 import type { ProbePolicy } from '../prober.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
+import type { Visit } from '../visit.ts';
 import { type CrawlResult, type CrawlSetup, DATA_FILE, JOURNAL_FILE } from './crawl-run.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
@@ -195,25 +195,29 @@ export class MonitorRun {
     }
   }
 
-  /** One crawl of the zone; whoever is new is watched from now on. */
+  /** One crawl of the zone; whoever is new is watched from then on. */
   async #scan(absentMs: number | undefined): Promise<void> {
     const { setup } = this;
     const config = { ...setup.config, policy: half(setup.config.policy) };
     const ownId = Id160.of(new Uint8Array(randomBytes(20)));
     const crawlSetup: CrawlSetup = { ...setup, timeMs: undefined, onStart: () => {} };
     const number = ++this.#scans;
-    const pass = new Pass(
-      passOptions(
-        crawlSetup,
-        this.#header,
-        config,
-        zoneOf(config),
-        number,
-        ownId,
-        this.#store,
-        new Vantage(),
-      ),
+    const options = passOptions(
+      crawlSetup,
+      this.#header,
+      config,
+      zoneOf(config),
+      number,
+      ownId,
+      this.#store,
+      new Vantage(),
     );
+    const onVisit = ({ outcome, isInZone, idObserved, address }: Visit): void => {
+      if (!isInZone || idObserved === undefined || (outcome !== 'ok' && outcome !== 'stalled_late')) return;
+      this.#monitor.add(idObserved, address, this.#nowMs(), absentMs);
+      this.#driver?.wake();
+    };
+    const pass = new Pass({ ...options, onVisit });
     const driver = await Driver.open({ family: config.family, port: 0, bind: setup.bind }, this.#nowMs);
     this.#scanDriver = driver;
     const begin = new JournalBuffer();
@@ -236,14 +240,6 @@ export class MonitorRun {
         () => pass.flush(this.#nowMs()),
       );
       pass.store(this.#nowMs());
-      const { table } = machine;
-      const zone = zoneOf(config);
-      for (let node = 0; node < table.size; node++) {
-        if (table.state(node) !== NodeState.verified || !table.hasClaim(node)) continue;
-        const id = table.id(node);
-        if (zone.has(id)) this.#monitor.add(id, table.address(node), this.#nowMs(), absentMs);
-      }
-      this.#driver?.wake();
     } finally {
       await driver.close();
     }

@@ -70,6 +70,7 @@ export interface PassOptions {
   readonly store: RowSink;
   readonly jsonl: JsonlWriter | undefined;
   readonly vantage: Vantage;
+  readonly onVisit?: ((visit: Visit) => void) | undefined;
 }
 
 export class Pass {
@@ -191,6 +192,7 @@ export class Pass {
     };
     this.#buffer.visit(recorded);
     this.#keep(recorded);
+    this.options.onVisit?.(visit);
   }
 
   /** With addresses as the dataset may show them. */

@@ -1,0 +1,242 @@
+// The parts of a crawl one by one: estimators and survival against values computed elsewhere, zones, the journal, addresses.
+import { createHmac } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { randomBytes, seededRng } from '../../../core/base/clock.ts';
+import { DhtAddress } from '../../../dht/address.ts';
+import { clientName } from '../../../dht/crawl/client-name.ts';
+import {
+  bernoulli,
+  chapman,
+  fromDistances,
+  shareEstimate,
+  studentT95,
+  uniformity,
+  upperGamma,
+} from '../../../dht/crawl/estimates.ts';
+import { addressText } from '../../../dht/crawl/io/privacy.ts';
+import { uuidv7 } from '../../../dht/crawl/io/run-header.ts';
+import { JournalBuffer, JournalReader, type JournalRecord } from '../../../dht/crawl/journal.ts';
+import { NodeTable } from '../../../dht/crawl/node-table.ts';
+import { rangeOf, repeatZone } from '../../../dht/crawl/repeat-zone.ts';
+import { createBased, kaplanMeier, medianLengthMs } from '../../../dht/crawl/survival.ts';
+import { Zone } from '../../../dht/crawl/zone.ts';
+import { VISIT_TABLE, type VisitRow } from '../../../dht/dataset/visit-table.ts';
+import { Id160 } from '../../../dht/node-id.ts';
+
+const SEED = Number(process.env['TT_SEED'] ?? 5);
+
+describe('estimators', () => {
+  it('Chapman: the formula of the books, an interval around it', () => {
+    const estimate = chapman(100, 80, 40, 1, false);
+    expect(estimate?.value).toBeCloseTo((101 * 81) / 41 - 1, 9);
+    const variance = (101 * 81 * 60 * 40) / (41 ** 2 * 42);
+    expect(Math.log((estimate?.high ?? 0) / (estimate?.value ?? 1))).toBeCloseTo(
+      1.959964 * Math.sqrt(Math.log(1 + variance / (estimate?.value ?? 1) ** 2)),
+      6,
+    );
+    // Nobody is fewer than who was seen.
+    expect(chapman(10, 10, 10, 1, false)?.low).toBe(10);
+    expect(chapman(10, 10, 0, 1)).toBeUndefined();
+  });
+
+  it('a count corrected by p and by the share of the zone', () => {
+    const estimate = bernoulli(950, { hits: 95, of: 100 }, 1 / 16);
+    expect(estimate?.value).toBeCloseTo(16_000, 6);
+    expect(estimate?.low).toBeGreaterThan(14_000);
+    expect(estimate?.high).toBeLessThan(18_000);
+    expect(bernoulli(0, { hits: 1, of: 1 }, 1)).toBeUndefined();
+  });
+
+  it('distances of uniform ids give the number of ids', () => {
+    const rng = seededRng(SEED);
+    const nodes = 5_000;
+    const lookups = Array.from({ length: 200 }, () =>
+      Array.from({ length: nodes }, () => rng.next())
+        .sort((x, y) => x - y)
+        .slice(0, 8),
+    );
+    const estimate = fromDistances(lookups);
+    expect(estimate?.low).toBeLessThan(nodes);
+    expect(estimate?.high).toBeGreaterThan(nodes);
+    expect(Math.abs((estimate?.value ?? 0) / nodes - 1)).toBeLessThan(0.12);
+  });
+
+  it('distributions agree with tables', () => {
+    expect(studentT95(5)).toBeCloseTo(2.5706, 1);
+    expect(studentT95(30)).toBeCloseTo(2.0423, 3);
+    // Chi-square with 10 degrees of freedom exceeds 18.307 with a chance of 5 %.
+    expect(upperGamma(5, 18.307 / 2)).toBeCloseTo(0.05, 4);
+    expect(upperGamma(0.5, 3.841 / 2)).toBeCloseTo(0.05, 4);
+    expect(shareEstimate({ hits: 0, of: 20 })).toMatchObject({ value: 0, low: 0 });
+    expect(shareEstimate({ hits: 0, of: 20 })?.high).toBeCloseTo(0.1611, 3);
+    expect(uniformity([25, 25, 25, 25])?.pValue).toBe(1);
+    expect(uniformity([10, 40, 25, 25])?.pValue).toBeLessThan(0.001);
+    expect(uniformity([1, 2])).toBeUndefined();
+  });
+});
+
+describe('survival', () => {
+  it('Kaplan-Meier on the data of its textbook example', () => {
+    // Freireich 1963, 6-MP arm: remission in weeks, + for censored.
+    const weeks = [6, 6, 6, 7, 10, 13, 16, 22, 23];
+    const censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35];
+    const steps = kaplanMeier([
+      ...weeks.map((lengthMs) => ({ lengthMs, isCensored: false })),
+      ...censored.map((lengthMs) => ({ lengthMs, isCensored: true })),
+    ]);
+    expect(steps.map(({ lengthMs, survival }) => [lengthMs, Number(survival.toFixed(3))])).toEqual([
+      [6, 0.857],
+      [7, 0.807],
+      [10, 0.753],
+      [13, 0.69],
+      [16, 0.627],
+      [22, 0.538],
+      [23, 0.448],
+    ]);
+    expect(medianLengthMs(steps)).toBe(23);
+    for (const { survival, low, high } of steps) {
+      expect(low).toBeLessThan(survival);
+      expect(high).toBeGreaterThan(survival);
+    }
+  });
+
+  it('only sessions seen to begin in the first half count, and none for longer than half', () => {
+    const session = (startMs: number, endMs: number, isCreated = true, isCensored = false) => ({
+      ...{ startMs, endMs, isCreated, isCensored },
+    });
+    expect(
+      createBased(
+        [
+          session(0, 900, false),
+          session(10, 30),
+          session(100, 990),
+          session(600, 610),
+          session(400, 700, true, true),
+        ],
+        0,
+        1000,
+      ),
+    ).toEqual([
+      { lengthMs: 20, isCensored: false },
+      { lengthMs: 500, isCensored: true },
+      { lengthMs: 300, isCensored: true },
+    ]);
+  });
+});
+
+describe('zones', () => {
+  it('are read, shown and tell who is in them', () => {
+    const parsed = Zone.parse('a3f/10');
+    if (!parsed.ok) throw new Error(parsed.reason.what);
+    const zone = parsed.value;
+    expect(zone.toString()).toBe('a3c/10');
+    const rng = seededRng(SEED);
+    for (let i = 0; i < 50; i++) {
+      const id = zone.randomId(rng);
+      expect(zone.has(id)).toBe(true);
+      expect(zone.hasWords(id.a, id.b, id.c, id.d, id.e)).toBe(true);
+      const other = Id160.random(rng);
+      expect(zone.hasWords(other.a, other.b, other.c, other.d, other.e)).toBe(zone.has(other));
+    }
+    const [low, high] = rangeOf(zone);
+    expect(low).toBe(`a3c${'0'.repeat(37)}`);
+    expect(high).toBe(`a3f${'f'.repeat(37)}`);
+    for (const bad of ['', 'a', 'g/4', 'a/5', 'ab/200', '/3']) expect(Zone.parse(bad).ok, bad).toBe(false);
+  });
+
+  it('a second look takes all of a small zone, and a part of a large one', () => {
+    const zone = new Zone(Id160.random(seededRng(SEED)), 3);
+    expect(repeatZone(zone, 5_000, 1)).toBe(zone);
+    const part = repeatZone(zone, 70_000, 1);
+    expect(part.bits).toBe(7);
+    expect(zone.has(part.prefix)).toBe(true);
+  });
+});
+
+describe('the journal', () => {
+  const columns = { visit: Object.keys(VISIT_TABLE.columns), edge: [], sample: [] };
+  const row = Object.fromEntries(
+    columns.visit.map((name, i) => [name, i % 3 === 0 ? null : `value ${i} ü`]),
+  ) as never;
+
+  it('comes back whole, and is cut where it was torn, wherever that is', () => {
+    const rng = seededRng(SEED);
+    const buffer = new JournalBuffer();
+    const id = Id160.random(rng);
+    const address = DhtAddress.of({ host: '192.0.2.7', port: 6881 }) as DhtAddress;
+    const ends: number[] = [0];
+    const pieces: Uint8Array[] = [];
+    const add = (write: () => void): void => {
+      write();
+      pieces.push(buffer.take().slice());
+      ends.push((ends.at(-1) as number) + (pieces.at(-1) as Uint8Array).length);
+    };
+    add(() => buffer.pass(1, 12.5, id));
+    add(() => buffer.listed(id, address, -1, 99));
+    add(() => buffer.sent(0, 1));
+    add(() => buffer.visit({ row: row as VisitRow, edges: [], samples: [], listed: [1, 2], deepestBits: 9 }));
+    add(() => buffer.end(77));
+    const whole = Buffer.concat(pieces);
+    for (let cut = 0; cut <= whole.length; cut++) {
+      const records: JournalRecord[] = [];
+      const reader = new JournalReader(4, columns);
+      const middle = Math.floor(cut / 2);
+      expect(reader.read(whole.subarray(0, middle), (record) => records.push(record)).ok).toBe(true);
+      expect(reader.read(whole.subarray(middle, cut), (record) => records.push(record)).ok).toBe(true);
+      expect(records.length).toBe(ends.filter((end) => end > 0 && end <= cut).length);
+      expect(reader.goodBytes).toBe(ends.findLast((end) => end <= cut));
+      if (cut < whole.length) continue;
+      expect(records.map(({ kind }) => kind)).toEqual(['pass', 'listed', 'sent', 'visit', 'end']);
+      expect(records[1]).toMatchObject({ referrer: -1, queuedMs: 99, address: { port: 6881 } });
+      expect(records[3]).toMatchObject({ visit: { row, listed: [1, 2], deepestBits: 9 } });
+    }
+  });
+
+  it('damaged in the middle is refused, never believed', () => {
+    const rng = seededRng(SEED);
+    for (let i = 0; i < 200; i++) {
+      const reader = new JournalReader(4, columns);
+      const result = reader.read(randomBytes(rng, 64), () => {});
+      expect(typeof result.ok).toBe('boolean');
+    }
+    expect(new JournalReader(4, columns).read(Uint8Array.of(2, 255, 0, 0, 0, 0, 0), () => {})).toMatchObject({
+      ok: false,
+    });
+  });
+});
+
+describe('nodes and addresses', () => {
+  it('the table finds what was put in, over many chunks and both families', () => {
+    for (const family of [4, 6] as const) {
+      const table = new NodeTable(family);
+      const rng = seededRng(SEED);
+      const word = (): number => (rng.next() * 2 ** 32) | 0;
+      const made = Array.from({ length: 70_000 }, (_, i) => ({
+        id: Id160.random(rng),
+        address:
+          family === 4 ? DhtAddress.v4(i * 7, 1 + (i % 65_000)) : DhtAddress.v6(word(), word(), i, 1, 9),
+      }));
+      for (const [i, { id, address }] of made.entries()) expect(table.add(id, address, i - 1, i)).toBe(i);
+      for (const [i, { id, address }] of made.entries()) {
+        expect(table.find(address)).toBe(i);
+        expect(table.id(i).equals(id) && table.address(i).equals(address)).toBe(true);
+      }
+      expect(table.find(DhtAddress.v4(3, 3))).toBe(-1);
+    }
+  });
+
+  it('clients by v; addresses as privacy wants them; run ids that sort by time', () => {
+    expect(clientName(Uint8Array.of(0x4c, 0x54, 1, 2))).toBe('libtorrent');
+    expect(clientName(Uint8Array.of(0x7a, 0x7a))).toBe('unknown');
+    expect(clientName(undefined)).toBeUndefined();
+    const key = new Uint8Array(32).fill(1);
+    const v4 = DhtAddress.of({ host: '192.0.2.77', port: 1 }) as DhtAddress;
+    const v6 = DhtAddress.of({ host: '2001:db8:1:2::3', port: 1 }) as DhtAddress;
+    const hidden = addressText('hmac', key);
+    expect(hidden.ip(v4)).toBe(createHmac('sha256', key).update('192.0.2.77').digest('hex').slice(0, 16));
+    expect(addressText('prefix', undefined).ip(v4)).toBe('192.0.2.0/24');
+    expect(addressText('prefix', undefined).ip(v6)).toBe('2001:db8:1::/48');
+    expect(addressText('raw', undefined).ip(v6)).toBe('2001:db8:1:2::3');
+    expect(uuidv7(0x0123456789ab, new Uint8Array(10).fill(255))).toBe('01234567-89ab-7fff-bfff-ffffffffffff');
+  });
+});
