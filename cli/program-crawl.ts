@@ -2,7 +2,7 @@
 import { DHT_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import type { CommandSpec, FlagSpec } from './spec.ts';
 
-const POLITENESS_FLAGS: readonly FlagSpec[] = [
+export const POLITENESS_FLAGS: readonly FlagSpec[] = [
   { flags: '--rate <queries>', summary: 'queries per second in all (default: 500)' },
   { flags: '--rate-per-ip <queries>', summary: 'to one address (default: 1, burst 4)' },
   { flags: '--rate-per-subnet <queries>', summary: 'to one /24 or /48 (default: 8)' },
@@ -18,7 +18,21 @@ const POLITENESS_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
-const DATASET_FLAGS: readonly FlagSpec[] = [
+const FLEET_FLAGS: readonly FlagSpec[] = [
+  {
+    flags: '--engine <where>',
+    summary: 'nats://HOST:PORT: orders and rows go through JetStream; this tt gathers (default: local)',
+  },
+  { flags: '--worker', summary: 'crawl what the engine orders until stopped; --rate is per worker' },
+  { flags: '--vantage <name>', summary: 'of a worker: where it stands (default: default)' },
+  {
+    flags: '--vantages <names>',
+    summary: 'every part is crawled once from each, like eu,us: their overlap tells what one misses',
+  },
+  { flags: '--parts <count>', summary: 'orders the zone is cut into (default: 16)' },
+];
+
+export const DATASET_FLAGS: readonly FlagSpec[] = [
   {
     flags: '--out <dir>',
     summary: 'folder of the dataset (default: crawl-DATE-MODE here)',
@@ -88,6 +102,7 @@ export const CRAWL_COMMANDS: readonly CommandSpec[] = [
           { ...TIMEOUT_FLAG, summary: 'stop asking after this long: a partial run' },
         ],
       },
+      { title: 'Several machines', flags: FLEET_FLAGS },
       { title: 'Politeness', flags: POLITENESS_FLAGS },
       {
         title: 'DHT',
@@ -98,6 +113,8 @@ export const CRAWL_COMMANDS: readonly CommandSpec[] = [
       ['tt dht crawl', 'a random 1/4096 of the ids: minutes'],
       ['tt dht crawl --zone a3f/12 --seed 7 --out my-run', 'the same zone in the same order again'],
       ['tt dht crawl --resume my-run', 'after Ctrl-C or kill -9: nobody is asked twice'],
+      ['tt dht crawl --worker --engine nats://server', 'on each machine that is to crawl'],
+      ['tt dht crawl --mode full --engine nats://server', 'on the one that gathers the dataset'],
     ],
     load: () => import('./commands/dht-crawl.ts'),
   },

@@ -6,6 +6,7 @@ import type { CommandContext } from '../context.ts';
 import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
 import { runCrawl } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
+import { checkFleetFlags, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
 import type { Outcome } from '../outcome.ts';
 
 /** Flags that decide what is measured: a resumed run has its own. */
@@ -14,6 +15,8 @@ const HOME_ROUTER_RATE = 100;
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, environment, output } = context;
+  checkFleetFlags(flags);
+  if (flags.isOn('worker')) return runWorker(context);
   const resumed = flags.text('resume');
   const optOut = optOutFile(context);
   let task: Parameters<typeof runCrawl>[1];
@@ -35,7 +38,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
       throw new UsageError('--resume needs the --opt-out file that the run began with');
     task = { directory, config: undefined, optOut };
   }
-  const result = await runCrawl(context, task);
+  const engine = engineUrl(flags);
+  const result = engine === undefined ? await runCrawl(context, task) : await runFleet(context, task, engine);
   const isPartial = result.run.state === 'partial';
   if (isPartial && !output.isForPrograms)
     output.notice('partial', `tt: partial: go on with \`tt dht crawl --resume ${task.directory}\``, {});

@@ -8,6 +8,7 @@ import { DhtAddress } from '../../dht/address.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { type CrawlProgress, type CrawlResult, CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
 import { loadKey } from '../../dht/crawl/io/privacy.ts';
+import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
 import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
@@ -29,6 +30,15 @@ const MAX_SAVED = 64;
 const LOOKUP_TIMEOUT_MS = 20_000;
 const KEY_FILE = 'crawl.key';
 
+export function toolIdentity(): ToolIdentity {
+  return { version: ttVersion(), commit: commitOf() };
+}
+
+/** What hides addresses. @throws OperationError `disk` */
+export function crawlKey(stateDir: string): Uint8Array {
+  return loadKey(path.join(stateDir, KEY_FILE));
+}
+
 /** Of the checkout tt runs from; undefined elsewhere. */
 function commitOf(): string | undefined {
   try {
@@ -43,7 +53,11 @@ function commitOf(): string | undefined {
   }
 }
 
-async function entriesOf(context: CommandContext, config: CrawlConfig): Promise<readonly DhtAddress[]> {
+/** Where a crawl enters. @throws OperationError `network` when there is no way in */
+export async function entriesOf(
+  context: CommandContext,
+  config: CrawlConfig,
+): Promise<readonly DhtAddress[]> {
   const named = config.bootstrap.map((text) => flagValue('--bootstrap', text, parseHostPort));
   const addresses = await resolveRouters(named.length > 0 ? named : PUBLIC_ROUTERS);
   if (named.length === 0) {
@@ -135,11 +149,11 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
   try {
     return await CrawlRun.run({
       directory: task.directory,
-      tool: { version: ttVersion(), commit: commitOf() },
+      tool: toolIdentity(),
       config: task.config,
       optOut: task.optOut.optOut,
       optOutHash: task.optOut.hash,
-      key: loadKey(path.join(settings.stateDir, KEY_FILE)),
+      key: crawlKey(settings.stateDir),
       bind: (task.config?.family ?? 4) === 6 ? node.bindV6 : node.bindV4,
       port: flags.text('port') === undefined ? 0 : settings.port[0],
       entries: (config) => entriesOf(context, config),

@@ -10,7 +10,7 @@ export function isRequired(): boolean {
 /** Debian's own interpreter: another python3 in front of it on PATH does not see Debian's libtorrent module. */
 export const PYTHON = '/usr/bin/python3';
 
-export type PeerName = 'transmission' | 'aria2' | 'libtorrent' | 'qbittorrent' | 'opentracker';
+export type PeerName = 'transmission' | 'aria2' | 'libtorrent' | 'qbittorrent' | 'opentracker' | 'nats';
 
 interface Requirement {
   readonly probe: readonly [file: string, ...args: string[]];
@@ -23,6 +23,7 @@ const REQUIREMENTS: Readonly<Record<PeerName, Requirement>> = {
   libtorrent: { probe: [PYTHON, '-c', 'import libtorrent'], debianPackage: 'python3-libtorrent' },
   qbittorrent: { probe: ['qbittorrent-nox', '--version'], debianPackage: 'qbittorrent-nox' },
   opentracker: { probe: ['opentracker', '-h'], debianPackage: 'opentracker' },
+  nats: { probe: ['nats-server', '--version'], debianPackage: 'nats-server' },
 };
 
 const answers = new Map<PeerName, string | undefined>();

@@ -1,0 +1,159 @@
+// `tt dht crawl --engine nats://...`: this process gathers what workers find. `--worker`: this process is one of them.
+import os from 'node:os';
+import { UsageError } from '../../core/base/result.ts';
+import type { FleetProgress } from '../../dht/crawl/io/fleet-run.ts';
+import type { CommandContext } from '../context.ts';
+import { done, type Outcome } from '../outcome.ts';
+import { formatCount } from '../output/units.ts';
+import { optionalFlagValue, parseCount } from '../parse.ts';
+import type { Flags } from '../spec.ts';
+import { optOutFile, timeLimitMs } from './crawl-arguments.ts';
+import { type CrawlTask, crawlKey, entriesOf, toolIdentity } from './crawl-session.ts';
+import { bigNumber } from './crawl-text.ts';
+import { commandNodeOptions } from './dht-command.ts';
+
+const USUAL_PARTS = 16;
+const MOST_PARTS = 4096;
+const MOST_VANTAGES = 16;
+const USUAL_VANTAGE = 'default';
+const SHOW_MS = 500;
+/** Part of a subject: no dots, no wildcards. */
+const NAME = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** @returns undefined for the engine within this process. @throws UsageError */
+export function engineUrl(flags: Flags): string | undefined {
+  const text = flags.text('engine');
+  if (text === undefined || text === 'local') return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol !== 'nats:' && url?.protocol !== 'tls:')
+    throw new UsageError(`--engine: "${text}" is neither local nor a nats://HOST:PORT`);
+  return text;
+}
+
+/** @throws UsageError on flags of a fleet without one */
+export function checkFleetFlags(flags: Flags): void {
+  const isFleet = engineUrl(flags) !== undefined;
+  if (flags.isOn('worker') && !isFleet)
+    throw new UsageError('--worker needs --engine nats://HOST:PORT, where the orders are');
+  if (!isFleet && (flags.text('vantages') !== undefined || flags.text('parts') !== undefined))
+    throw new UsageError('--vantages and --parts need --engine nats://HOST:PORT');
+  if (flags.text('vantage') !== undefined && !flags.isOn('worker'))
+    throw new UsageError('--vantage says where a --worker stands; a coordinator names all with --vantages');
+  if (
+    flags.isOn('worker') &&
+    (flags.text('resume') ?? flags.text('out') ?? flags.text('jsonl')) !== undefined
+  )
+    throw new UsageError('--worker keeps no dataset: leave out --resume, --out and --jsonl');
+  if (isFleet && !flags.isOn('worker') && flags.text('jsonl') !== undefined)
+    throw new UsageError('--jsonl and --engine exclude each other: rows come in the order of their parts');
+}
+
+function nameOf(flag: string, text: string): string {
+  if (!NAME.test(text)) throw new UsageError(`${flag}: "${text}" is not a name of letters, digits, - and _`);
+  return text;
+}
+
+export async function runWorker(context: CommandContext): Promise<Outcome> {
+  const { flags, output, interrupts } = context;
+  const vantage = nameOf('--vantage', flags.text('vantage') ?? USUAL_VANTAGE);
+  const optOut = optOutFile(context);
+  const idleMs = timeLimitMs(flags);
+  const name = `${os.hostname()}:${process.pid}`;
+  const { JetStreamEngine } = await import('../../dht/crawl/io/jetstream.ts');
+  const { work } = await import('../../dht/crawl/io/fleet-worker.ts');
+  const engine = await JetStreamEngine.open(engineUrl(flags) as string);
+  try {
+    output.notice('worker', `tt: worker ${name} waits for orders of vantage point ${vantage}`, {
+      name,
+      vantage,
+    });
+    const orders = await work({
+      engine,
+      name,
+      vantage,
+      optOut: optOut.optOut,
+      bind: commandNodeOptions(context).bindV4,
+      entries: (config) => entriesOf(context, config),
+      signal: interrupts.signal,
+      idleMs,
+      onOrder: ({ zone, runId, order }) =>
+        output.notice('order', `tt: crawling ${zone} of run ${runId}`, { run: runId, order, zone }),
+      onDone: ({ zone, runId, order }, rows) =>
+        output.notice('order-done', `tt: ${zone} done, ${formatCount(rows, 'row')}`, {
+          run: runId,
+          order,
+          zone,
+          rows,
+        }),
+      onTrouble: (why) => output.warn(`an order was given back: ${why}`),
+    });
+    return done(`${formatCount(orders, 'order')} done`, { orders });
+  } finally {
+    await engine.close();
+  }
+}
+
+export async function runFleet(
+  context: CommandContext,
+  task: CrawlTask,
+  url: string,
+): Promise<Awaited<ReturnType<typeof import('../../dht/crawl/io/fleet-run.ts').FleetRun.run>>> {
+  const { flags, output, settings, interrupts } = context;
+  const parts = optionalFlagValue('--parts', flags.text('parts'), parseCount) ?? USUAL_PARTS;
+  if (parts < 1 || parts > MOST_PARTS) throw new UsageError(`--parts: from 1 to ${MOST_PARTS}`);
+  const vantages = (flags.text('vantages') ?? USUAL_VANTAGE)
+    .split(',')
+    .map((each) => nameOf('--vantages', each.trim()));
+  if (new Set(vantages).size !== vantages.length || vantages.length > MOST_VANTAGES)
+    throw new UsageError(`--vantages: up to ${MOST_VANTAGES} different names`);
+  const { JetStreamEngine } = await import('../../dht/crawl/io/jetstream.ts');
+  const { FleetRun } = await import('../../dht/crawl/io/fleet-run.ts');
+  const engine = await JetStreamEngine.open(url);
+  const { console } = output;
+  let shownMs = 0;
+  let last = -1;
+  const show = (progress: FleetProgress): void => {
+    const nowMs = performance.now();
+    if (nowMs - shownMs < SHOW_MS && progress.done < progress.orders) return;
+    shownMs = nowMs;
+    if (output.mode.isEvents) output.notice('progress', '', { ...progress });
+    else if (output.mode.isQuiet || output.mode.isJson) return;
+    else if (console.isLive) console.live([fleetLine(progress)]);
+    else if (progress.done !== last) console.err(`tt: ${fleetLine(progress)}`);
+    last = progress.done;
+  };
+  try {
+    return await FleetRun.run({
+      engine,
+      directory: task.directory,
+      tool: toolIdentity(),
+      config: task.config,
+      optOut: task.optOut.optOut,
+      optOutHash: task.optOut.hash,
+      key: crawlKey(settings.stateDir),
+      vantages,
+      parts,
+      signal: interrupts.signal,
+      timeMs: timeLimitMs(flags),
+      onStart: (runId, orders) =>
+        output.notice(
+          'started',
+          `tt: run ${runId} in ${task.directory}: ${formatCount(orders, 'order')} given`,
+          {
+            run: runId,
+            directory: task.directory,
+            orders,
+          },
+        ),
+      onProgress: show,
+    });
+  } finally {
+    console.clearLive();
+    await engine.close();
+  }
+}
+
+function fleetLine({ done: finished, orders, rows, discarded }: FleetProgress): string {
+  const lost = discarded === 0 ? '' : ` · ${formatCount(discarded, 'attempt')} thrown away`;
+  return `${finished} of ${formatCount(orders, 'order')} done · ${bigNumber(rows)} rows${lost}`;
+}

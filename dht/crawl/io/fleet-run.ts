@@ -1,0 +1,311 @@
+// A run over several machines: its orders are in a queue, its rows come through another, and all of it becomes one dataset like
+// that of a run of one machine. What is done lies in the run's folder, so that a coordinator that was killed goes on.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperationError } from '../../../core/base/result.ts';
+import type { Row, Table } from '../../dataset/columns.ts';
+import { DatasetStore } from '../../dataset/io/store.ts';
+import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
+import type { SummaryRow } from '../../dataset/more-tables.ts';
+import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
+import { TABLES } from '../../dataset/schema.ts';
+import { type CrawlConfig, readConfig } from '../config.ts';
+import {
+  type EndMessage,
+  type Order,
+  ROWS_PER_ORDER,
+  type RowsMessage,
+  readWorkerMessage,
+} from '../fleet/messages.ts';
+import { Ledger, type PlannedOrder, plan } from '../fleet/orders.ts';
+import type { OptOut } from '../opt-out.ts';
+import { rangeOf } from '../repeat-zone.ts';
+import type { AddressText } from '../rows.ts';
+import { DATA_FILE } from './crawl-run.ts';
+import type { JetStreamEngine, Taken } from './jetstream.ts';
+import { addressText, disguised, keyId } from './privacy.ts';
+import { newHeader, type ToolIdentity, writeHeader } from './run-header.ts';
+import { HEADER_FILE, hexOfId, readHeader, zoneOf } from './run-parts.ts';
+import { Staging } from './staging.ts';
+
+const FLEET_FILE = 'fleet.json';
+const STAGING_FOLDER = 'staging';
+/** Columns that number rows within one order; those of another begin elsewhere. */
+const NUMBERS = ['number', 'node', 'first_referrer', 'visit', 'neighbour_node'];
+
+export interface FleetSetup {
+  readonly engine: JetStreamEngine;
+  readonly directory: string;
+  readonly tool: ToolIdentity;
+  /** Undefined: go on with the run that lies in `directory`. */
+  readonly config: CrawlConfig | undefined;
+  readonly optOut: OptOut;
+  readonly optOutHash: string | undefined;
+  /** With `hmac`. */
+  readonly key: Uint8Array | undefined;
+  /** Each sees the whole zone; their overlap gives p and the estimates. */
+  readonly vantages: readonly string[];
+  /** Parts of the zone: rounded up to a power of two. */
+  readonly parts: number;
+  readonly signal: AbortSignal;
+  readonly timeMs: number | undefined;
+  readonly onStart: (runId: string, orders: number) => void;
+  readonly onProgress: (progress: FleetProgress) => void;
+}
+
+export interface FleetProgress {
+  readonly runId: string;
+  readonly orders: number;
+  readonly done: number;
+  /** Rows in the dataset. */
+  readonly rows: number;
+  /** Attempts thrown away: their worker was too late, or died. */
+  readonly discarded: number;
+}
+
+/** Kept in the run's folder. */
+interface FleetState {
+  readonly orders: readonly PlannedOrder[];
+  /** Orders given to the queue. */
+  given: number;
+  readonly done: { readonly order: number; readonly attempt: string; readonly worker: string }[];
+  readonly traps: { readonly subnet: string; readonly listed: number }[];
+}
+
+export class FleetRun {
+  readonly #setup: FleetSetup;
+  readonly #config: CrawlConfig;
+  readonly #store: DatasetStore;
+  readonly #staging: Staging;
+  readonly #state: FleetState;
+  readonly #ledger: Ledger;
+  readonly #text: AddressText;
+  #header: RunRow;
+  #rows = 0;
+  #discarded = 0;
+
+  private constructor(setup: FleetSetup, header: RunRow, store: DatasetStore, state: FleetState) {
+    this.#setup = setup;
+    this.#header = header;
+    this.#config = header.config as CrawlConfig;
+    this.#store = store;
+    this.#state = state;
+    this.#staging = new Staging(join(setup.directory, STAGING_FOLDER));
+    this.#ledger = new Ledger(
+      state.orders.length,
+      state.done.map(({ order, attempt }) => [order, attempt]),
+    );
+    this.#text = addressText(this.#config.ipPrivacy, setup.key);
+  }
+
+  /** @throws OperationError */
+  static async run(
+    setup: FleetSetup,
+  ): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
+    const fleet =
+      setup.config === undefined ? await FleetRun.#resume(setup) : await FleetRun.#begin(setup, setup.config);
+    setup.onStart(fleet.#header.run_id, fleet.#state.orders.length);
+    try {
+      await fleet.#giveOrders();
+      return await fleet.#gather();
+    } finally {
+      fleet.#store.close();
+    }
+  }
+
+  static async #begin(setup: FleetSetup, config: CrawlConfig): Promise<FleetRun> {
+    const { directory, tool, optOut, optOutHash, key } = setup;
+    if (existsSync(join(directory, HEADER_FILE))) {
+      throw new OperationError('disk', `${directory} holds a run already`, {
+        hint: 'Continue it with --resume, or name another folder with --out.',
+      });
+    }
+    mkdirSync(directory, { recursive: true });
+    const zone = zoneOf(config);
+    const header = newHeader({
+      config,
+      zone,
+      tool,
+      optOut,
+      optOutHash,
+      keyId: key === undefined ? undefined : keyId(key),
+      nowUnixMs: Date.now(),
+      random: randomBytes(10),
+    });
+    const store = await DatasetStore.open(join(directory, DATA_FILE), 'create');
+    const state = { orders: plan(zone, setup.parts, setup.vantages), given: 0, done: [], traps: [] };
+    const fleet = new FleetRun(setup, header, store, state);
+    fleet.#saveState();
+    fleet.#saveHeader({});
+    return fleet;
+  }
+
+  static async #resume(setup: FleetSetup): Promise<FleetRun> {
+    const { directory } = setup;
+    const header = readHeader(directory);
+    const config = readConfig(header.config);
+    if (!config.ok) throw new OperationError('disk', `${directory}: ${config.reason.what}`);
+    if (header.state === 'complete')
+      throw new OperationError('refused', `the run in ${directory} is complete: nothing to resume`);
+    if (header.ip_key_id !== null && (setup.key === undefined || keyId(setup.key) !== header.ip_key_id))
+      throw new OperationError('refused', 'the key that hides addresses is not the one this run began with');
+    let state: FleetState;
+    try {
+      state = JSON.parse(readFileSync(join(directory, FLEET_FILE), 'utf8')) as FleetState;
+    } catch (error) {
+      throw new OperationError('disk', `${directory} holds no run of several machines`, { cause: error });
+    }
+    const store = await DatasetStore.open(join(directory, DATA_FILE), 'write');
+    const fleet = new FleetRun(setup, header, store, state);
+    const resumes = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString() }];
+    fleet.#saveHeader({ resumes, state: 'running', state_reason: null, ended_utc: null });
+    return fleet;
+  }
+
+  async #giveOrders(): Promise<void> {
+    const { engine } = this.#setup;
+    const { run_id: runId, started_utc: startedUtc } = this.#header;
+    for (const { order, pass, vantage, zone } of this.#state.orders.slice(this.#state.given)) {
+      const startedUnixMs = Date.parse(startedUtc);
+      const message: Order = { runId, order, pass, zone, startedUnixMs, config: this.#config };
+      await engine.giveOrder(vantage, `${runId}:${order}`, message);
+      this.#state.given = order + 1;
+    }
+    this.#saveState();
+  }
+
+  async #gather(): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
+    const { engine, signal, timeMs } = this.#setup;
+    const { run_id: runId } = this.#header;
+    const startedMs = performance.now();
+    const isLate = (): boolean => timeMs !== undefined && performance.now() - startedMs >= timeMs;
+    while (!this.#ledger.isComplete && !signal.aborted && !isLate()) {
+      const taken = await engine.takeRows(runId);
+      if (taken !== undefined) await this.#handle(taken);
+      this.#setup.onProgress(this.#progress());
+    }
+    if (this.#ledger.isComplete) return this.#finish(undefined);
+    return this.#finish(signal.aborted ? 'signal' : 'time');
+  }
+
+  #progress(): FleetProgress {
+    return {
+      runId: this.#header.run_id,
+      orders: this.#ledger.size,
+      done: this.#ledger.done.size,
+      rows: this.#rows,
+      discarded: this.#discarded,
+    };
+  }
+
+  /** What is on our disk is acknowledged, never before. */
+  async #handle(taken: Taken): Promise<void> {
+    const message = readWorkerMessage(taken.value);
+    if (message.ok) {
+      if (message.value.kind === 'rows') this.#stage(message.value);
+      else this.#settle(message.value);
+    }
+    await taken.done();
+  }
+
+  #stage(message: RowsMessage): void {
+    // Of an order that somebody else has done: its end will be thrown away as well.
+    if (this.#ledger.done.has(message.order)) return;
+    const isHidden = this.#config.ipPrivacy !== 'raw';
+    const rows = isHidden ? message.rows.map((row) => this.#hidden(row)) : message.rows;
+    this.#staging.append({ ...message, rows });
+  }
+
+  #hidden(row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const { ip, port } = row;
+    if (typeof ip !== 'string' || typeof port !== 'number') return row;
+    return disguised({ ...row, ip, port }, this.#text);
+  }
+
+  #settle(end: EndMessage): void {
+    const { order, attempt, messageCount } = end;
+    const batches = [...this.#staging.batches(attempt)];
+    const verdict = this.#ledger.judge(order, attempt, batches.length === messageCount);
+    if (verdict === 'merge') {
+      for (const { table, rows } of batches) this.#merge(order, table, rows);
+      const hides = this.#config.ipPrivacy !== 'raw';
+      for (const { subnet, listed } of end.traps)
+        this.#state.traps.push({ subnet: hides ? `trap ${this.#state.traps.length + 1}` : subnet, listed });
+      const planned = this.#state.orders[order] as PlannedOrder;
+      this.#state.done.push({ order, attempt, worker: end.worker });
+      this.#saveState();
+      this.#ledger.done.set(order, attempt);
+      const own = this.#header.own_nodes as readonly unknown[];
+      const { worker, ownId: id, port } = end;
+      const { pass, vantage, zone } = planned;
+      this.#saveHeader({ own_nodes: [...own, { pass, id, port, zone, vantage, worker }] });
+    } else if (verdict === 'discard') this.#discarded++;
+    this.#staging.drop(attempt);
+  }
+
+  /** Each order has a range of numbers of its own, so that merging twice changes nothing. */
+  #merge(order: number, name: string, rows: RowsMessage['rows']): void {
+    const table: Table | undefined = TABLES.find((each) => each.name === name);
+    const planned = this.#state.orders[order];
+    if (table === undefined || planned === undefined) return;
+    const base = order * ROWS_PER_ORDER;
+    const own = rows.map((row) => {
+      const merged: Record<string, unknown> = { ...row, run_id: this.#header.run_id, pass: planned.pass };
+      for (const column of NUMBERS) {
+        const value = merged[column];
+        if (column in table.columns && typeof value === 'number' && value >= 0) merged[column] = base + value;
+      }
+      return merged as Row<Table>;
+    });
+    this.#store.put(table, own);
+    this.#rows += own.length;
+  }
+
+  async #finish(
+    stopped: 'signal' | 'time' | undefined,
+  ): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
+    const zone = zoneOf(this.#config);
+    const hasTwo = this.#state.orders.some(({ pass }) => pass === 2);
+    const { run_id: runId, started_utc: startedUtc } = this.#header;
+    const summary = storeSummary(this.#store, {
+      runId,
+      zoneBits: zone.bits,
+      zonePrefix: hexOfId(zone.prefix),
+      distances: undefined,
+      planted: undefined,
+      secondPort: undefined,
+      gone: undefined,
+      repeatRange: hasTwo && stopped === undefined ? rangeOf(zone) : undefined,
+      traps: this.#state.traps,
+    });
+    const loss = lossOf(this.#store);
+    const left = this.#ledger.size - this.#ledger.done.size;
+    this.#saveHeader({
+      state: stopped === undefined ? 'complete' : 'partial',
+      state_reason: stopped ?? null,
+      ended_utc: new Date().toISOString(),
+      elapsed_us: Math.max(0, Date.now() - Date.parse(startedUtc)) * 1000,
+      loss_share: loss?.share ?? null,
+      loss_answers: loss?.answers ?? 0,
+      warnings: left === 0 ? [] : [`The run was cut: ${left} of ${this.#ledger.size} parts are missing.`],
+    });
+    if (stopped === undefined) {
+      this.#staging.clear();
+      await this.#setup.engine.forget(runId);
+    }
+    return { run: this.#header, summary };
+  }
+
+  #saveState(): void {
+    const path = join(this.#setup.directory, FLEET_FILE);
+    writeFileSync(`${path}.part`, `${JSON.stringify(this.#state)}\n`);
+    renameSync(`${path}.part`, path);
+  }
+
+  #saveHeader(changes: Partial<RunRow>): void {
+    this.#header = { ...this.#header, ...changes };
+    this.#store.put(RUN_TABLE, [this.#header]);
+    writeHeader(join(this.#setup.directory, HEADER_FILE), this.#header);
+  }
+}

@@ -1,0 +1,188 @@
+// A worker: takes orders from the queue of its vantage point, crawls each with the same pass as a run of one machine, sends the
+// rows on, and says when all are sent. Killed in the middle, its order goes to somebody else and its rows are thrown away.
+import { randomBytes } from 'node:crypto';
+import type { DhtAddress } from '../../address.ts';
+import type { Row, Table } from '../../dataset/columns.ts';
+import { systemRng } from '../../io/system-rng.ts';
+import { Id160 } from '../../node-id.ts';
+import type { CrawlConfig } from '../config.ts';
+import { type EndMessage, type Order, type RowsMessage, readOrder } from '../fleet/messages.ts';
+import type { OptOut } from '../opt-out.ts';
+import { Zone } from '../zone.ts';
+import { Driver } from './drive.ts';
+import { type JetStreamEngine, MAX_MESSAGE_BYTES, type Taken } from './jetstream.ts';
+import { Pass, Vantage } from './pass.ts';
+import { RAW_TEXT } from './privacy.ts';
+import { hexOfId } from './run-parts.ts';
+
+/** A row is a few hundred bytes; twice the usual is room enough. */
+const ROW_BYTES = 1_024;
+const ROWS_PER_MESSAGE = Math.floor(MAX_MESSAGE_BYTES / ROW_BYTES);
+
+export interface WorkerOptions {
+  readonly engine: JetStreamEngine;
+  /** Shown in the dataset's header. */
+  readonly name: string;
+  readonly vantage: string;
+  readonly optOut: OptOut;
+  /** Address to bind; undefined for all. */
+  readonly bind: string | undefined;
+  readonly entries: (config: CrawlConfig) => Promise<readonly DhtAddress[]>;
+  readonly signal: AbortSignal;
+  /** Ends when no order came for so long; undefined for never. */
+  readonly idleMs: number | undefined;
+  readonly onOrder: (order: Order) => void;
+  readonly onDone: (order: Order, rows: number) => void;
+  /** An order that is none, or that could not be done here. */
+  readonly onTrouble: (why: string) => void;
+}
+
+/** @returns orders done */
+export async function work(options: WorkerOptions): Promise<number> {
+  const { engine, vantage, signal, idleMs } = options;
+  let done = 0;
+  let idleSinceMs = performance.now();
+  while (!signal.aborted && (idleMs === undefined || performance.now() - idleSinceMs < idleMs)) {
+    const taken = await engine.takeOrder(vantage);
+    if (taken === undefined) continue;
+    const order = readOrder(taken.value);
+    if (!order.ok) {
+      options.onTrouble(order.reason.what);
+      await taken.done();
+      continue;
+    }
+    if (await fulfil(options, order.value, taken)) done++;
+    idleSinceMs = performance.now();
+  }
+  return done;
+}
+
+/** @returns whether it was done to the end */
+async function fulfil(options: WorkerOptions, order: Order, taken: Taken): Promise<boolean> {
+  const { engine, signal } = options;
+  options.onOrder(order);
+  const heartbeat = setInterval(() => taken.working(), engine.heartbeatMs);
+  const sender = new RowSender(engine, order);
+  try {
+    const end = await crawl(options, order, sender);
+    if (signal.aborted) {
+      taken.giveBack();
+      return false;
+    }
+    await sender.sendEnd(end);
+    await taken.done();
+    options.onDone(order, sender.rowCount);
+    return true;
+  } catch (error) {
+    options.onTrouble((error as Error).message);
+    taken.giveBack();
+    return false;
+  } finally {
+    clearInterval(heartbeat);
+  }
+}
+
+async function crawl(options: WorkerOptions, order: Order, sender: RowSender): Promise<EndFacts> {
+  const { signal, bind, optOut } = options;
+  const { config } = order;
+  const zone = Zone.parse(order.zone);
+  if (!zone.ok) throw new Error(zone.reason.what);
+  const ownId = Id160.of(new Uint8Array(randomBytes(20)));
+  const pass = new Pass({
+    runId: order.runId,
+    pass: order.pass,
+    zone: zone.value,
+    ownId,
+    // Addresses are hidden where the key is: by the coordinator.
+    config: { ...config, ipPrivacy: 'raw' },
+    optOut,
+    text: RAW_TEXT,
+    rng: systemRng,
+    store: sender,
+    jsonl: undefined,
+    vantage: new Vantage(),
+  });
+  const clockOffsetMs = Date.now() - performance.now() - order.startedUnixMs;
+  const nowMs = (): number => performance.now() + clockOffsetMs;
+  const driver = await Driver.open({ family: config.family, port: 0, bind }, nowMs);
+  const onAbort = (): void => driver.wake();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    // An interrupted order is done anew by somebody else: nothing needs to be remembered here.
+    pass.open(driver.send, driver.port, { append: (buffer) => void buffer.take() });
+    const { machine } = pass;
+    for (const entry of await options.entries(config)) machine.addBootstrap(entry, nowMs());
+    await driver.run(
+      {
+        get isDone() {
+          return signal.aborted || sender.failure !== undefined || machine.isDone;
+        },
+        handleDatagram: (bytes, from, atMs) => machine.handleDatagram(bytes, from, atMs),
+        handleUnreachable: (to, atMs) => machine.handleUnreachable(to, atMs),
+        nextTimeoutMs: (atMs) => machine.nextTimeoutMs(atMs),
+        handleTimeout: (atMs) => machine.handleTimeout(atMs),
+      },
+      () => pass.flush(nowMs()),
+    );
+    pass.store(nowMs());
+    return { worker: options.name, ownId: hexOfId(ownId), port: driver.port, traps: machine.subnets.traps };
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await driver.close();
+  }
+}
+
+type EndFacts = Pick<EndMessage, 'worker' | 'ownId' | 'port' | 'traps'>;
+
+/** Rows of one attempt on their way, in order; a batch is sent when the one before is stored. */
+class RowSender {
+  failure: Error | undefined;
+  rowCount = 0;
+  readonly #engine: JetStreamEngine;
+  readonly #order: Order;
+  readonly #attempt = randomBytes(16).toString('hex');
+  #sent: Promise<void> = Promise.resolve();
+  #messageCount = 0;
+
+  constructor(engine: JetStreamEngine, order: Order) {
+    this.#engine = engine;
+    this.#order = order;
+  }
+
+  put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
+    this.rowCount += rows.length;
+    for (let at = 0; at < rows.length; at += ROWS_PER_MESSAGE) {
+      const message: RowsMessage = {
+        kind: 'rows',
+        ...this.#origin,
+        number: this.#messageCount,
+        table: table.name,
+        rows: rows.slice(at, at + ROWS_PER_MESSAGE),
+      };
+      this.#send(message);
+    }
+  }
+
+  /** After every row is stored. @throws Error when one could not be */
+  async sendEnd(facts: EndFacts): Promise<void> {
+    this.#send({ kind: 'end', ...this.#origin, ...facts, messageCount: this.#messageCount });
+    await this.#sent;
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  get #origin(): { readonly order: number; readonly attempt: string } {
+    return { order: this.#order.order, attempt: this.#attempt };
+  }
+
+  #send(message: RowsMessage | EndMessage): void {
+    const id = `${this.#attempt}:${this.#messageCount++}`;
+    this.#sent = this.#sent
+      .then(() => {
+        if (this.failure === undefined) return this.#engine.sendRows(this.#order.runId, id, message);
+        return undefined;
+      })
+      .catch((error: unknown) => {
+        this.failure ??= error as Error;
+      });
+  }
+}
