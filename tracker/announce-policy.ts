@@ -59,6 +59,8 @@ interface Tracker {
   /** It has accepted `started`: it lists us until told otherwise. */
   knowsUs: boolean;
   owesCompleted: boolean;
+  /** It tells others a port that is ours no more. */
+  owesMove: boolean;
   inFlightEvent: AnnounceEvent | undefined;
   failures: number;
   dueAtMs: number;
@@ -143,7 +145,8 @@ export class AnnouncePolicy {
     const floorMs = Math.min(MAX_INTERVAL_MS, Math.max(this.#minIntervalMs, reply.minIntervalMs ?? 0));
     const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(floorMs, reply.intervalMs ?? DEFAULT_INTERVAL_MS));
     tracker.earliestAtMs = nowMs + floorMs;
-    tracker.dueAtMs = tracker.owesCompleted ? nowMs : nowMs + intervalMs;
+    tracker.dueAtMs = tracker.owesCompleted || tracker.owesMove ? nowMs : nowMs + intervalMs;
+    tracker.owesMove = false;
     // BEP 12: what works is tried first from now on.
     const tier = this.#tiers[tracker.tier] as Tracker[];
     tier.splice(tier.indexOf(tracker), 1);
@@ -180,6 +183,14 @@ export class AnnouncePolicy {
       if (!tracker.knowsUs && !tracker.inFlight) continue;
       tracker.owesCompleted = true;
       if (tracker.state === 'ok') tracker.dueAtMs = nowMs;
+    }
+  }
+
+  /** Our port has changed, and what trackers tell others leads nowhere: told at once, whatever the interval. */
+  move(nowMs: number): void {
+    for (const tracker of this.#trackers) {
+      if (tracker.inFlight) tracker.owesMove = true;
+      else if (tracker.state === 'ok') tracker.dueAtMs = nowMs;
     }
   }
 
@@ -263,6 +274,7 @@ function newTracker(index: number, entry: TrackerEntry, tier: number): Tracker {
     startedAtMs: 0,
     knowsUs: false,
     owesCompleted: false,
+    owesMove: false,
     inFlightEvent: undefined,
     failures: 0,
     dueAtMs: Number.NEGATIVE_INFINITY,

@@ -31,6 +31,8 @@ const LEFT_WHILE_UNKNOWN = 16_384;
 /** After one family has answered with nobody, how long the other may still make the difference. */
 const FAMILY_GRACE_MS = 250;
 const NAMED_PEER_TIMEOUT_MS = 5_000;
+/** Between two announces for no other reason than that our port has changed. */
+const MIN_MOVE_MS = 60_000;
 /** setTimeout's own ceiling is 2^31 - 1. */
 const MAX_TIMER_MS = 3600_000;
 
@@ -80,6 +82,8 @@ class TrackerSearch implements PeerSearch {
   readonly #trackerIds = new Map<string, Uint8Array>();
   readonly #key: number;
   readonly #abort = new AbortController();
+  #announcedPort: number | undefined;
+  #movedAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -116,7 +120,13 @@ class TrackerSearch implements PeerSearch {
   }
 
   refresh(): void {
-    this.#policy.refresh(this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    const isMoved = this.#announcedPort !== undefined && this.#announcedPort !== this.#torrent.listenPort();
+    // A gateway may change its mind as often as it likes; trackers are not bothered each time.
+    if (isMoved && nowMs - this.#movedAtMs >= MIN_MOVE_MS) {
+      this.#movedAtMs = nowMs;
+      this.#policy.move(nowMs);
+    } else this.#policy.refresh(nowMs);
     this.#pump();
   }
 
@@ -241,6 +251,7 @@ class TrackerSearch implements PeerSearch {
   #requestFor(order: AnnounceOrder): AnnounceRequest {
     const { downloaded, uploaded, left, corrupt } = this.#torrent.transfer();
     const isStopping = order.event === 'stopped';
+    this.#announcedPort = this.#torrent.listenPort();
     return {
       infoHash: this.#torrent.infoHash,
       peerId: this.#torrent.peerId,
