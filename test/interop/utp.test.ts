@@ -90,7 +90,9 @@ const CASES: readonly Case[] = [
 
 for (const kind of [libtorrent, qbittorrent, transmission] as const) {
   describe.skipIf(skipsFor(kind.name as PeerName, 'libtorrent'))(`uTP: tt and ${kind.name}`, () => {
-    for (const each of CASES) {
+    // Transmission 3.00 opens its UDP socket of IPv6 on addresses of 2000::/3 only, which this network does not have.
+    const cases = kind === transmission ? CASES.filter(({ family }) => family === 'v4') : CASES;
+    for (const each of cases) {
       const label = `IP${each.family}, ${each.encryption === 'plain' ? 'plain' : 'encrypted'}, 64 MiB`;
       test(`${kind.name} to tt: ${label}`, () => transfer(kind, tt, each), TRANSFER_TIMEOUT_MS + 30_000);
       test(`tt to ${kind.name}: ${label}`, () => transfer(tt, kind, each), TRANSFER_TIMEOUT_MS + 30_000);
