@@ -124,7 +124,7 @@ export class Session implements SessionApi {
       resolvesNames: isDirect,
       announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
-      isSelf: (endpoint) => this.#listeners.isSelf(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
+      isSelf: (endpoint) => this.#isListening(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
       isBanned: (key) => this.#bans.has(key),
       ban: (key) => this.#bans.add(key),
       voteExternalAddress: (host, voter) => this.#votes.vote(host, voter),
@@ -325,8 +325,12 @@ export class Session implements SessionApi {
   }
 
   /** Our endpoints as the world sees them: nobody shall send us to ourselves. */
+  #isListening(endpoint: Endpoint): boolean {
+    return this.#listeners.isSelf(endpoint) || this.#datagrams.isSelf(endpoint, this.#options.bindAddresses);
+  }
+
   #isOwn(endpoint: Endpoint): boolean {
-    if (this.#listeners.isSelf(endpoint)) return true;
+    if (this.#isListening(endpoint)) return true;
     const seen = this.#votes.winner(isIPv6(endpoint.host) ? 6 : 4);
     return (
       endpoint.host === seen &&
