@@ -2,7 +2,7 @@
 // `npm run test:nat -- matrix`. The leecher and the seed are programs started as a user starts them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NatLab } from './lab/lab.ts';
-import { MatrixOpenWorld } from './matrix/open.ts';
+import { MatrixOpenWorld, OPEN_HOSTS } from './matrix/open.ts';
 import { type MatrixKind, needsSplice, type Pair, tryPair } from './matrix/pairs.ts';
 import { isAll } from './requirements.ts';
 
@@ -33,7 +33,7 @@ describe('who reaches whom', () => {
   let lab: NatLab;
   let open: MatrixOpenWorld;
   beforeAll(async () => {
-    lab = await NatLab.make({ sites: [...KINDS, ...KINDS].map((kind) => ({ kind })), publics: 6 });
+    lab = await NatLab.make({ sites: [...KINDS, ...KINDS].map((kind) => ({ kind })), publics: OPEN_HOSTS });
     open = await MatrixOpenWorld.make(lab);
   });
   afterAll(async () => {

@@ -6,8 +6,11 @@ import { MatrixWorld, PORT } from './world.ts';
 
 const RELAY_PORT = 7000;
 const START_MS = 20_000;
-/** One for neighbour and relay, the others for the DHT. */
-export const OPEN_HOSTS = 6;
+/**
+ * The relay has an address of its own: whoever talked to that address already could not tell by it whether strangers get in. Then one for
+ * the neighbour, and five for the DHT.
+ */
+export const OPEN_HOSTS = 7;
 
 export class MatrixOpenWorld {
   readonly world: MatrixWorld;
@@ -24,21 +27,20 @@ export class MatrixOpenWorld {
 
   /** @param lab with OPEN_HOSTS public hosts */
   static async make(lab: NatLab): Promise<MatrixOpenWorld> {
-    const dht = await startDht(lab);
-    const host = lab.public(0);
-    const relay = `${host.address}:${RELAY_PORT}`;
-    const listening = spawnTt(host, [
-      'relay',
-      '--port',
-      String(RELAY_PORT),
-      '--no-dht',
-      '--external-ip',
-      host.address,
-    ]);
+    const dht = await startDht(lab, 2);
+    const [relayHost, neighbourHost] = [lab.public(0), lab.public(1)];
+    const relay = `${relayHost.address}:${RELAY_PORT}`;
+    const flags = ['--port', String(RELAY_PORT), '--no-dht', '--external-ip', relayHost.address];
+    const listening = spawnTt(relayHost, ['relay', ...flags]);
     await listening.waitForLine(/relaying on/, START_MS);
     const world = await MatrixWorld.make();
-    await world.neighbour(host);
-    return new MatrixOpenWorld(world, `${host.address}:${PORT}`, ['--dht', ...dht, '--relay', relay]);
+    await world.neighbour(neighbourHost);
+    return new MatrixOpenWorld(world, `${neighbourHost.address}:${PORT}`, [
+      '--dht',
+      ...dht,
+      '--relay',
+      relay,
+    ]);
   }
 
   remove(): void {

@@ -88,7 +88,7 @@ const START_MS = 15_000;
 /** Lines of one turn may come one after the other. */
 const SAME_TURN_MS = 5;
 /** A seed that has been there for a while: it knows its NAT and has its places at relays. */
-const SETTLE_MS = 2_500;
+const SETTLE_MS = 4_000;
 
 async function settled(seed: MatrixPeer): Promise<void> {
   const leftMs = seed.startedMs + SETTLE_MS - performance.now();

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { Ladder, type Rung } from '../../../core/nat/ladder.ts';
+import { reachOf, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
+import { Climb, firstStream } from '../../../core/session/nat-climb.ts';
+import type { ByteStream, TransportKind } from '../../../core/transport/byte-stream.ts';
+
+class FakeStream {
+  readonly transport: TransportKind;
+  isDestroyed = false;
+  constructor(transport: TransportKind = 'tcp') {
+    this.transport = transport;
+  }
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+  get stream(): ByteStream {
+    return this as unknown as ByteStream;
+  }
+}
+
+/** Attempts that end when the test says so. */
+class Attempts {
+  readonly started: Rung[] = [];
+  readonly ends = new Map<Rung, { resolve(stream: ByteStream): void; reject(error: Error): void }>();
+  readonly signals: AbortSignal[] = [];
+  readonly start = (rung: Rung, signal: AbortSignal): Promise<ByteStream> => {
+    this.started.push(rung);
+    this.signals.push(signal);
+    return new Promise((resolve, reject) => this.ends.set(rung, { resolve, reject }));
+  };
+}
+
+const WAYS = { reverse: true, punch: true, splice: true };
+const clock = { nowMs: () => 0 };
+const ladderOf = (): Ladder =>
+  new Ladder({ own: UNKNOWN_REACH, peer: UNKNOWN_REACH, ways: WAYS, nowMs: 0, isHidden: true });
+
+describe('one attempt', () => {
+  it('goes on to the next rung when one fails, and the first stream ends the others', async () => {
+    const attempts = new Attempts();
+    const climb = new Climb(ladderOf(), clock, attempts.start);
+    attempts.ends.get('punch')?.reject(new Error('no'));
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(attempts.started).toEqual(['punch', 'direct']);
+    const won = new FakeStream();
+    attempts.ends.get('direct')?.resolve(won.stream);
+    expect(await climb.result).toMatchObject({ stream: won, rung: 'direct' });
+    expect(attempts.signals.every(({ aborted }) => aborted)).toBe(true);
+  });
+
+  it('drops a stream that comes too late', async () => {
+    const attempts = new Attempts();
+    const climb = new Climb(Ladder.only('punch', 0), clock, attempts.start);
+    climb.giveUp(new Error('it came in'));
+    const late = new FakeStream();
+    attempts.ends.get('punch')?.resolve(late.stream);
+    await expect(climb.result).rejects.toThrow('it came in');
+    await Promise.resolve();
+    expect(late.isDestroyed).toBe(true);
+  });
+
+  it('rejects with what the straight way said when nothing leads there', async () => {
+    const attempts = new Attempts();
+    const climb = new Climb(ladderOf(), clock, attempts.start);
+    const failed = climb.result.catch((error: Error) => error.message);
+    for (const rung of ['punch', 'direct', 'splice'] as const) {
+      await new Promise((resolve) => setImmediate(resolve));
+      attempts.ends.get(rung)?.reject(new Error(`${rung} failed`));
+    }
+    expect(await failed).toBe('direct failed');
+  });
+
+  it('is named after what came, not after what was asked for', async () => {
+    const attempts = new Attempts();
+    const climb = new Climb(ladderOf(), clock, attempts.start);
+    climb.handleAnswer('punch', 'splice', reachOf('apdm', 'apdf'));
+    attempts.ends.get('punch')?.resolve(new FakeStream('relayed').stream);
+    expect((await climb.result).rung).toBe('splice');
+    // A neighbour's introduction worked although the relay spoke of a splice.
+    const again = new Attempts();
+    const punched = new Climb(ladderOf(), clock, again.start);
+    punched.handleAnswer('punch', 'splice', reachOf('apdm', 'apdf'));
+    again.ends.get('punch')?.resolve(new FakeStream('utp').stream);
+    expect((await punched.result).rung).toBe('punch');
+  });
+});
+
+it('of several streams the first is taken, and nothing fails before all have', async () => {
+  const [early, late] = [new FakeStream(), new FakeStream()];
+  const failing = Promise.reject(new Error('no'));
+  expect(await firstStream([failing, Promise.resolve(early.stream), Promise.resolve(late.stream)])).toBe(
+    early,
+  );
+  await Promise.resolve();
+  expect([early.isDestroyed, late.isDestroyed]).toEqual([false, true]);
+  await expect(firstStream([Promise.reject(new Error('a')), Promise.reject(new Error('b'))])).rejects.toThrow(
+    'b',
+  );
+});
