@@ -146,14 +146,14 @@ export function coreRules(): string {
     ...LEAK_COUNTERS.map((name) => `counter ${name} { }`),
     'chain cut { }',
     'chain loss { }',
-    ...chain('forward', 'type filter hook forward priority 0; policy accept;', [
+    // Before routing, which knows no way to private networks and would hide who tries.
+    ...chain('arrival', 'type filter hook prerouting priority 0; policy accept;', [
       `ip saddr ${PRIVATE} counter name "from_private" drop`,
       `ip daddr ${PRIVATE} counter name "to_private" drop`,
       `ip saddr ${CARRIER} counter name "from_carrier" drop`,
       `ip daddr ${CARRIER} counter name "to_carrier" drop`,
-      'jump cut',
-      'jump loss',
     ]),
+    ...chain('forward', 'type filter hook forward priority 0; policy accept;', ['jump cut', 'jump loss']),
   ]);
 }
 
