@@ -26,7 +26,8 @@ export async function fetchMetadata(
     optionalFlagValue('--timeout', context.flags.text('timeout'), parseDurationMs) ?? DEFAULT_TIMEOUT_MS;
   const { settings, flags, log } = context;
   const options = sourceOptions(context, { magnet }, magnetName(magnet));
-  const session = composeSession({ settings, flags, log });
+  // Over in seconds: nobody needs to reach us for that.
+  const session = composeSession({ settings, flags, log, overrides: { portMap: false } });
   return runSession(context, session, async () => {
     let resolveWith: (metainfo: Metainfo) => void = () => {};
     let rejectWith: (error: unknown) => void = () => {};
