@@ -57,7 +57,8 @@ describe('a crawl', () => {
         reason: 'done',
         run: { state: 'complete', mode: 'full', ip_privacy: 'hmac' },
       });
-      expect(missing('whole')).toEqual([]);
+      // Two looks together: one node in a gap of the id space may still be told of by nobody.
+      expect(missing('whole').length).toBeLessThanOrEqual(1);
       const [dead] = rows('whole', "SELECT count(*) AS n FROM visit WHERE pass = 1 AND outcome = 'timeout'");
       expect(dead?.['n']).toBeGreaterThanOrEqual(DEAD - MAX_MISSED);
       expect(dead?.['n']).toBeLessThanOrEqual(DEAD);
@@ -189,4 +190,38 @@ describe('a crawl', () => {
     );
     expect(records.at(-1)).toMatchObject({ record: 'run', state: 'complete' });
   });
+});
+
+describe('a monitor', () => {
+  it(
+    'keeps a session of every node that is there, and says that none was seen to begin',
+    async () => {
+      const result = json(
+        await tt(
+          ...[
+            'dht',
+            'monitor',
+            '--zone',
+            '0/0',
+            '--for',
+            '4s',
+            '--rescan',
+            '1m',
+            '--out',
+            'watched',
+            '--json',
+          ],
+          ...['--rate', '2000', '--interface', '127.0.0.1', '--bootstrap', net.entry],
+        ),
+      );
+      expect(result).toMatchObject({ reason: 'done', run: { state: 'complete', mode: 'monitor' } });
+      const sessions = rows('watched', 'SELECT is_created, is_censored, end_reason, ip FROM session');
+      expect(sessions.length).toBeLessThanOrEqual(NODES - DEAD);
+      expect(sessions.length).toBeGreaterThanOrEqual(NODES - DEAD - MAX_MISSED);
+      expect(existsSync(`${place.path}/watched/journal`)).toBe(false);
+      for (const session of sessions)
+        expect(session).toMatchObject({ is_created: 0, is_censored: 1, end_reason: 'window' });
+    },
+    TIMEOUT_MS,
+  );
 });

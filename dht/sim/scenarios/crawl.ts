@@ -9,6 +9,7 @@ import { CrawlWorld, type CrawlWorldOptions } from '../crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../latency.ts';
 import type { Cell, Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
+import { machinesTable } from './crawl-machines.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const LOSSES = [0, 0.05, 0.2];
@@ -103,7 +104,7 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-export function coverageTable(options: ScenarioOptions): SimTable {
+function coverageTable(options: ScenarioOptions): SimTable {
   const count = trials(options, TRIALS);
   const rows: Row[] = [];
   for (const nodes of options.nodes === undefined ? SIZES : [options.nodes]) {
@@ -137,7 +138,7 @@ export function coverageTable(options: ScenarioOptions): SimTable {
 }
 
 /** A crawl of everything that takes long, while nodes come and go. */
-export function durationTable(options: ScenarioOptions): SimTable {
+function durationTable(options: ScenarioOptions): SimTable {
   const nodes = options.nodes ?? 20_000;
   const rows = [1, 10, 60, 360].map((minutes): Row => {
     const horizonMs = minutes * 4 * MINUTE_MS;
@@ -174,7 +175,7 @@ export function durationTable(options: ScenarioOptions): SimTable {
 }
 
 /** What a smaller zone saves and costs. */
-export function zoneTable(options: ScenarioOptions): SimTable {
+function zoneTable(options: ScenarioOptions): SimTable {
   const nodes = options.nodes ?? 100_000;
   const world = worldOf(options.seed, nodes, lossy(0.01));
   const count = trials(options, 20);
@@ -203,7 +204,7 @@ export function zoneTable(options: ScenarioOptions): SimTable {
 }
 
 /** One address is not one node, and who does not answer is not nobody. */
-export function addressTable(options: ScenarioOptions): SimTable {
+function addressTable(options: ScenarioOptions): SimTable {
   const nodes = options.nodes ?? 10_000;
   const rows = [0, 0.1, 0.3, 0.6].map((sharedShare): Row => {
     const world = worldOf(options.seed, nodes, { sharedShare });
@@ -228,5 +229,11 @@ export function addressTable(options: ScenarioOptions): SimTable {
 }
 
 export function runCrawlTruth(options: ScenarioOptions): SimTable[] {
-  return [coverageTable(options), durationTable(options), zoneTable(options), addressTable(options)];
+  return [
+    coverageTable(options),
+    machinesTable(options),
+    durationTable(options),
+    zoneTable(options),
+    addressTable(options),
+  ];
 }
