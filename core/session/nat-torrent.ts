@@ -29,6 +29,8 @@ import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
 /** Between two calls for anybody: each relay leads to somebody else every time. */
 const ANYBODY_INTERVAL_MS = 3_000;
 const ANYBODY_RETRY_MS = 30_000;
+/** A relay may only just be connected, or the peer to it; doubles. */
+const ANYBODY_FIRST_MS = 1_000;
 /** More peers than that are not called for: the ordinary sources do. */
 const ENOUGH_PEERS = 8;
 
@@ -61,7 +63,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     { readonly endpoint: Endpoint; readonly rung: Rung; readonly startedAtMs: number; readonly atMs: number }
   >();
   #anybodyAtMs = 0;
-  #anybodyWaitMs = ANYBODY_INTERVAL_MS;
+  #anybodyWaitMs = ANYBODY_FIRST_MS;
   readonly #given = new AbortController();
 
   constructor(shared: SessionShared, owner: NatTorrentOwner) {
@@ -256,7 +258,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       (answered) => {
         answeredAs = answered;
         this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
-        this.#anybodyWaitMs = ANYBODY_INTERVAL_MS;
+        this.#anybodyWaitMs = ANYBODY_FIRST_MS;
         this.#expect(answered, nowMs);
       },
       controller,
