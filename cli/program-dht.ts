@@ -1,6 +1,7 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { CRAWL_COMMANDS } from './program-crawl.ts';
+import { MONITOR_COMMAND } from './program-monitor.ts';
 import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
 /** Heading of `tt --help`. */
@@ -179,6 +180,7 @@ export const DHT_COMMAND: CommandSpec = {
       load: () => import('./commands/dht-scrape.ts'),
     },
     ...CRAWL_COMMANDS,
+    MONITOR_COMMAND,
   ],
 };
 

@@ -1,0 +1,108 @@
+// `tt dht monitor`: how long the nodes of a zone stay, without preferring short sessions or forgetting long ones.
+import path from 'node:path';
+import { type MonitorProgress, MonitorRun } from '../../dht/crawl/io/monitor-run.ts';
+import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
+import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
+import type { CommandContext } from '../context.ts';
+import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { crawlKey, entriesOf, toolIdentity } from '../dht/crawl-session.ts';
+import { runJson, summaryText } from '../dht/crawl-text.ts';
+import { commandNodeOptions } from '../dht/dht-command.ts';
+import type { Outcome } from '../outcome.ts';
+import { formatCount, formatDuration } from '../output/units.ts';
+import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+
+const WINDOW_MS = 3_600_000;
+const RESCAN_MS = 600_000;
+const LIVE_INTERVAL_MS = 1_000;
+const PLAIN_INTERVAL_MS = 30_000;
+
+function line({ watched, present, sessions, scans, elapsedMs, windowMs }: MonitorProgress): string {
+  return [
+    `watching ${formatCount(watched, 'node')}`,
+    `${present} there`,
+    `${formatCount(sessions, 'session')} ended`,
+    formatCount(scans, 'scan'),
+    `${formatDuration(Math.max(0, windowMs - elapsedMs))} left`,
+  ].join(' · ');
+}
+
+/** How sessions last, in lines. */
+function survivalText(summary: readonly SummaryRow[]): string {
+  const percent = (value: number | null): string => (value === null ? '-' : `${(value * 100).toFixed(1)} %`);
+  const count = (item: string): number =>
+    summary.find(({ metric, item: name }) => metric === 'sessions' && name === item)?.value ?? 0;
+  const median = summary.find(({ metric }) => metric === 'session_median_s');
+  return [
+    `sessions: ${count('all')}, ${count('created')} seen to begin, ${count('ended')} seen to end`,
+    ...summary
+      .filter(({ metric }) => metric === 'session_survival')
+      .map(
+        ({ item, value, low, high }) =>
+          `  longer than ${item}: ${percent(value)} (95 %: ${percent(low)} to ${percent(high)})`,
+      ),
+    median === undefined
+      ? '  too few of them began in the first half to say how long they last'
+      : median.value === null
+        ? '  half of them last longer than half of the time looked'
+        : `  median: ${formatDuration(median.value * 1000)}`,
+  ].join('\n');
+}
+
+export async function run(context: CommandContext): Promise<Outcome> {
+  const { flags, output, environment, settings, interrupts } = context;
+  const { console } = output;
+  const config = { ...crawlConfig(context, 'monitor'), repeats: 0, recheckShare: 0, lookups: 0 };
+  const optOut = optOutFile(context);
+  const directory = runDirectory(context, 'monitor');
+  const node = commandNodeOptions(context);
+  const jsonlName = flags.text('jsonl');
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const result = await MonitorRun.run({
+      directory,
+      tool: toolIdentity(),
+      config,
+      optOut: optOut.optOut,
+      optOutHash: optOut.hash,
+      key: crawlKey(settings.stateDir),
+      bind: config.family === 6 ? node.bindV6 : node.bindV4,
+      port: flags.text('port') === undefined ? 0 : settings.port[0],
+      entries: (each) => entriesOf(context, each),
+      lookups: undefined,
+      jsonl:
+        jsonlName === undefined
+          ? undefined
+          : jsonlName === '-'
+            ? JsonlWriter.lines((text) => console.out(text))
+            : JsonlWriter.file(path.resolve(environment.cwd, jsonlName)),
+      signal: interrupts.signal,
+      windowMs: optionalFlagValue('--for', flags.text('for'), parseDurationMs) ?? WINDOW_MS,
+      rescanMs: optionalFlagValue('--rescan', flags.text('rescan'), parseDurationMs) ?? RESCAN_MS,
+      onStart: (run) => {
+        output.notice('started', `tt: run ${run.runId} in ${directory}: zone ${config.zone}`, {
+          run: run.runId,
+          directory,
+          zone: config.zone,
+        });
+        const show = (): void => {
+          if (output.mode.isEvents) output.notice('progress', '', { ...run.progress() });
+          else if (output.mode.isQuiet || output.mode.isJson) return;
+          else if (console.isLive) console.live([line(run.progress())]);
+          else console.err(`tt: ${line(run.progress())}`);
+        };
+        const isQuick = output.mode.isEvents || console.isLive;
+        timer = setInterval(show, isQuick ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS);
+      },
+    });
+    const isPartial = result.run.state === 'partial';
+    return {
+      reason: isPartial ? 'unfinished' : 'done',
+      text: jsonlName === '-' ? '' : `${summaryText(result)}\n${survivalText(result.summary)}`,
+      data: { directory, ...runJson(result.run, result.summary) },
+    };
+  } finally {
+    clearInterval(timer);
+    console.clearLive();
+  }
+}
