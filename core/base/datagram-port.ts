@@ -23,7 +23,10 @@ export interface SendOptions {
  */
 export type DatagramReceiver = (bytes: Uint8Array, from: Endpoint) => boolean;
 
-/** `code` is an errno name such as ENETUNREACH, EHOSTUNREACH, EPERM, EMSGSIZE. */
+/**
+ * `code` is an errno name such as ENETUNREACH, EHOSTUNREACH, EPERM, EMSGSIZE: what the system said when it was to send. What
+ * comes back later (ICMP: nobody listens there) does not reach sockets that talk to everybody.
+ */
 export type SendFailureHandler = (to: Endpoint, code: string) => void;
 
 export interface DatagramPort {
