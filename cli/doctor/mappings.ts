@@ -1,15 +1,49 @@
-// Port mappings at the router (PCP, NAT-PMP, UPnP). This version makes none, so there is nothing to report but that.
-import { type DoctorProbe, notChecked } from './section.ts';
+// Port mappings (PCP, NAT-PMP, UPnP): asks the router for the port a download would listen on, and gives it back at once.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock, systemRng } from '../../core/session/system.ts';
+import { mappingSection } from '../nat/report.ts';
+import { type DoctorContext, type DoctorProbe, type DoctorSection, notChecked } from './section.ts';
 
-/** The place for what core/nat finds out: a probe like the others. */
-export const mappingsProbe: DoctorProbe = {
-  id: 'mappings',
-  title: 'Port mappings',
-  run: async () => [
-    {
-      id: 'mappings',
-      title: 'Port mappings',
-      facts: [notChecked('mapping', 'Mapping', 'this version asks no router for one')],
-    },
-  ],
-};
+const ID = 'mappings';
+const TITLE = 'Port mappings';
+const POLL_MS = 25;
+/** Where the settings let the system choose. */
+const ANY_PORT = 6891;
+
+/** @returns why it is not looked at, or undefined */
+function whyNot({ isOffline, settings }: DoctorContext): string | undefined {
+  if (isOffline) return '--offline';
+  if (!settings.portMap) return 'port-map is off (tt config shows where)';
+  return settings.proxy === '' ? undefined : 'behind a proxy no port is mapped';
+}
+
+async function examine(context: DoctorContext): Promise<readonly DoctorSection[]> {
+  const why = whyNot(context);
+  if (why !== undefined) return [{ id: ID, title: TITLE, facts: [notChecked('mapping', 'Mapping', why)] }];
+  const { MappingService } = await import('../../core/nat/io/mapping-service.ts');
+  const { settings, bindAddresses, log, signal, deadlineMs, nowMs } = context;
+  const port = settings.port[0] === 0 ? ANY_PORT : settings.port[0];
+  const service = new MappingService({
+    clock: systemClock,
+    rng: systemRng,
+    log,
+    stateDir: settings.stateDir,
+    families: [4, 6],
+    ports: { tcp: port, udp: port },
+    bindAddresses,
+    onChange: () => undefined,
+    onClaim: () => undefined,
+    onGatewayNews: () => undefined,
+  });
+  try {
+    await service.start();
+    const isOpen = (): boolean =>
+      service.snapshot().some(({ mappings }) => mappings.some(({ state }) => state === 'asking'));
+    while (isOpen() && nowMs() < deadlineMs && !signal.aborted) await sleep(POLL_MS);
+    return [mappingSection(service.snapshot())];
+  } finally {
+    await service.close();
+  }
+}
+
+export const mappingsProbe: DoctorProbe = { id: ID, title: TITLE, run: examine };

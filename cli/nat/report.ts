@@ -1,12 +1,13 @@
 // What is known about our place behind NATs, in words and as JSON: for `tt nat status`, and as sections for `tt doctor`. Pure.
 import type { NatState } from '../../core/nat/classify.ts';
-import type { NatFamilySnapshot, NatSnapshot } from '../../core/nat/nat-snapshot.ts';
+import type { FamilyMappings } from '../../core/nat/io/mapping-service.ts';
+import type { NatFamilySnapshot } from '../../core/nat/nat-snapshot.ts';
 import type { MappingSnapshot } from '../../core/nat/port-mapper.ts';
 import { type DoctorFact, type DoctorSection, good, notChecked, note } from '../doctor/section.ts';
 import { formatDuration } from '../output/units.ts';
 import type { NatExamResult } from './exam.ts';
 
-export const STATE_WORDS: Readonly<Record<NatState, string>> = {
+const STATE_WORDS: Readonly<Record<NatState, string>> = {
   open: 'OPEN: everybody reaches us',
   mapped: 'MAPPED: everybody reaches us through a port that the router forwards',
   'eim-open': 'EIM-OPEN: everybody reaches us by UDP; TCP only after we have dialled out',
@@ -111,9 +112,9 @@ export function natJson(result: NatExamResult): Readonly<Record<string, unknown>
 }
 
 /** For `tt doctor`: what the router forwards, as facts. */
-export function mappingFacts(nat: NatSnapshot): DoctorFact[] {
+function mappingFacts(families: readonly FamilyMappings[]): DoctorFact[] {
   const facts: DoctorFact[] = [];
-  for (const { family, mappings } of nat.families) {
+  for (const { family, mappings } of families) {
     for (const mapping of mappings) {
       const id = `mapping${family}-${mapping.transport}`;
       const name = `${mapping.transport.toUpperCase()}, IPv${family}`;
@@ -127,11 +128,9 @@ export function mappingFacts(nat: NatSnapshot): DoctorFact[] {
       }
     }
   }
-  return facts.length > 0
-    ? facts
-    : [notChecked('mapping', 'Mapping', nat.isMappingOn ? 'there is no router to ask' : 'port-map is off')];
+  return facts.length > 0 ? facts : [notChecked('mapping', 'Mapping', 'there is no router to ask')];
 }
 
-export function mappingSection(nat: NatSnapshot): DoctorSection {
-  return { id: 'mappings', title: 'Port mappings', facts: mappingFacts(nat) };
+export function mappingSection(families: readonly FamilyMappings[]): DoctorSection {
+  return { id: 'mappings', title: 'Port mappings', facts: mappingFacts(families) };
 }
