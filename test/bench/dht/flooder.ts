@@ -37,8 +37,8 @@ const NODES_IN_REPLY = 8;
 const NODE_BYTES = 26;
 /** Without an answer for so long a query is sent again: a closed loop must not run dry. */
 const LOST_AFTER_MS = 250;
-/** Warm-up before the clock starts. */
-const WARM_MS = 500;
+/** Warm-up before the clock starts; longer than the responders get to know the network. */
+const WARM_MS = 3_000;
 const READY_TIMEOUT_MS = 20_000;
 const ASK_EVERY_MS = 100;
 const SEED = 1;

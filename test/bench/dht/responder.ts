@@ -1,14 +1,29 @@
 // One program to be flooded: `responder.ts NAME HOST PORT NODES`, NODES as JSON [[host, port], ...] to put into its table.
 // Limits per address are lifted: all queries come from one. Runs until it is killed.
 import { createSocket } from 'node:dgram';
+import { pause } from '../../support/wait.ts';
+
+const ATTEMPTS = 8;
+const ATTEMPT_EVERY_MS = 300;
 
 type Nodes = readonly (readonly [host: string, port: number])[];
+
+/** Again and again for a moment: the nodes may not be there yet. */
+async function introduce(
+  nodes: Nodes,
+  add: (node: { readonly host: string; readonly port: number }) => void,
+): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (const [host, port] of nodes) add({ host, port });
+    await pause(ATTEMPT_EVERY_MS);
+  }
+}
 
 async function ours(host: string, port: number, nodes: Nodes): Promise<void> {
   const { DhtNode } = await import('../../../dht/io/dht-node.ts');
   const { NO_LIMITS } = await import('../../../dht/options.ts');
   const node = await DhtNode.open({ ipv6: false, bindV4: host, port, bootstrap: [], limits: NO_LIMITS });
-  for (const [nodeHost, nodePort] of nodes) node.addNode({ host: nodeHost, port: nodePort });
+  await introduce(nodes, (one) => node.addNode(one));
 }
 
 async function npm(host: string, port: number, nodes: Nodes): Promise<void> {
@@ -18,7 +33,7 @@ async function npm(host: string, port: number, nodes: Nodes): Promise<void> {
     throw error;
   });
   client.listen(port, host, () => {
-    for (const [nodeHost, nodePort] of nodes) client.addNode({ host: nodeHost, port: nodePort });
+    void introduce(nodes, (one) => client.addNode(one));
   });
 }
 
