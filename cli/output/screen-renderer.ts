@@ -11,8 +11,8 @@ import type { Renderer } from './renderer.ts';
 import { stripStyle } from './style.ts';
 import { safeText } from './text.ts';
 
-/** As often as the progress line: Ink takes some 10 ms a frame, and keys are answered at once in any case. */
-const INTERVAL_MS = 500;
+/** Calm, and dear: Ink measures every cell of a frame anew, 30 ms on this thread (test/bench/screen.ts). Keys are answered at once. */
+const INTERVAL_MS = 1_000;
 
 export interface ScreenOptions {
   readonly console: Console;

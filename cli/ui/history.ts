@@ -2,6 +2,8 @@
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 
 const SAMPLE_INTERVAL_MS = 1_000;
+/** Pictures come once a second, give or take: one that is a little early is still that second's. */
+const EARLY_MS = 200;
 /** Enough for a graph across the widest terminal, two samples a column. */
 const MOST_SAMPLES = 600;
 
@@ -25,7 +27,7 @@ export class History {
   private nextAtMs = Number.NEGATIVE_INFINITY;
 
   add(snapshot: SessionSnapshot): void {
-    if (snapshot.atMs < this.nextAtMs) return;
+    if (snapshot.atMs < this.nextAtMs - EARLY_MS) return;
     this.nextAtMs += SAMPLE_INTERVAL_MS;
     // A process that was stopped for an hour owes no samples for it.
     if (this.nextAtMs <= snapshot.atMs) this.nextAtMs = snapshot.atMs + SAMPLE_INTERVAL_MS;
