@@ -242,3 +242,31 @@ describe('row 4: gateways that do something else', () => {
     expect(await lab.site(0).igd.mappings()).toEqual([]);
   });
 });
+
+describe('IPv6: holes in the firewall', () => {
+  for (const protocols of ['pcp', 'upnp']) {
+    it(`${protocols}: closed before, open while it runs, closed after`, async () => {
+      await using lab = await NatLab.make({
+        sites: [{ kind: 'port-restricted', igd: true }],
+        publics: 1,
+        ipv6: true,
+      });
+      const { addressV6 } = lab.host(0);
+      const none = new Mapped(lab.host(0), ['protocols=none', 'families=6']);
+      await none.process.waitForLine(/"event":"started"/, WAIT_MS);
+      expect(await reaches(lab.public(0), addressV6, PORT)).toBe(false);
+      await none.close();
+      // UPnP of both families is described at the IPv4 gateway.
+      const child = new Mapped(lab.host(0), [`protocols=${protocols}`, 'families=6,4']);
+      expect(await child.until('claimed')).toBeLessThanOrEqual(MAPPED_WITHIN_MS);
+      expect(child.mappings.some(({ externalHost }) => externalHost === addressV6)).toBe(true);
+      expect(await reaches(lab.public(0), addressV6, PORT)).toBe(true);
+      await child.close();
+      expect(await lab.site(0).igd.mappings()).toEqual([]);
+      const after = new Mapped(lab.host(0), ['protocols=none', 'families=6']);
+      await after.process.waitForLine(/"event":"started"/, WAIT_MS);
+      expect(await reaches(lab.public(0), addressV6, PORT)).toBe(false);
+      await after.close();
+    });
+  }
+});

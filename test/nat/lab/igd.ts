@@ -87,17 +87,6 @@ export class Igd {
       .filter((line) => line.includes('dnat'));
   }
 
-  async pinholes(): Promise<string[]> {
-    const text = await this.#place.namespaces.shell(
-      this.#place.gateway,
-      `nft list chain inet ${GATEWAY_TABLE} miniupnpd`,
-    );
-    return text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line.includes('ip6'));
-  }
-
   #path(name: string): string {
     return join(this.#dir.path, name);
   }

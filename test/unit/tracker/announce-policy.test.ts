@@ -208,6 +208,20 @@ describe('intervals', () => {
     expect(bench.due()).toEqual(['a:regular']);
   });
 
+  it('do not hold back the news of another port of ours', () => {
+    const bench = new Bench(['ab']);
+    expect(bench.due()).toEqual(['a:started']);
+    // On its way with the old port: told again as soon as the answer is there.
+    bench.policy.move(bench.nowMs);
+    expect(bench.due()).toEqual([]);
+    bench.answer('a');
+    expect(bench.due()).toEqual(['a:regular']);
+    bench.answer('a');
+    expect(bench.due()).toEqual([]);
+    bench.policy.move(bench.nowMs);
+    expect(bench.due()).toEqual(['a:regular']);
+  });
+
   it('are cut short by refresh, down to what the tracker allows', () => {
     const bench = new Bench(['a']);
     bench.orders();
