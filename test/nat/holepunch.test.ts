@@ -2,7 +2,7 @@
 // do, introduce peers whose routers shift ports.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { waitFor } from '../support/wait.ts';
 import type { LabHost } from './lab/host.ts';
 import { NatLab } from './lab/lab.ts';
@@ -30,8 +30,26 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
     world?.remove();
   });
 
-  const startLibtorrent = (host: LabHost, dir: string, peers: readonly string[]): Promise<LibtorrentPeer> =>
-    LibtorrentPeer.start(host, { port: PORT, ...world, dir, peers });
+  const started = new Set<{ stop(): Promise<void> }>();
+  afterEach(async () => {
+    await Promise.all([...started].map((peer) => peer.stop()));
+    started.clear();
+  });
+  const keep = <T extends { stop(): Promise<void> }>(peer: T): T => {
+    started.add(peer);
+    return peer;
+  };
+
+  async function startLibtorrent(
+    host: LabHost,
+    dir: string,
+    peers: readonly string[],
+    uploadLimit = 0,
+  ): Promise<LibtorrentPeer> {
+    const { torrentFile, infoHash } = world;
+    const options = { port: PORT, torrentFile, infoHash, dir, peers, uploadLimit };
+    return keep(await LibtorrentPeer.start(host, options));
+  }
 
   async function untilSomething(peer: LibtorrentPeer): Promise<void> {
     await waitFor(async () => (await peer.stats()).downloaded > 0, {
@@ -46,16 +64,15 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
       await lab.flush();
       const open = lab.public(0);
       const at = `${open.address}:${PORT}`;
-      const neighbour = await world.neighbour(open);
-      const seed = await startLibtorrent(lab.host(1), seedDir(world.dir.path), [at]);
+      const neighbour = keep(await world.neighbour(open));
+      await startLibtorrent(lab.host(1), seedDir(world.dir.path), [at]);
       const site = lab.site(1).publicAddress;
       await neighbour.until('peer-connected', 20_000, ({ address }) => address?.startsWith(site) === true);
-      const leech = world.leech(lab.host(0), [at]);
+      const leech = keep(world.leech(lab.host(0), [at]));
       const first = await leech.until('first-byte', 20_000);
       const met = leech.find('peer-connected', ({ address }) => address?.startsWith(site) === true);
       expect(met?.reached?.rung).toBe('punch');
       expect(first.heardMs - leech.startedMs).toBeLessThan(FIRST_BYTE_MS);
-      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
     },
     TEST_MS,
   );
@@ -66,15 +83,14 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
       await lab.flush();
       const open = lab.public(0);
       const at = `${open.address}:${PORT}`;
-      const neighbour = await world.neighbour(open);
-      const seed = await startLibtorrent(lab.host(3), seedDir(world.dir.path), [at]);
+      const neighbour = keep(await world.neighbour(open));
+      await startLibtorrent(lab.host(3), seedDir(world.dir.path), [at]);
       await neighbour.until('peer-connected', 20_000);
       const leech = await startLibtorrent(lab.host(2), join(world.dir.path, 'lt-out'), [at]);
       await untilSomething(leech);
       expect((await leech.stats()).peers.map(({ endpoint }) => endpoint.split(':')[0])).toContain(
         lab.site(3).publicAddress,
       );
-      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
     },
     TEST_MS,
   );
@@ -85,15 +101,16 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
       await lab.flush();
       const open = lab.public(1);
       const at = `${open.address}:${PORT}`;
-      const neighbour = await startLibtorrent(open, join(world.dir.path, 'lt-neighbour'), []);
-      const seed = await world.seed(lab.host(1), [at]);
+      await startLibtorrent(open, join(world.dir.path, 'lt-neighbour'), [], 1);
+      const seed = keep(await world.seed(lab.host(1), [at]));
       await seed.until('peer-connected', 20_000);
-      const leech = world.leech(lab.host(0), [at]);
-      await leech.until('first-byte', PATIENCE_MS);
+      const leech = keep(world.leech(lab.host(0), [at]));
       const site = lab.site(1).publicAddress;
-      const met = leech.find('peer-connected', ({ address }) => address?.startsWith(site) === true);
-      expect(met?.reached?.rung).toBe('punch');
-      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
+      const isSeed = ({ address }: { readonly address?: string }): boolean =>
+        address?.startsWith(site) === true;
+      const met = await leech.until('peer-connected', PATIENCE_MS, isSeed);
+      await leech.until('first-byte', PATIENCE_MS);
+      expect(met.reached?.rung).toBe('punch');
     },
     TEST_MS,
   );
@@ -104,12 +121,11 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
       await lab.flush();
       const open = lab.public(0);
       const at = `${open.address}:${PORT}`;
-      const neighbour = await world.neighbour(open);
-      const seed = await world.seed(lab.host(1), [at]);
+      keep(await world.neighbour(open));
+      const seed = keep(await world.seed(lab.host(1), [at]));
       await seed.until('peer-connected', 20_000);
       const leech = await startLibtorrent(lab.host(0), join(world.dir.path, 'lt-out-2'), [at]);
       await untilSomething(leech);
-      await Promise.all([leech.stop(), seed.stop(), neighbour.stop()]);
     },
     TEST_MS,
   );

@@ -1,12 +1,13 @@
-// Rows 5, 6 and 18 of the matrix: who reaches whom, by which rung, how soon; here a part of it for every CI run, the whole of it with
+// Rows 5, 6, 11 and 18 of the matrix: who reaches whom, by which rung, how soon; here a part of it for every CI run, the whole of it with
 // `npm run test:nat -- matrix`. The leecher and the seed are programs started as a user starts them.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SiteKind } from './lab/kinds.ts';
 import { NatLab } from './lab/lab.ts';
 import { MatrixOpenWorld, OPEN_HOSTS } from './matrix/open.ts';
-import { type MatrixKind, needsSplice, type Pair, tryPair } from './matrix/pairs.ts';
+import { needsSplice, type Pair, tryPair } from './matrix/pairs.ts';
 import { isAll } from './requirements.ts';
 
-const KINDS: readonly MatrixKind[] = [
+const KINDS: readonly SiteKind[] = [
   'public',
   'full-cone',
   'addr-restricted',
@@ -14,6 +15,7 @@ const KINDS: readonly MatrixKind[] = [
   'shift',
   'symmetric',
   'cgnat',
+  'udp-blocked',
 ];
 /** One of each sort: nothing to do, called back, holes of every difficulty, nothing but a relay. */
 const PAIRS: readonly Pair[] = [
@@ -24,6 +26,9 @@ const PAIRS: readonly Pair[] = [
   ['addr-restricted', 'symmetric'],
   ['symmetric', 'port-restricted'],
   ['symmetric', 'symmetric'],
+  // Row 11: no UDP at one end.
+  ['port-restricted', 'udp-blocked'],
+  ['udp-blocked', 'public'],
 ];
 const FIRST_BYTE_MS = 5_000;
 const GIVE_UP_MS = 20_000;

@@ -22,6 +22,8 @@ export interface LibtorrentOptions {
   readonly dir: string;
   /** `host:port`. */
   readonly peers: readonly string[];
+  /** Bytes a second; 0: none. */
+  readonly uploadLimit?: number;
 }
 
 export class LibtorrentPeer {
@@ -35,14 +37,14 @@ export class LibtorrentPeer {
   }
 
   static async start(host: LabHost, options: LibtorrentOptions): Promise<LibtorrentPeer> {
-    const { port, torrentFile, infoHash, dir, peers } = options;
+    const { port, torrentFile, infoHash, dir, peers, uploadLimit = 0 } = options;
     const settings = {
       enable_outgoing_utp: true,
       enable_incoming_utp: true,
       alert_mask: 0x7fffffff,
     };
     const addresses = peers.map((peer) => [peer.split(':')[0], Number(peer.split(':')[1])]);
-    const requests = [{ op: 'add', torrent: torrentFile, dir, peers: addresses }];
+    const requests = [{ op: 'add', torrent: torrentFile, dir, peers: addresses, upload_limit: uploadLimit }];
     const argument = JSON.stringify({ host: '0.0.0.0', port, encryption: 'preferred', settings, requests });
     const process = host.spawn(PYTHON, [SCRIPT, argument], {
       name: `libtorrent in ${host.namespace}`,

@@ -16,17 +16,18 @@ export const MATRIX_KINDS = [
   'cgnat-symmetric',
 ] as const satisfies readonly SiteKind[];
 export type MatrixKind = (typeof MATRIX_KINDS)[number];
-export type Pair = readonly [leecher: MatrixKind, seed: MatrixKind];
+export type Pair = readonly [leecher: SiteKind, seed: SiteKind];
 
 /** Each unordered pair once: 45. */
 export const MATRIX_PAIRS: readonly Pair[] = MATRIX_KINDS.flatMap((a, i) =>
   MATRIX_KINDS.slice(i).map((b) => [a, b] as const),
 );
 
-/** A port that cannot be foretold facing a filter by port: nothing but a splice can join those. */
+/** A port that cannot be foretold facing a filter by port, or no UDP: nothing but a splice can join those. */
 export function needsSplice([a, b]: Pair): boolean {
-  const isMoving = (kind: MatrixKind): boolean => kind === 'symmetric' || kind === 'cgnat-symmetric';
-  const filtersPorts = (kind: MatrixKind): boolean =>
+  const isMoving = (kind: SiteKind): boolean =>
+    kind === 'symmetric' || kind === 'cgnat-symmetric' || kind === 'udp-blocked';
+  const filtersPorts = (kind: SiteKind): boolean =>
     !['public', 'full-cone', 'addr-restricted'].includes(kind);
   return (isMoving(a) && filtersPorts(b)) || (isMoving(b) && filtersPorts(a));
 }
@@ -49,7 +50,7 @@ export interface PairOptions {
   readonly lab: NatLab;
   readonly open: MatrixOpenWorld;
   /** Of the lab's sites. */
-  readonly kinds: readonly MatrixKind[];
+  readonly kinds: readonly SiteKind[];
   /** When a leecher that has got nothing is given up. */
   readonly giveUpMs: number;
 }
@@ -97,7 +98,7 @@ async function settled(seed: MatrixPeer): Promise<void> {
 
 /** Rows are leechers, columns seeds; each pair stands once, above the diagonal. */
 export function matrixRows(results: readonly PairResult[]): string[][] {
-  const cell = (a: MatrixKind, b: MatrixKind): string => {
+  const cell = (a: SiteKind, b: SiteKind): string => {
     const result = results.find(({ pair }) => pair[0] === a && pair[1] === b);
     if (result === undefined) return '';
     return result.rung === undefined ? 'none' : `${result.rung} ${result.firstByteMs}`;
