@@ -55,9 +55,7 @@ export class PathMtu {
       this.#againAtMs = Number.POSITIVE_INFINITY;
       this.#failed = this.#ceiling + 1;
     }
-    if (this.#failed - this.#proven < PRECISION_BYTES) return 0;
-    const candidate = this.#candidate();
-    return candidate - this.#proven < LEAST_PADDING_BYTES ? 0 : candidate;
+    return this.#failed - this.#proven < PRECISION_BYTES ? 0 : this.#candidate();
   }
 
   #candidate(): number {

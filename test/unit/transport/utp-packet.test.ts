@@ -13,6 +13,7 @@ import {
   ST_SYN,
   writeHeader,
 } from '../../../core/transport/utp/packet.ts';
+import { PathMtu } from '../../../core/transport/utp/path-mtu.ts';
 
 describe('the wire format', () => {
   const good = [
@@ -86,5 +87,33 @@ describe('the wire format', () => {
       expect(longer[1]).toBe(2);
       expect([...longer.subarray(view.payloadAt)]).toEqual([1, 2, 3]);
     }
+  });
+});
+
+describe('the search for the largest datagram', () => {
+  it('begins at the top, guesses what tunnels leave, then halves; three losses count as one failure', () => {
+    const mtu = new PathMtu(4);
+    const tried: number[] = [];
+    for (let i = 0; i < 60 && mtu.probeBytes(0) > 0; i++) {
+      const bytes = mtu.probeBytes(0);
+      tried.push(bytes);
+      mtu.handleSent();
+      expect(mtu.probeBytes(0)).toBe(0);
+      if (bytes <= 1_300) mtu.handleArrived(bytes);
+      else mtu.handleLost(bytes, 0);
+    }
+    expect(tried.slice(0, 7)).toEqual([1472, 1472, 1472, 1400, 1400, 1400, 974]);
+    expect(mtu.provenBytes).toBeGreaterThan(1_300 - 24);
+    expect(mtu.provenBytes).toBeLessThanOrEqual(1_300);
+    // The route may get better.
+    expect(mtu.probeBytes(11 * 60_000)).toBe(1472);
+  });
+
+  it('asks for no probe that padding cannot make', () => {
+    const mtu = new PathMtu(6);
+    mtu.handleArrived(1_445);
+    expect(mtu.probeBytes(0)).toBe(0);
+    mtu.raiseCeiling(65_535);
+    expect(mtu.probeBytes(0)).toBe(65_487);
   });
 });
