@@ -9,6 +9,7 @@ import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { type CrawlProgress, type CrawlResult, CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
 import { loadKey } from '../../dht/crawl/io/privacy.ts';
 import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
+import { readHeader } from '../../dht/crawl/io/run-parts.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
 import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
@@ -17,7 +18,10 @@ import { systemRng } from '../../dht/io/system-rng.ts';
 import { Id160 } from '../../dht/node-id.ts';
 import type { LookupResult } from '../../dht/results.ts';
 import type { CommandContext } from '../context.ts';
+import { isCi } from '../output/output.ts';
+import { wantsColor } from '../output/style.ts';
 import { flagValue, parseHostPort } from '../parse.ts';
+import type { CrawlScreen } from '../ui/crawl-screen.ts';
 import { ttVersion } from '../version.ts';
 import { type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
 import { crawlLine, progressJson } from './crawl-text.ts';
@@ -126,6 +130,30 @@ export interface CrawlTask {
   readonly optOut: OptOutFile;
 }
 
+/** The full screen where it fits; undefined: the progress line. */
+async function openScreen(
+  { environment, output, interrupts }: CommandContext,
+  zone: string,
+  ownsStdout: boolean,
+): Promise<CrawlScreen | undefined> {
+  const { terminal, env } = environment;
+  const { console, mode } = output;
+  const isWanted = mode.screen ?? !isCi(env['CI']);
+  if (
+    terminal === undefined ||
+    output.isForPrograms ||
+    mode.isQuiet ||
+    ownsStdout ||
+    env['TERM'] === 'dumb' ||
+    !isWanted
+  )
+    return undefined;
+  const { CrawlScreen: Screen } = await import('../ui/crawl-screen.ts');
+  const hasColor = wantsColor({ choice: console.color, env, isTty: true });
+  const opened = new Screen(console, { hasColor, zone, interrupts });
+  return (await opened.open(terminal)) ? opened : undefined;
+}
+
 export async function runCrawl(context: CommandContext, task: CrawlTask): Promise<CrawlResult> {
   const { environment, flags, output, settings, interrupts } = context;
   const node = commandNodeOptions(context);
@@ -140,8 +168,11 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
   if (jsonlName === '-' && output.isForPrograms)
     throw new UsageError('--jsonl - and --json or --events exclude each other: both own stdout');
   let timer: NodeJS.Timeout | undefined;
+  let screen: CrawlScreen | undefined;
+  let hasEnded = false;
   const show = (progress: CrawlProgress): void => {
-    if (output.mode.isEvents) output.notice('progress', '', progressJson(progress));
+    if (screen?.isOpen === true) screen.model.update(progress);
+    else if (output.mode.isEvents) output.notice('progress', '', progressJson(progress));
     else if (output.mode.isQuiet || output.mode.isJson) return;
     else if (console.isLive) console.live([crawlLine(progress)]);
     else console.err(`tt: ${crawlLine(progress)}`);
@@ -154,7 +185,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
       optOut: task.optOut.optOut,
       optOutHash: task.optOut.hash,
       key: crawlKey(settings.stateDir),
-      bind: (task.config?.family ?? 4) === 6 ? node.bindV6 : node.bindV4,
+      bind: (task.config?.family ?? readHeader(task.directory).family) === 6 ? node.bindV6 : node.bindV4,
       port: flags.text('port') === undefined ? 0 : settings.port[0],
       entries: (config) => entriesOf(context, config),
       lookups: (config) => lookupDistances(context, config),
@@ -170,10 +201,16 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
         });
         const intervalMs = output.mode.isEvents || console.isLive ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
         timer = setInterval(() => show(run.progress()), intervalMs);
+        void openScreen(context, run.config.zone, jsonlName === '-').then((opened) => {
+          screen = opened;
+          if (hasEnded) opened?.close();
+        });
       },
     });
   } finally {
+    hasEnded = true;
     clearInterval(timer);
+    screen?.close();
     console.clearLive();
   }
 }

@@ -1,7 +1,8 @@
 // Puts the screen on the terminal and takes it off again: alternate screen, raw mode, job control. Loads Ink and React,
 // so import it only when the screen is wanted.
+
+import type { DrawnModel } from './drawn-model.ts';
 import { render } from './ink.ts';
-import type { ScreenModel } from './model.ts';
 import { Screen, type SuspendTerminal } from './screen.tsx';
 
 /** Pictures come twice a second; keys may add some. */
@@ -10,7 +11,7 @@ const MOST_FRAMES_PER_SEC = 10;
 const STOP_GRACE_MS = 200;
 
 export interface MountOptions {
-  readonly model: ScreenModel;
+  readonly model: DrawnModel;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   /** The screen broke and is gone; the terminal is as it was. */

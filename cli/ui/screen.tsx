@@ -1,4 +1,6 @@
 // The Ink side of the screen: rows of text that are redrawn when they changed, and keys on their way to the model.
+
+import type { DrawnModel } from './drawn-model.ts';
 import {
   Box,
   memo,
@@ -11,7 +13,6 @@ import {
   useWindowSize,
 } from './ink.ts';
 import { keyName } from './keys.ts';
-import type { ScreenModel } from './model.ts';
 
 /** An empty Text takes no row. */
 const EMPTY_ROW = ' ';
@@ -25,7 +26,7 @@ const Row = memo(function Row({ text }: { readonly text: string }) {
 export type SuspendTerminal = (whileAway: () => Promise<void>) => Promise<void>;
 
 export interface ScreenProps {
-  readonly model: ScreenModel;
+  readonly model: DrawnModel;
   /** Hands out the way to give the terminal back for a while. */
   readonly onReady?: (suspend: SuspendTerminal) => void;
 }
