@@ -48,8 +48,7 @@ export const DATASET_FLAGS: readonly FlagSpec[] = [
 export const CRAWL_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'crawl',
-    summary:
-      'measure the DHT: visit every node of a zone once, and say how many there are and how sure that is',
+    summary: 'measure the DHT: ask every node of a zone once, and say how many there are',
     details:
       'Writes a documented dataset (docs/dataset.md). Asks each node once, 500 queries a second at most, and announces nothing. Stopped or killed, it goes on with --resume.',
     flagGroups: [
