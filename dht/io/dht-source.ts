@@ -21,8 +21,9 @@ const ANNOUNCE_MS = 15 * 60_000;
 const JITTER_MS = 60_000;
 /** While peers are wanted, the DHT is asked this often. */
 const SEEK_MS = 5 * 60_000;
-/** While nobody at all was found: a seed may announce any moment. Doubled up to SEEK_MS. */
+/** While nobody at all was found: a seed may announce any moment. Grows by half each time, up to SEEK_MS. */
 const FIRST_EMPTY_MS = 10_000;
+const EMPTY_GROWTH = 1.5;
 /** The earliest repeat when somebody asks for more peers. */
 const MIN_REFRESH_MS = 60_000;
 /** Nobody answered at all: the node is not in yet, or we are offline. Doubled up to the maximum. */
@@ -237,7 +238,7 @@ class DhtSearch implements PeerSearch {
     }
     if (this.#peersReceived === 0 && this.#torrent.transfer().left !== 0 && this.#emptyMs < SEEK_MS) {
       this.#schedule(this.#emptyMs);
-      this.#emptyMs *= 2;
+      this.#emptyMs *= EMPTY_GROWTH;
       return;
     }
     const waitMs = this.#torrent.wanted() > 0 ? SEEK_MS : ANNOUNCE_MS;
