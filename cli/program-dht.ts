@@ -1,6 +1,7 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
-import { CRAWL_COMMANDS } from './program-crawl.ts';
+import { CRAWL_COMMANDS, DATASET_FLAGS, POLITENESS_FLAGS } from './program-crawl.ts';
+import { DATASET_COMMANDS } from './program-dataset.ts';
 import { MONITOR_COMMAND } from './program-monitor.ts';
 import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
@@ -167,8 +168,26 @@ export const DHT_COMMAND: CommandSpec = {
       name: 'sample',
       summary: 'info hashes that the nodes around an id store (BEP 51)',
       args: [{ name: 'target', summary: '40 hex digits (default: a random id)', isOptional: true }],
-      flagGroups: [{ title: 'DHT', flags: [DHT_PORT_FLAG, ...DHT_FLAGS, TIMEOUT_FLAG] }],
-      examples: [['tt dht sample', 'what is shared around a random place']],
+      flagGroups: [
+        {
+          title: 'Dataset',
+          flags: [
+            {
+              flags: '--zone <prefix/bits>',
+              summary: 'ask every node of a zone once instead, and keep what they say',
+            },
+            { flags: '--info-hashes', summary: 'keep the info hashes too, not only how many there are' },
+            { flags: '--seed <number>', summary: 'fixes targets and order (default: random)' },
+            ...DATASET_FLAGS,
+            ...POLITENESS_FLAGS,
+          ],
+        },
+        { title: 'DHT', flags: [DHT_PORT_FLAG, ...DHT_FLAGS, TIMEOUT_FLAG] },
+      ],
+      examples: [
+        ['tt dht sample', 'what is shared around a random place'],
+        ['tt dht sample --zone a3f/12', 'how much the nodes of a zone store'],
+      ],
       load: () => import('./commands/dht-sample.ts'),
     },
     {
@@ -181,6 +200,7 @@ export const DHT_COMMAND: CommandSpec = {
     },
     ...CRAWL_COMMANDS,
     MONITOR_COMMAND,
+    ...DATASET_COMMANDS,
   ],
 };
 

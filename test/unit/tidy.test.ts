@@ -27,7 +27,15 @@ function importsOf(path: string): string[] {
   const text = read(path);
   const fixed = text.matchAll(/^(?:import|export|\})[^'"`;]*?from '([^']+)'|^import '([^']+)'/gm);
   const late = text.matchAll(/\bimport\('([^']+)'\)/g);
-  return [...fixed, ...late].map((match) => (match[1] ?? match[2]) as string);
+  // Files of a package that are read, not run: a font, a module of WebAssembly.
+  const files = text.matchAll(/\brequire\.resolve\('([^']+)'\)/g);
+  return [...fixed, ...late, ...files].map((match) => (match[1] ?? match[2]) as string);
+}
+
+/** `@scope/name` of `@scope/name/deep/file.js`. */
+function packageOf(specifier: string): string {
+  const parts = specifier.split('/');
+  return parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
 }
 
 function targetOf(path: string, specifier: string): string {
@@ -38,7 +46,9 @@ function targetOf(path: string, specifier: string): string {
 function isPure(path: string): boolean {
   if (/\/(io|serve)\//.test(path) || path.endsWith('-source.ts') || path.endsWith('/index.ts')) return false;
   if (/^core\/discovery\/(candidates|lsd-codec|pex|peer-priority)/.test(path)) return true;
-  return /^(core\/(account|base|metainfo|nat|pieces|relay|swarm|wire|transport\/utp)|dht|tracker)\//.test(path);
+  return /^(core\/(account|base|metainfo|nat|pieces|relay|swarm|wire|transport\/utp)|dht|tracker)\//.test(
+    path,
+  );
 }
 
 describe('layers', () => {
@@ -98,8 +108,7 @@ describe('packages', () => {
     for (const path of shipped) {
       for (const specifier of importsOf(path)) {
         if (specifier.startsWith('.') || specifier.startsWith('node:')) continue;
-        const parts = specifier.split('/');
-        const name = specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] as string);
+        const name = packageOf(specifier);
         const set = users.get(name) ?? new Set();
         users.set(name, set.add(path));
       }
@@ -115,8 +124,7 @@ describe('packages', () => {
     const used = new Set<string>();
     for (const path of shipped) {
       for (const specifier of importsOf(path)) {
-        if (!specifier.startsWith('.') && !specifier.startsWith('node:'))
-          used.add(specifier.split('/')[0] as string);
+        if (!specifier.startsWith('.') && !specifier.startsWith('node:')) used.add(packageOf(specifier));
       }
     }
     expect([...used].sort()).toEqual(Object.keys(manifest.dependencies).sort());

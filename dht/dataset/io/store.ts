@@ -110,6 +110,15 @@ export class DatasetStore {
     }
   }
 
+  /** Rows in the order of their key as SQLite holds them: integers as bigint, none rounded; JSON as its text. */
+  *exactRows(table: Table): IterableIterator<Readonly<Record<string, SqlValue>>> {
+    const statement = this.#database.prepare(
+      `SELECT * FROM "${table.name}" ORDER BY ${table.key.join(', ')}`,
+    );
+    statement.setReadBigInts(true);
+    yield* statement.iterate() as IterableIterator<Readonly<Record<string, SqlValue>>>;
+  }
+
   /** Any question in SQL. */
   query<R extends AnyRow>(sql: string, ...values: readonly SqlValue[]): R[] {
     return this.#database.prepare(sql).all(...values) as R[];

@@ -149,6 +149,12 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
     add('id_uniformity', 'chi2', even.chi2, { basis: bins.length });
     add('id_uniformity', 'p_value', even.pValue, { basis: bins.reduce((sum, bin) => sum + bin, 0) });
   }
+  const sampled = number('count(*) AS n FROM sample WHERE position = -1 AND sample_count IS NOT NULL');
+  if (sampled > 0) {
+    add('samples', 'nodes', sampled);
+    add('samples', 'stored', number('sum(stored) AS n FROM sample WHERE position = -1'));
+    add('samples', 'info_hashes', number('count(DISTINCT info_hash) AS n FROM sample'));
+  }
   for (const { subnet, listed: count } of extras.traps) add('trapped', subnet, count);
   return rows;
 }

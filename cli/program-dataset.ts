@@ -1,0 +1,91 @@
+// The part of the command tree that works on datasets: `tt dht report`, `export` and `enrich`. Data only, like program.ts.
+import type { ArgumentSpec, CommandSpec } from './spec.ts';
+
+const RUN: ArgumentSpec = {
+  name: 'run',
+  summary: 'folder that a crawl or a monitor wrote',
+  completes: 'directory',
+};
+
+export const DATASET_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'report',
+    summary: 'the summary of a run with its intervals, plots of it, and a page with all of them',
+    details:
+      'Writes index.html (one file, to be opened or mailed as it is) and every plot as SVG and PNG. Several runs are compared: how\nmany nodes at which time of the day, and how many of one run are still there in another. A plot without data says why.',
+    args: [{ ...RUN, isVariadic: true }],
+    flagGroups: [
+      {
+        title: 'Report',
+        flags: [
+          {
+            flags: '--out <dir>',
+            summary: 'folder for page and plots (default: report in the folder of the first run)',
+            completes: 'directory',
+          },
+          { flags: '--no-plots', summary: 'print only, write nothing' },
+          { flags: '--plots', summary: 'write page and plots', isHidden: true },
+        ],
+      },
+    ],
+    examples: [
+      ['tt dht report my-run', 'then open my-run/report/index.html'],
+      ['tt dht report monday tuesday wednesday --out week', 'side by side, and who stayed'],
+      ['tt dht report my-run --no-plots --json', 'the figures for a program'],
+    ],
+    load: () => import('./commands/dht-report.ts'),
+  },
+  {
+    name: 'export',
+    summary: 'the tables of a run as Parquet, CSV or JSON lines',
+    details: 'Columns as in docs/dataset.md; 64-bit integers stay whole, and what is empty stays empty.',
+    args: [RUN],
+    flagGroups: [
+      {
+        title: 'Export',
+        flags: [
+          {
+            flags: '--format <format>',
+            summary: 'of the files (default: parquet)',
+            choices: ['parquet', 'csv', 'jsonl'],
+          },
+          { flags: '--table <name>', summary: 'only this table (repeatable; default: all)', repeat: true },
+          {
+            flags: '--out <dir>',
+            summary: 'folder for the files, or - for stdout (default: export in the folder of the run)',
+            completes: 'directory',
+          },
+        ],
+      },
+    ],
+    examples: [
+      ['tt dht export my-run', 'my-run/export/visit.parquet and the others'],
+      ['tt dht export my-run --format csv --table visit --out - | head', 'one table into a pipe'],
+    ],
+    load: () => import('./commands/dht-export.ts'),
+  },
+  {
+    name: 'enrich',
+    summary: 'add AS, organisation and country from MaxMind databases (MMDB) to a run',
+    details:
+      'Into a table of its own: it is not a measurement, and it ages. Needs a run with --ip-privacy raw or prefix: hashed addresses\ncannot be looked up. No database comes with tt; MaxMind, DB-IP and IPinfo publish free ones. A second time replaces the first.',
+    args: [RUN],
+    flagGroups: [
+      {
+        title: 'Enrich',
+        flags: [
+          {
+            flags: '--mmdb <file>',
+            summary: 'a database of AS numbers, of countries, or of both (repeatable)',
+            completes: 'file',
+            repeat: true,
+          },
+        ],
+      },
+    ],
+    examples: [
+      ['tt dht enrich my-run --mmdb asn.mmdb --mmdb country.mmdb', 'then `tt dht report my-run` again'],
+    ],
+    load: () => import('./commands/dht-enrich.ts'),
+  },
+];

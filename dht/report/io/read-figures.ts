@@ -1,0 +1,133 @@
+// Counts what a report shows out of the tables of one run. Sums are made by SQLite: a run of millions of visits fits in memory.
+import { observedSession } from '../../crawl/session-rows.ts';
+import { createBased, kaplanMeier } from '../../crawl/survival.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
+import { idBins } from '../../dataset/io/summarise.ts';
+import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import type { RunRow } from '../../dataset/run-table.ts';
+import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
+
+const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
+const IN_ZONE = 'FROM visit WHERE pass = 1 AND is_in_zone = 1';
+const GROWTH_POINTS = 300;
+/** Replies that list an endpoint, by powers of two. */
+const REFERRERS = [
+  [1, 1],
+  [2, 3],
+  [4, 7],
+  [8, 15],
+  [16, 31],
+  [32, 65_535],
+] as const;
+
+export function readFigures(label: string, run: RunRow, store: DatasetStore): RunFigures {
+  const sessions = [...store.rows(SESSION_TABLE)];
+  const windowMs = windowMsOf(run, sessions);
+  const lifetimes = createBased(sessions.map(observedSession), 0, windowMs);
+  return {
+    label,
+    run,
+    summary: [...store.rows(SUMMARY_TABLE)],
+    growth: growthOf(store),
+    roundTrips: store
+      .query<{ v: number; n: number }>(
+        'SELECT round_trip_us AS v, count(*) AS n FROM visit WHERE pass = 1 AND round_trip_us IS NOT NULL GROUP BY v ORDER BY v',
+      )
+      .map(({ v, n }) => [v, n]),
+    countries: enriched(store, 'country'),
+    systems: enriched(store, "'AS' || as_number || coalesce(' ' || as_organisation, '')", 'as_number'),
+    depth: depthOf(store),
+    idBins: idBins(store, { zoneBits: run.zone_bits, zonePrefix: run.zone_prefix }),
+    bep42: store.query<ShareRow & Record<string, unknown>>(
+      `SELECT coalesce(client, 'unsigned') AS label, count(DISTINCT CASE WHEN bep42 = 'valid' THEN node END) AS hits,
+       count(DISTINCT node) AS 'of' ${IN_ZONE} AND ${ANSWERED} AND bep42 IN ('valid', 'invalid') GROUP BY label`,
+    ),
+    deadByReferrers: deadOf(store),
+    survival: kaplanMeier(lifetimes),
+    sessionsFollowed: lifetimes.length,
+    availability: availabilityOf(sessions, windowMs),
+  };
+}
+
+function windowMsOf(run: RunRow, sessions: readonly SessionRow[]): number {
+  if (run.elapsed_us !== null) return run.elapsed_us / 1000;
+  return sessions.reduce((last, row) => Math.max(last, row.last_success_us / 1000), 0);
+}
+
+function growthOf(store: DatasetStore): GrowthPoint[] {
+  const [range] = store.query<{ last: number | null }>(
+    `SELECT max(max(queued_us), max(coalesce(received_us, 0))) AS last ${IN_ZONE}`,
+  );
+  const last = range?.last ?? 0;
+  if (last <= 0) return [];
+  const width = Math.max(1, Math.ceil(last / GROWTH_POINTS));
+  // A node of the topology mode is visited several times: the first time counts.
+  const counted = (column: string, where: string): Map<number, number> =>
+    new Map(
+      store
+        .query<{ b: number; n: number }>(
+          `SELECT at / ${width} AS b, count(*) AS n FROM (SELECT min(${column}) AS at ${IN_ZONE} AND ${where} GROUP BY node) GROUP BY b`,
+        )
+        .map(({ b, n }) => [b, n]),
+    );
+  const listed = counted('queued_us', 'id_claimed IS NOT NULL');
+  const answered = counted('received_us', `${ANSWERED} AND received_us IS NOT NULL`);
+  const points: GrowthPoint[] = [{ seconds: 0, listed: 0, answered: 0 }];
+  let sums = { listed: 0, answered: 0 };
+  for (let bin = 0; bin <= Math.floor(last / width); bin++) {
+    sums = {
+      listed: sums.listed + (listed.get(bin) ?? 0),
+      answered: sums.answered + (answered.get(bin) ?? 0),
+    };
+    points.push({ seconds: Math.min(last, (bin + 1) * width) / 1e6, ...sums });
+  }
+  return points;
+}
+
+function enriched(store: DatasetStore, label: string, needs = label): Tally[] {
+  return store.query<Tally & Record<string, unknown>>(
+    `SELECT ${label} AS label, count(*) AS count
+     FROM (SELECT DISTINCT node, ip ${IN_ZONE} AND ${ANSWERED}) AS v JOIN enrichment AS e ON e.ip = v.ip
+     WHERE ${needs} IS NOT NULL GROUP BY label ORDER BY count DESC, label`,
+  );
+}
+
+function depthOf(store: DatasetStore): (readonly [number, number])[] {
+  // One table is drained by several probes, whose replies overlap.
+  const entries = `SELECT DISTINCT v.node AS owner, e.shared_bits AS bits, e.neighbour_id, e.ip, e.port
+    FROM edge AS e JOIN visit AS v ON v.run_id = e.run_id AND v.pass = e.pass AND v.number = e.visit WHERE e.pass = 1`;
+  const owners = store.query<{ n: number }>(`SELECT count(DISTINCT owner) AS n FROM (${entries})`)[0]?.n ?? 0;
+  return store
+    .query<{ bits: number; n: number }>(
+      `SELECT bits, count(*) AS n FROM (${entries}) GROUP BY bits ORDER BY bits`,
+    )
+    .map(({ bits, n }) => [bits, n / owners]);
+}
+
+function deadOf(store: DatasetStore): ShareRow[] {
+  const nodes = `SELECT node, max(referrer_count) AS r, max(${ANSWERED}) AS a ${IN_ZONE} AND id_claimed IS NOT NULL AND tries > 0 GROUP BY node`;
+  return REFERRERS.map(([low, high]) => {
+    const [row] = store.query<{ n: number; dead: number | null }>(
+      `SELECT count(*) AS n, sum(a = 0) AS dead FROM (${nodes}) WHERE r BETWEEN ${low} AND ${high}`,
+    );
+    const label = high === 65_535 ? `${low} and more` : low === high ? String(low) : `${low} to ${high}`;
+    return { label, hits: row?.dead ?? 0, of: row?.n ?? 0 };
+  });
+}
+
+/** Ends as in `observedSession`; who is there when the run ends is there until its end. */
+function availabilityOf(sessions: readonly SessionRow[], windowMs: number): number[] {
+  const nodes = new Map<number, { present: number; since: number }>();
+  for (const row of sessions) {
+    const { startMs, endMs } = observedSession(row);
+    const until = row.end_reason === 'window' ? windowMs : Math.min(endMs, windowMs);
+    const node = nodes.get(row.node) ?? { present: 0, since: startMs };
+    node.present += Math.max(0, until - startMs);
+    node.since = Math.min(node.since, startMs);
+    nodes.set(row.node, node);
+  }
+  return [...nodes.values()]
+    .filter(({ since }) => since < windowMs)
+    .map(({ present, since }) => Math.min(1, present / (windowMs - since)))
+    .sort((x, y) => x - y);
+}
