@@ -1,4 +1,4 @@
-// `tt dht sample [TARGET]`: info hashes that the nodes around an id store (BEP 51).
+// `tt dht sample [TARGET]`: info hashes that the nodes around an id store (BEP 51); with --zone of all nodes there, as a dataset.
 import { randomBytes } from 'node:crypto';
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError } from '../../core/base/result.ts';
@@ -23,7 +23,8 @@ function replyJson(reply: SampleReply): Readonly<Record<string, unknown>> {
 }
 
 export async function run(context: CommandContext): Promise<Outcome> {
-  const { args, output } = context;
+  const { args, output, flags } = context;
+  if (flags.text('zone') !== undefined) return (await import('../dht/sample-zone.ts')).sampleZone(context);
   const target = args[0] === undefined ? new Uint8Array(randomBytes(ID_BYTES)) : targetOf(args[0]);
   return DhtCommand.run(context, {}, async (command) => {
     await command.join();

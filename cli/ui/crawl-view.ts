@@ -1,7 +1,7 @@
 // A crawl as a full screen: discovery curve, queue, answers, round trips, clients, the estimate as it tightens, time left. Pure:
 // what is drawn follows from the progress and what came before it.
 
-import { bernoulli } from '../../dht/crawl/estimates.ts';
+import { shareEstimate } from '../../dht/crawl/estimates.ts';
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
 import { answerShare, bigNumber, timeLeftMs } from '../dht/crawl-text.ts';
 import { safeText } from '../output/text.ts';
@@ -48,14 +48,13 @@ export function squeezed(values: readonly number[], count: number): number[] {
   );
 }
 
-/** About how many there are, by what is known before the second look: loss alone keeps nodes from answering. */
-export function estimateText(progress: CrawlProgress): string {
-  const { counts, verified, zoneBits } = progress;
-  const loss = counts.lossShare ?? 0;
-  const p = { hits: (1 - loss ** 2) * Math.max(1, counts.asked), of: Math.max(1, counts.asked) };
-  const estimate = bernoulli(verified, p, 2 ** -zoneBits);
-  if (estimate === undefined) return 'nobody yet';
-  return `so far ${bigNumber(estimate.value)} nodes in the network (95 %: ${bigNumber(estimate.low)} to ${bigNumber(estimate.high)}), before p is measured`;
+/** About how many there are if who was not asked yet answers like those who were: tightens as the queue gets shorter. */
+export function estimateText({ counts, verified, zoneBits, queueLeft, inFlight }: CrawlProgress): string {
+  const share = shareEstimate({ hits: counts.askedAndAnswered, of: counts.asked + inFlight });
+  if (share === undefined || verified === 0) return 'nobody yet';
+  const total = (rest: number): string => bigNumber((verified + rest) * 2 ** zoneBits);
+  const rest = queueLeft + inFlight;
+  return `about ${total(queueLeft * share.value)} nodes in the network (${total(queueLeft * share.low)} to ${total(rest * share.high)}) of what is listed so far; p comes with the second look`;
 }
 
 function numbers({ progress }: CrawlView): Line[] {

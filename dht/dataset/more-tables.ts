@@ -162,6 +162,8 @@ export const METRICS = {
   round_trip_ms: 'round trips: quantiles',
   id_uniformity:
     'are ids spread evenly over the zone: chi-square statistic (`chi2`), its p-value (`p_value`)',
+  samples:
+    'BEP 51: nodes that gave samples (`nodes`), info hashes they say they store (`stored`), distinct ones kept (`info_hashes`)',
   trapped: 'endpoints set aside as traps, by subnet',
   sessions: 'sessions seen: `all`, `created` (seen to begin), `ended` (seen to end)',
   session_survival:

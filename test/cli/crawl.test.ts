@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
 import { type CountingNet, countingNet } from '../support/crawl-net.ts';
+import { loopbackDht } from '../support/dht-loopback.ts';
 import { waitFor } from '../support/wait.ts';
 import { json, makePlace, TIMEOUT_MS } from './support.ts';
 
@@ -221,6 +222,35 @@ describe('a monitor', () => {
       expect(existsSync(`${place.path}/watched/journal`)).toBe(false);
       for (const session of sessions)
         expect(session).toMatchObject({ is_created: 0, is_censored: 1, end_reason: 'window' });
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('samples of a zone', () => {
+  it(
+    'say how much is stored; info hashes are kept on request only',
+    async () => {
+      const real = await loopbackDht(Array.from({ length: 6 }, () => '127.0.0.1'));
+      try {
+        const hash = '5a'.repeat(20);
+        const on = ['--interface', '127.0.0.1', ...real.bootstrap];
+        expect((await tt('dht', 'announce', hash, '--port', '4321', ...on)).code).toBe(0);
+        for (const keeps of [true, false]) {
+          const out = `samples-${keeps}`;
+          const flags = ['--zone', '0/0', '--out', out, '--json', ...(keeps ? ['--info-hashes'] : [])];
+          const result = json(await tt('dht', 'sample', ...flags, ...on));
+          expect(result).toMatchObject({ reason: 'done', run: { mode: 'sample', state: 'complete' } });
+          const stored = rows(out, 'SELECT sum(stored) AS n FROM sample WHERE position = -1');
+          expect(stored[0]?.['n']).toBeGreaterThan(0);
+          const hashes = rows(out, 'SELECT DISTINCT info_hash AS h FROM sample WHERE info_hash IS NOT NULL');
+          expect(hashes).toEqual(keeps ? [{ h: hash }] : []);
+          const asked = rows(out, 'SELECT DISTINCT query, supports_51 FROM visit');
+          expect(asked).toEqual([{ query: 'sample_infohashes', supports_51: 1 }]);
+        }
+      } finally {
+        await real.close();
+      }
     },
     TIMEOUT_MS,
   );

@@ -66,7 +66,7 @@ it('fits every size and says what was counted', () => {
     '300',
     '2 trapped subnets',
     'libtorrent',
-    'so far',
+    'nodes in the network',
     'q stop',
   ])
     expect(text).toContain(part);
