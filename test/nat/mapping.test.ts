@@ -260,7 +260,10 @@ describe('IPv6: holes in the firewall', () => {
       const child = new Mapped(lab.host(0), [`protocols=${protocols}`, 'families=6,4']);
       expect(await child.until('claimed')).toBeLessThanOrEqual(MAPPED_WITHIN_MS);
       expect(child.mappings.some(({ externalHost }) => externalHost === addressV6)).toBe(true);
-      expect(await reaches(lab.public(0), addressV6, PORT)).toBe(true);
+      await waitFor(() => reaches(lab.public(0), addressV6, PORT), {
+        what: `a way in\n${child.process.tail()}`,
+        timeoutMs: WAIT_MS,
+      });
       await child.close();
       expect(await lab.site(0).igd.mappings()).toEqual([]);
       const after = new Mapped(lab.host(0), ['protocols=none', 'families=6']);

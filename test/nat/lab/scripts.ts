@@ -122,7 +122,7 @@ export function carrierScript(site: SitePlan): string {
     ...tracking(site.spec),
     ip([
       ...accessLink(site, false),
-      'link add br0 type bridge',
+      'link add br0 type bridge mcast_snooping 0',
       `addr add ${carrierAddress}/24 dev br0`,
       'link set br0 up',
       'link set sub1 master br0',
@@ -156,7 +156,7 @@ export function gatewayScript(site: SitePlan, ipv6: boolean): string {
             'link set wan up',
             `route replace default via ${carrierLan.carrierAddress}`,
           ]),
-      'link add br0 type bridge',
+      'link add br0 type bridge mcast_snooping 0',
       `addr add ${site.lanAddress}/24 dev br0`,
       ...(isV6 ? [`addr add ${V6(site.lanAddressV6)} dev br0 nodad`] : []),
       'link set br0 up',
