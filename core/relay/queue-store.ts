@@ -10,7 +10,7 @@ import { MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
 /** A sender's clock may be off; what it says beyond this only buys it a place at either end. */
 const MAX_CLOCK_ERROR_MS = 30_000;
 /** What a stored item weighs beyond its bytes: objects, keys, map entries; measured with 16 000 of them. */
-const ITEM_OVERHEAD_BYTES = 512;
+const ITEM_OVERHEAD_BYTES = 640;
 /** A popped nonce is refused for as long as any item lives. */
 const TOMBSTONE_MS = MAX_ITEM_TTL_SECONDS * 1000;
 /** Popped nonces remembered in a queue: twice what it holds. */
@@ -18,7 +18,6 @@ const MAX_TOMBSTONES = 64;
 
 interface Stored {
   readonly entry: QueueEntry;
-  readonly item: QueueItem;
   readonly nonce: string;
   readonly sender: string;
   readonly network: string;
@@ -98,7 +97,6 @@ export class QueueStore {
     }
     const stored: Stored = {
       entry: { item: bytes, from },
-      item,
       nonce,
       sender,
       network,

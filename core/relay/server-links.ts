@@ -17,6 +17,8 @@ export interface LinkInfo {
 
 export interface Slot {
   readonly key: Uint8Array;
+  /** The key in hex. */
+  readonly name: string;
   infoHashes: readonly Uint8Array[];
   /** Of those, what unmodified clients may reach. */
   proxied: readonly Uint8Array[];
@@ -135,6 +137,7 @@ export class Links {
     }
     const slot: Slot = {
       key,
+      name: toHex(key),
       infoHashes,
       proxied: [],
       proxyPort: link.slot?.proxyPort ?? 0,
@@ -171,28 +174,38 @@ export class Links {
       const found = this.withKey(key);
       return isOther(found) ? found : undefined;
     }
-    const others = [...holders].filter(isOther);
     if (endpoint !== undefined) {
-      // A symmetric NAT shows everybody another port: then the address has to do, and whoever of this torrent is behind it.
-      const isThere = ({ info }: Link): boolean => info.remote.host === endpoint.host;
-      return others.find((link) => answersTo(link, endpoint)) ?? others.find(isThere);
+      for (const link of holders) if (isOther(link) && answersTo(link, endpoint)) return link;
+      return undefined;
     }
-    const own = caller.key === undefined ? undefined : toHex(caller.key);
-    const strangers = others.filter(({ slot }) => slot !== undefined && toHex(slot.key) !== own);
-    const fresh = strangers.filter(({ slot }) => slot !== undefined && !caller.led.has(toHex(slot.key)));
-    if (fresh.length === 0) caller.led.clear();
-    const found = (fresh.length > 0 ? fresh : strangers).sort(
-      (a, b) => (a.slot?.lastCalledMs ?? 0) - (b.slot?.lastCalledMs ?? 0),
-    )[0];
+    const found = this.#anybody(holders, caller);
     if (found?.slot !== undefined) {
       if (caller.led.size >= MAX_LED) caller.led.clear();
-      caller.led.add(toHex(found.slot.key));
+      caller.led.add(found.slot.name);
     }
     return found;
   }
 
+  /** Who was called longest ago, preferably one that the caller was not led to. One pass: a torrent may have a thousand holders. */
+  #anybody(holders: ReadonlySet<Link>, caller: Link): Link | undefined {
+    const own = caller.slot?.name ?? (caller.key === undefined ? undefined : toHex(caller.key));
+    let fresh: Link | undefined;
+    let known: Link | undefined;
+    for (const link of holders) {
+      const { slot } = link;
+      if (slot === undefined || link === caller || slot.name === own) continue;
+      const wasLed = caller.led.has(slot.name);
+      const best = (wasLed ? known : fresh)?.slot?.lastCalledMs ?? Number.POSITIVE_INFINITY;
+      if (slot.lastCalledMs >= best) continue;
+      if (wasLed) known = link;
+      else fresh = link;
+    }
+    if (fresh === undefined) caller.led.clear();
+    return fresh ?? known;
+  }
+
   #unindex(link: Link, slot: Slot): void {
-    if (this.#byKey.get(toHex(slot.key)) === link) this.#byKey.delete(toHex(slot.key));
+    if (this.#byKey.get(slot.name) === link) this.#byKey.delete(slot.name);
     for (const infoHash of slot.infoHashes) {
       const name = toHex(infoHash);
       const holders = this.#byTorrent.get(name);

@@ -89,6 +89,11 @@ export class Reservations {
   #grantProxy(link: Link, wanted: readonly Uint8Array[]): void {
     const { slot } = link;
     if (slot === undefined) return;
+    if (wanted.length === 0) {
+      slot.proxied = [];
+      slot.proxyPort = 0;
+      return;
+    }
     const taken = new Set<string>();
     const ports = new Set(this.#options.proxyPorts?.() ?? []);
     for (const other of this.#links.values()) {
@@ -106,14 +111,14 @@ export class Reservations {
       return;
     }
     if (!ports.has(slot.proxyPort)) {
-      const key = toHex(slot.key);
+      const key = slot.name;
       const free = [...ports];
       const former = free.find((port) => this.#proxyOwners.get(port) === key);
       const unused = free.find((port) => !this.#proxyOwners.has(port));
       slot.proxyPort = former ?? unused ?? free[randomInt(this.#options.rng, free.length)] ?? 0;
     }
     if (slot.proxyPort === 0) slot.proxied = [];
-    else this.#proxyOwners.set(slot.proxyPort, toHex(slot.key));
+    else this.#proxyOwners.set(slot.proxyPort, slot.name);
   }
 
   /** Torrents under whose R(ih) we should be found, the newest reservations last. */

@@ -7,6 +7,7 @@ import { DEFAULT_RELAY_LIMITS } from '../../../core/relay/limits.ts';
 import { encodeMessage } from '../../../core/relay/message-codec.ts';
 import type { ToRelay } from '../../../core/relay/messages.ts';
 import { SpliceTable } from '../../../core/relay/splices.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { RelayWorld, type RelayWorld as World } from '../../support/relay-world.ts';
 
 const TORRENT = new Uint8Array(20).fill(7);
@@ -121,6 +122,52 @@ describe('a relay', () => {
     }
     expect(target.calls.length).toBeLessThanOrEqual(32);
     expect(relay.server.counters.refusals.quota).toBeGreaterThan(150);
+  });
+
+  it('stays under 64 MiB with every table full', () => {
+    const before = liveBytes();
+    const world = new RelayWorld(40);
+    const limits = { links: 1_024, reservations: 1_024, reservationsPerHost: 8 };
+    const relay = world.relay('44.1.0.1', { limits });
+    for (let i = 0; i < 1_500; i++) {
+      const one = intruder(world, `${1 + (i >> 8)}.${i & 255}.0.1`, 2_000 + i);
+      if (!one.isIn) continue;
+      one.reserve();
+      // Each with nonces of its own, and a queue that fills up.
+      for (let call = 0; call < 25; call++) {
+        const nonce = randomBytes(world.rng, 16);
+        const facts = FACTS;
+        one.send({
+          type: 'call',
+          nonce,
+          infoHash: TORRENT,
+          key: undefined,
+          endpoint: undefined,
+          facts,
+          tried: [],
+        });
+      }
+    }
+    for (let i = 0; i < 40_000; i++) {
+      const [target, nonce] = [new Uint8Array(32), new Uint8Array(16)];
+      new DataView(target.buffer).setUint32(0, i >> 5);
+      new DataView(nonce.buffer).setUint32(0, i);
+      const item = {
+        target,
+        nonce,
+        infoHash: TORRENT,
+        facts: FACTS,
+        timeMs: 1e12,
+        ttlSeconds: 600,
+        sender: new Uint8Array(32).fill(i),
+      };
+      const from = { host: `${1 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}.1`, port: 5_000 };
+      relay.server.queues.push(new Uint8Array(512), item, from, world.nowMs);
+    }
+    expect(relay.server.links.size).toBe(1_024);
+    expect(relay.server.queues.itemCount).toBeGreaterThan(10_000);
+    expect(relay.server.queues.weight).toBeLessThanOrEqual(16 << 20);
+    expect(liveBytes() - before).toBeLessThan(64 << 20);
   });
 
   it('drops who floods, and who sends what is no message', () => {
