@@ -1,14 +1,17 @@
 // The DHT over IPv6 with Transmission, aria2, libtorrent and our own nodes: torrents move with nothing but it. Transmission and aria2 take
 // part at global unicast addresses only, so that this network has some, each in a /48 of its own (BEP 42 and limits count by subnet).
-import { execFileSync } from 'node:child_process';
+// It is a network of its own: where there are global addresses, libtorrent takes no part in a DHT at the others' private ones.
+import { execFileSync, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LoopbackDht, loopbackDht } from '../support/dht-loopback.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { aria2 } from './support/aria2.ts';
 import type { Client, ClientOptions, Endpoint, Source } from './support/client.ts';
 import { LibtorrentClient, libtorrent } from './support/libtorrent.ts';
 import { expectContent, sharedTorrent } from './support/matrix.ts';
+import { networkCommands } from './support/network.ts';
 import { skipsFor } from './support/requirements.ts';
 import { transmission } from './support/transmission.ts';
 import { tt } from './support/tt.ts';
@@ -19,11 +22,42 @@ const HOSTS = 24;
 /** Transmission asks which of its addresses would be used to reach a host in there, and takes part at that one. */
 const TRANSMISSION_PROBE = '2001:1890::/32';
 const TIMEOUT_MS = 80_000;
+const ALL_TIMEOUT_MS = 400_000;
+const OWN_NETWORK = 'TT_INTEROP_GLOBAL_IPV6';
+const VITEST = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
+const isInside = process.env[OWN_NETWORK] !== undefined;
 
 const ip = (...args: string[]): void => void execFileSync('ip', ['-6', ...args]);
 const hostNumber = (n: number): string => `2001:db8:${(0x100 + n).toString(16)}::1`;
 
-describe.skipIf(skipsFor('libtorrent', 'transmission', 'aria2'))('one DHT of four programs, IPv6', () => {
+const isMissing = skipsFor('libtorrent', 'transmission', 'aria2');
+
+describe.skipIf(isMissing || isInside)('the DHT over IPv6', () => {
+  test('works with Transmission, aria2 and libtorrent, in a network of its own', {
+    timeout: ALL_TIMEOUT_MS,
+  }, async () => {
+    const self = fileURLToPath(import.meta.url);
+    const vitest = [process.execPath, VITEST, 'run', '--config', 'vitest.interop.config.ts', self];
+    const script = [...networkCommands(), `exec ${vitest.map((word) => `'${word}'`).join(' ')}`].join('\n');
+    // A worker's own variables would make the program inside take itself for one.
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('VITEST')),
+    );
+    const child = spawn('unshare', ['--net', '--fork', '--kill-child', 'sh', '-ec', script], {
+      env: { ...env, [OWN_NETWORK]: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes) => {
+        output += bytes;
+      });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect(code, output).toBe(0);
+  });
+});
+
+describe.skipIf(isMissing || !isInside)('one DHT of four programs, IPv6', () => {
   const scratch = makeTempDir('tt-interop-dht6-');
   const running: { stop(): Promise<void> }[] = [];
   let net: LoopbackDht;
