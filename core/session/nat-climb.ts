@@ -93,9 +93,7 @@ export class Climb {
           stream.destroy();
           return;
         }
-        const chosen = this.#turnedInto.get(rung) ?? rung;
-        // Whatever was agreed upon: what came is what counts.
-        const won = stream.transport === 'relayed' ? 'splice' : chosen === 'splice' ? rung : chosen;
+        const won = this.#nameOf(rung, stream);
         this.ladder.handleConnected(won, this.#clock.nowMs());
         this.#end();
         this.#settle.resolve({ stream, rung: won, startedAtMs: this.startedAtMs });
@@ -108,6 +106,15 @@ export class Climb {
         this.#step();
       },
     );
+  }
+
+  /** Whatever was agreed upon: what came is what counts. */
+  #nameOf(rung: Rung, { transport }: ByteStream): Rung {
+    const chosen = this.#turnedInto.get(rung) ?? rung;
+    if (transport === 'relayed') return 'splice';
+    // A packet of the straight attempt that the other side's hole let through.
+    if (rung === 'direct' && transport === 'utp' && this.ladder.isRunning('punch')) return 'punch';
+    return chosen === 'splice' ? rung : chosen;
   }
 
   #end(): void {

@@ -16,6 +16,8 @@ const PATIENCE_MS = 100_000;
 /** We ask at once. */
 const FIRST_BYTE_MS = 5_000;
 const TEST_MS = 150_000;
+/** Enough for what libtorrent says, too little for what it has. */
+const FEW_BYTES_PER_SEC = 4_000;
 
 describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
   let lab: NatLab;
@@ -101,8 +103,9 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
       await lab.flush();
       const open = lab.public(1);
       const at = `${open.address}:${PORT}`;
-      await startLibtorrent(open, join(world.dir.path, 'lt-neighbour'), [], 1);
-      const seed = keep(await world.seed(lab.host(1), [at]));
+      await startLibtorrent(open, join(world.dir.path, 'lt-neighbour'), [], FEW_BYTES_PER_SEC);
+      // Without PEX it hears of nobody, and dials nobody unless it is introduced.
+      const seed = keep(await world.seed(lab.host(1), [at], ['--no-pex']));
       await seed.until('peer-connected', 20_000);
       const leech = keep(world.leech(lab.host(0), [at]));
       const site = lab.site(1).publicAddress;
@@ -110,7 +113,9 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
         address?.startsWith(site) === true;
       const met = await leech.until('peer-connected', PATIENCE_MS, isSeed);
       await leech.until('first-byte', PATIENCE_MS);
-      expect(met.reached?.rung).toBe('punch');
+      // That they meet at all is libtorrent's doing: the seed dials nobody of its own accord. What got through first may be a packet of
+      // the leecher's straight attempt.
+      expect(['punch', 'direct']).toContain(met.reached?.rung);
     },
     TEST_MS,
   );

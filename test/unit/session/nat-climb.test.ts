@@ -77,6 +77,12 @@ describe('one attempt', () => {
     climb.handleAnswer('punch', 'splice', reachOf('apdm', 'apdf'));
     attempts.ends.get('punch')?.resolve(new FakeStream('relayed').stream);
     expect((await climb.result).rung).toBe('splice');
+    // The straight attempt's packets got in through the hole.
+    const both = new Attempts();
+    const straight = new Climb(Ladder.only('direct', 0), clock, both.start);
+    straight.join('punch', () => new Promise(() => {}));
+    both.ends.get('direct')?.resolve(new FakeStream('utp').stream);
+    expect((await straight.result).rung).toBe('punch');
     // A neighbour's introduction worked although the relay spoke of a splice.
     const again = new Attempts();
     const punched = new Climb(ladderOf(), clock, again.start);
