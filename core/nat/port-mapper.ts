@@ -48,6 +48,8 @@ export interface MapperPort {
   ask(protocol: MappingProtocol, request: MapRequest, nonce: Uint8Array): void;
   /** Takes a mapping back; no answer is waited for. */
   release(protocol: MappingProtocol, key: MappingKey): void;
+  /** The same for one that was asked for and may never be granted: nobody waits for the answer. */
+  abandon(protocol: MappingProtocol, key: MappingKey): void;
   /** Is it still there? Only bad news come back, as handleLost. */
   check(protocol: MappingProtocol, key: MappingKey): void;
   /** A new claim: somebody outside should try it. The result comes as handleVerdict. */
@@ -202,7 +204,7 @@ export class PortMapper {
         // be somebody else's, so that its answer is waited for.
         if (protocol === 'upnp') continue;
         const { internalPort: externalPort, nonce, transport } = wanted;
-        this.#port.release(protocol, { transport, internalPort: externalPort, externalPort, nonce });
+        this.#port.abandon(protocol, { transport, internalPort: externalPort, externalPort, nonce });
       }
       wanted.held = undefined;
       wanted.spares.clear();

@@ -1,5 +1,7 @@
 // Rows 3 and 4 of the matrix: ports mapped at a real miniupnpd, by each protocol and by all at once; what happens to them when they
 // age, when the gateway forgets, when we are killed; and gateways that refuse, cannot, or lie.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FamilyMappings } from '../../core/nat/io/mapping-service.ts';
 import type { MappingSnapshot } from '../../core/nat/port-mapper.ts';
@@ -70,6 +72,13 @@ class Mapped {
     this.process.child.stdin?.write('close\n');
     await this.process.waitForExit(WAIT_MS);
   }
+}
+
+/** How many mappings a run has noted for its successor. */
+function rememberedIn(stateDir: string): number {
+  const folder = join(stateDir, 'port-mappings');
+  const [name] = readdirSync(folder).filter((each) => each.endsWith('.json'));
+  return name === undefined ? 0 : (JSON.parse(readFileSync(join(folder, name), 'utf8')) as unknown[]).length;
 }
 
 /** From outside. */
@@ -155,6 +164,10 @@ describe('row 3: a port at the gateway', () => {
       const { igd } = lab.site(0);
       const killed = new Mapped(lab.host(0), [`protocols=${protocols}`]);
       await killed.until('claimed');
+      await waitFor(() => rememberedIn(killed.stateDir) === 2, {
+        what: 'the list on disk',
+        timeoutMs: WAIT_MS,
+      });
       await killed.process.stop('SIGKILL');
       expect(await igd.mappings()).toHaveLength(2);
       const next = new Mapped(lab.host(0), [`protocols=${protocols}`], PORT + 1, killed.stateDir);

@@ -182,6 +182,7 @@ export class MappingService {
     const port: MapperPort = {
       ask: (protocol, request, nonce) => void this.#ask(clients, protocol, request, nonce, mapper),
       release: (protocol, key) => this.#release(clients.get(protocol), key),
+      abandon: (protocol, key) => void clients.get(protocol)?.unmap(key),
       check: (protocol, key) => {
         const client = clients.get(protocol);
         if (client !== undefined) this.#check(client, key, mapper);

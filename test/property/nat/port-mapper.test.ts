@@ -22,6 +22,7 @@ interface Asked {
 class Rig {
   readonly asked: Asked[] = [];
   readonly released: { protocol: MappingProtocol; key: MappingKey }[] = [];
+  readonly abandoned: { protocol: MappingProtocol; key: MappingKey }[] = [];
   readonly claims: { transport: Transport; externalPort: number }[] = [];
   readonly checks: MappingProtocol[] = [];
   readonly mapper: PortMapper;
@@ -32,6 +33,7 @@ class Rig {
       {
         ask: (protocol, request, nonce) => this.asked.push({ protocol, request, nonce }),
         release: (protocol, key) => this.released.push({ protocol, key }),
+        abandon: (protocol, key) => this.abandoned.push({ protocol, key }),
         check: (protocol) => this.checks.push(protocol),
         verify: (transport, _host, externalPort) => this.claims.push({ transport, externalPort }),
         changed: () => undefined,
@@ -133,6 +135,14 @@ describe('port mapper', () => {
     rig.mapper.start(0);
     rig.mapper.handleTimeout(10 ** 9);
     expect(rig.asked).toEqual([]);
+  });
+
+  it("takes back what is asked for when it leaves, but no port that may be another host's", () => {
+    const rig = new Rig();
+    rig.mapper.start(0);
+    rig.mapper.release();
+    expect(rig.released).toEqual([]);
+    expect(rig.abandoned.map(({ protocol }) => protocol).sort()).toEqual(['nat-pmp', 'pcp']);
   });
 
   it('tries a few other ports where ours is taken, then rests', () => {
