@@ -1,18 +1,17 @@
 // A whole run: its directory, its passes one after the other, what is asked again at the end, its summary. Continues where an
 // interrupted one stopped, whatever stopped it.
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { OperationError } from '../../../core/base/result.ts';
 import type { DhtAddress } from '../../address.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
-import { DatasetStore } from '../../dataset/io/store.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, type SummaryExtras, storeSummary } from '../../dataset/io/summarise.ts';
 import { SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { Id160 } from '../../node-id.ts';
-import { type CrawlConfig, readConfig } from '../config.ts';
+import type { CrawlConfig } from '../config.ts';
 import type { CrawlCounts } from '../crawl-counts.ts';
 import { type Estimate, fromDistances } from '../estimates.ts';
 import { JournalBuffer } from '../journal.ts';
@@ -21,21 +20,12 @@ import { rangeOf } from '../repeat-zone.ts';
 import type { Zone } from '../zone.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
+import { beginRun, reopenRun } from './open-run.ts';
 import { Pass, Vantage } from './pass.ts';
-import { addressText, type IpPrivacy, keyId } from './privacy.ts';
-import { newHeader, type ToolIdentity, writeHeader } from './run-header.ts';
-import {
-  HEADER_FILE,
-  hexOfId,
-  passOptions,
-  passZone,
-  pingAll,
-  readHeader,
-  recheckSample,
-  zoneOf,
-} from './run-parts.ts';
+import { addressText, type IpPrivacy } from './privacy.ts';
+import { type ToolIdentity, writeHeader } from './run-header.ts';
+import { HEADER_FILE, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
 
-export const DATA_FILE = 'data.sqlite';
 export const JOURNAL_FILE = 'journal';
 
 export interface CrawlSetup {
@@ -152,31 +142,8 @@ export class CrawlRun {
   }
 
   static async #begin(setup: CrawlSetup, config: CrawlConfig): Promise<CrawlRun> {
-    const { directory, tool, optOut, optOutHash, key } = setup;
-    if (existsSync(join(directory, HEADER_FILE))) {
-      throw new OperationError('disk', `${directory} holds a run already`, {
-        hint: 'Continue it with --resume, or name another folder with --out.',
-      });
-    }
-    try {
-      mkdirSync(directory, { recursive: true });
-    } catch (error) {
-      throw new OperationError('disk', `cannot make ${directory}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    const header = newHeader({
-      config,
-      zone: zoneOf(config),
-      tool,
-      optOut,
-      optOutHash,
-      keyId: key === undefined ? undefined : keyId(key),
-      nowUnixMs: Date.now(),
-      random: randomBytes(10),
-    });
-    const store = await DatasetStore.open(join(directory, DATA_FILE), 'create');
-    const journal = JournalFile.create(join(directory, JOURNAL_FILE));
+    const { header, store } = await beginRun(setup, config);
+    const journal = JournalFile.create(join(setup.directory, JOURNAL_FILE));
     const run = new CrawlRun(setup, { store, journal, header, passes: [], isLastEnded: true });
     run.#saveHeader({});
     return run;
@@ -184,23 +151,16 @@ export class CrawlRun {
 
   static async #resume(setup: CrawlSetup): Promise<CrawlRun> {
     const { directory } = setup;
-    const header = readHeader(directory);
-    const stored = readConfig(header.config);
-    if (!stored.ok) throw new OperationError('disk', `${directory}: ${stored.reason.what}`);
-    if (header.state === 'complete')
-      throw new OperationError('refused', `the run in ${directory} is complete: nothing to resume`);
-    if (header.ip_key_id !== null && (setup.key === undefined || keyId(setup.key) !== header.ip_key_id))
-      throw new OperationError('refused', 'the key that hides addresses is not the one this run began with');
-    const store = await DatasetStore.open(join(directory, DATA_FILE), 'write');
+    const { header, config, store } = await reopenRun(setup);
     const passes: Pass[] = [];
     let isLastEnded = true;
     const vantage = new Vantage();
-    const journal = JournalFile.resume(join(directory, JOURNAL_FILE), stored.value.family, (record) => {
+    const journal = JournalFile.resume(join(directory, JOURNAL_FILE), config.family, (record) => {
       const current = passes.at(-1);
       if (record.kind === 'pass') {
-        const zone = record.pass === 1 ? zoneOf(stored.value) : passZone(stored.value, passes[0] as Pass);
+        const zone = record.pass === 1 ? zoneOf(config) : passZone(config, passes[0] as Pass);
         passes.push(
-          new Pass(passOptions(setup, header, stored.value, zone, record.pass, record.ownId, store, vantage)),
+          new Pass(passOptions(setup, header, config, zone, record.pass, record.ownId, store, vantage)),
         );
         isLastEnded = false;
       } else if (record.kind === 'end') {

@@ -1,16 +1,13 @@
-// A run over several machines: its orders are in a queue, its rows come through another, and all of it becomes one dataset like
-// that of a run of one machine. What is done lies in the run's folder, so that a coordinator that was killed goes on.
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
-import { DatasetStore } from '../../dataset/io/store.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
 import type { SummaryRow } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { TABLES } from '../../dataset/schema.ts';
-import { type CrawlConfig, readConfig } from '../config.ts';
+import type { CrawlConfig } from '../config.ts';
 import {
   type EndMessage,
   type Order,
@@ -22,11 +19,11 @@ import { Ledger, type PlannedOrder, plan } from '../fleet/orders.ts';
 import type { OptOut } from '../opt-out.ts';
 import { rangeOf } from '../repeat-zone.ts';
 import type { AddressText } from '../rows.ts';
-import { DATA_FILE } from './crawl-run.ts';
 import type { JetStreamEngine, Taken } from './jetstream.ts';
-import { addressText, disguised, keyId } from './privacy.ts';
-import { newHeader, type ToolIdentity, writeHeader } from './run-header.ts';
-import { HEADER_FILE, hexOfId, readHeader, zoneOf } from './run-parts.ts';
+import { beginRun, reopenRun } from './open-run.ts';
+import { addressText, disguised } from './privacy.ts';
+import { type ToolIdentity, writeHeader } from './run-header.ts';
+import { HEADER_FILE, hexOfId, zoneOf } from './run-parts.ts';
 import { Staging } from './staging.ts';
 
 const FLEET_FILE = 'fleet.json';
@@ -115,25 +112,8 @@ export class FleetRun {
   }
 
   static async #begin(setup: FleetSetup, config: CrawlConfig): Promise<FleetRun> {
-    const { directory, tool, optOut, optOutHash, key } = setup;
-    if (existsSync(join(directory, HEADER_FILE))) {
-      throw new OperationError('disk', `${directory} holds a run already`, {
-        hint: 'Continue it with --resume, or name another folder with --out.',
-      });
-    }
-    mkdirSync(directory, { recursive: true });
+    const { header, store } = await beginRun(setup, config);
     const zone = zoneOf(config);
-    const header = newHeader({
-      config,
-      zone,
-      tool,
-      optOut,
-      optOutHash,
-      keyId: key === undefined ? undefined : keyId(key),
-      nowUnixMs: Date.now(),
-      random: randomBytes(10),
-    });
-    const store = await DatasetStore.open(join(directory, DATA_FILE), 'create');
     const state = { orders: plan(zone, setup.parts, setup.vantages), given: 0, done: [], traps: [] };
     const fleet = new FleetRun(setup, header, store, state);
     fleet.#saveState();
@@ -143,20 +123,13 @@ export class FleetRun {
 
   static async #resume(setup: FleetSetup): Promise<FleetRun> {
     const { directory } = setup;
-    const header = readHeader(directory);
-    const config = readConfig(header.config);
-    if (!config.ok) throw new OperationError('disk', `${directory}: ${config.reason.what}`);
-    if (header.state === 'complete')
-      throw new OperationError('refused', `the run in ${directory} is complete: nothing to resume`);
-    if (header.ip_key_id !== null && (setup.key === undefined || keyId(setup.key) !== header.ip_key_id))
-      throw new OperationError('refused', 'the key that hides addresses is not the one this run began with');
+    const { header, store } = await reopenRun(setup);
     let state: FleetState;
     try {
       state = JSON.parse(readFileSync(join(directory, FLEET_FILE), 'utf8')) as FleetState;
     } catch (error) {
       throw new OperationError('disk', `${directory} holds no run of several machines`, { cause: error });
     }
-    const store = await DatasetStore.open(join(directory, DATA_FILE), 'write');
     const fleet = new FleetRun(setup, header, store, state);
     const resumes = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString() }];
     fleet.#saveHeader({ resumes, state: 'running', state_reason: null, ended_utc: null });

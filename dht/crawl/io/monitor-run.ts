@@ -1,11 +1,10 @@
 // Sessions over a window of time: a crawl of the zone finds who is there, another one now and then finds who came, and in between
 // everybody known is asked at the pace of the monitor, on a socket of its own.
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { OperationError } from '../../../core/base/result.ts';
 import type { DhtAddress } from '../../address.ts';
-import { DatasetStore } from '../../dataset/io/store.ts';
+import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, summarise } from '../../dataset/io/summarise.ts';
 import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
@@ -18,12 +17,13 @@ import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machi
 import type { ProbePolicy } from '../prober.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
 import type { Visit } from '../visit.ts';
-import { type CrawlResult, type CrawlSetup, DATA_FILE, JOURNAL_FILE } from './crawl-run.ts';
+import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-run.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
+import { beginRun } from './open-run.ts';
 import { Pass, Vantage } from './pass.ts';
-import { addressText, keyId } from './privacy.ts';
-import { newHeader, writeHeader } from './run-header.ts';
+import { addressText } from './privacy.ts';
+import { writeHeader } from './run-header.ts';
 import { HEADER_FILE, hexOfId, passOptions, zoneOf } from './run-parts.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'config' | 'onStart' | 'timeMs'> {
@@ -95,24 +95,8 @@ export class MonitorRun {
   }
 
   static async run(setup: MonitorSetup): Promise<CrawlResult> {
-    const { directory, config, key, tool, optOut, optOutHash } = setup;
-    if (existsSync(join(directory, HEADER_FILE)))
-      throw new OperationError('disk', `${directory} holds a run already`, {
-        hint: 'Name another folder with --out.',
-      });
-    mkdirSync(directory, { recursive: true });
-    const store = await DatasetStore.open(join(directory, DATA_FILE), 'create');
-    const journal = JournalFile.create(join(directory, JOURNAL_FILE));
-    const header = newHeader({
-      config,
-      zone: zoneOf(config),
-      tool,
-      optOut,
-      optOutHash,
-      keyId: key === undefined ? undefined : keyId(key),
-      nowUnixMs: Date.now(),
-      random: randomBytes(10),
-    });
+    const { header, store } = await beginRun(setup, setup.config);
+    const journal = JournalFile.create(join(setup.directory, JOURNAL_FILE));
     const run = new MonitorRun(setup, store, journal, header);
     run.#saveHeader({});
     setup.onStart(run);
