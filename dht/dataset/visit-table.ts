@@ -23,9 +23,6 @@ export type Outcome = keyof typeof OUTCOMES;
 
 /** Outcomes in which the node itself answered with a valid reply. */
 export const ANSWERED: readonly Outcome[] = ['ok', 'stalled_late', 'id_mismatch', 'port_mismatch'];
-/** Outcomes without a datagram of ours. */
-export const UNSENT: readonly Outcome[] = ['filtered_bogon', 'optout', 'trapped'];
-
 export const VISIT_TABLE = defineTable({
   name: 'visit',
   about:

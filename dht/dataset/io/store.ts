@@ -39,10 +39,6 @@ function fromSql(column: Column, value: unknown): unknown {
   return column.type === 'boolean' ? value === 1 : value;
 }
 
-export function tableNamed(name: TableName): Table {
-  return TABLES.find((table) => table.name === name) as Table;
-}
-
 export class DatasetStore {
   readonly path: string;
   readonly #database: DatabaseSync;
