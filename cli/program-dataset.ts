@@ -1,4 +1,6 @@
-// The part of the command tree that works on datasets: `tt dht report`, `export` and `enrich`. Data only, like program.ts.
+// The part of the command tree that works on datasets, `tt dht report`, `export` and `enrich`, and the network to try them on,
+// `tt lab net`. Data only, like program.ts.
+import { TIMEOUT_FLAG } from './flags.ts';
 import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
 const RUN: ArgumentSpec = {
@@ -89,3 +91,32 @@ export const DATASET_COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/dht-enrich.ts'),
   },
 ];
+
+export const LAB_NET_COMMAND: CommandSpec = {
+  name: 'net',
+  summary: 'a DHT of our own nodes on loopback until told to stop, to try commands on',
+  details:
+    'Real nodes on real sockets of 127.0.0.1; nothing leaves this machine. Prints the address to enter by.',
+  flagGroups: [
+    {
+      title: 'Network',
+      flags: [
+        { flags: '--nodes <count>', summary: 'how many (default: 300)' },
+        {
+          flags: '--dead <count>',
+          summary: 'so many of them go again, and stay in the tables of others (default: 0)',
+        },
+        { flags: '-p, --port <port>', summary: 'UDP port of the first node, to enter by (default: any)' },
+        { ...TIMEOUT_FLAG, summary: 'stop after this long, exit code 0' },
+      ],
+    },
+  ],
+  examples: [
+    ['tt lab net --port 7001', 'then, in another terminal:'],
+    [
+      'tt dht crawl --zone 8/1 --interface 127.0.0.1 --bootstrap 127.0.0.1:7001 --out my-run',
+      'half of its ids',
+    ],
+  ],
+  load: () => import('./commands/lab-net.ts'),
+};

@@ -1,7 +1,7 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { CRAWL_COMMANDS, DATASET_FLAGS, POLITENESS_FLAGS } from './program-crawl.ts';
-import { DATASET_COMMANDS } from './program-dataset.ts';
+import { DATASET_COMMANDS, LAB_NET_COMMAND } from './program-dataset.ts';
 import { MONITOR_COMMAND } from './program-monitor.ts';
 import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
@@ -207,7 +207,7 @@ export const DHT_COMMAND: CommandSpec = {
 export const LAB_COMMAND: CommandSpec = {
   name: 'lab',
   group: TOOLS,
-  summary: 'experiments with whole networks on virtual time',
+  summary: 'whole networks: experiments on virtual time, or nodes on loopback to try commands on',
   commands: [
     {
       name: 'dht',
@@ -238,5 +238,6 @@ export const LAB_COMMAND: CommandSpec = {
       ],
       load: () => import('./commands/lab-dht.ts'),
     },
+    LAB_NET_COMMAND,
   ],
 };

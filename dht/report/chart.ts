@@ -202,6 +202,8 @@ function linesSvg({ title, x, y, series }: LineChart): string {
   parts.push(text((left + right) / 2, bottom + 40, x.label, ' text-anchor="middle"'));
   const middle = (top + bottom) / 2;
   parts.push(text(14, middle, y.label, ` text-anchor="middle" transform="rotate(-90 14 ${n(middle)})"`));
+  // Bands below all lines.
+  for (const [index, each] of series.entries()) parts.push(bandSvg(each, index, px, py));
   for (const [index, each] of series.entries()) parts.push(seriesSvg(each, index, px, py));
   return frame(title, HEIGHT + key.height, parts);
 }
@@ -220,28 +222,37 @@ function seriesSvg({ points, style, band }: Series, index: number, px: Place, py
     }
     return parts.join('');
   }
-  const isStep = style === 'step';
-  const path = (line: readonly Point[], from: 'M' | 'L'): string =>
-    line
-      .map(([x, y], i) => {
-        const [at, height] = [n(px(x)), n(py(y))];
-        return i === 0 ? `${from}${at} ${height}` : isStep ? `H${at}V${height}` : `L${at} ${height}`;
-      })
-      .join('');
-  if (band !== undefined && band.length === points.length && points.length > 1) {
-    const lower = points.map(([x], i): Point => [x, (band[i] as readonly [number, number])[0]]);
-    const upper = points.map(([x], i): Point => [x, (band[i] as readonly [number, number])[1]]);
-    // There along the upper edge; back along the lower, whose steps then fall before they go left.
-    const back = [...lower].reverse().map(([x, y], i, all): string => {
-      const [at, height] = [n(px(x)), n(py(y))];
-      return i === 0 || !isStep ? `L${at} ${height}` : `V${height}H${n(px((all[i] as Point)[0]))}`;
-    });
-    parts.push(`<path d="${path(upper, 'M')}${back.join('')}Z" fill="${color}" fill-opacity="0.18"/>`);
-  }
   parts.push(
-    `<path d="${path(points, 'M')}" stroke="${color}" stroke-width="2" fill="none" stroke-linejoin="round"${dashOf(index)}/>`,
+    `<path d="${pathOf(points, 'M', style, px, py)}" stroke="${color}" stroke-width="2" fill="none" stroke-linejoin="round"${dashOf(index)}/>`,
   );
   return parts.join('');
+}
+
+function pathOf(
+  line: readonly Point[],
+  from: 'M' | 'L',
+  style: Series['style'],
+  px: Place,
+  py: Place,
+): string {
+  return line
+    .map(([x, y], i) => {
+      const [at, height] = [n(px(x)), n(py(y))];
+      return i === 0 ? `${from}${at} ${height}` : style === 'step' ? `H${at}V${height}` : `L${at} ${height}`;
+    })
+    .join('');
+}
+
+function bandSvg({ points, style, band }: Series, index: number, px: Place, py: Place): string {
+  if (style === 'dots' || band === undefined || band.length !== points.length || points.length < 2) return '';
+  const lower = points.map(([x], i): Point => [x, (band[i] as readonly [number, number])[0]]);
+  const upper = points.map(([x], i): Point => [x, (band[i] as readonly [number, number])[1]]);
+  // There along the upper edge; back along the lower, whose steps then go left before they rise.
+  const back = [...lower].reverse().map(([x, y], i): string => {
+    const [at, height] = [n(px(x)), n(py(y))];
+    return i === 0 || style === 'line' ? `L${at} ${height}` : `V${height}H${at}`;
+  });
+  return `<path d="${pathOf(upper, 'M', style, px, py)}${back.join('')}Z" fill="${colorOf(index)}" fill-opacity="0.18"/>`;
 }
 
 const BAR_HEIGHT = 16;

@@ -170,7 +170,7 @@ function roundTrips(runs: readonly RunFigures[]): Plot {
     missing: 'nobody answered',
     chart: lines(
       title,
-      { label: 'round trip, ms', unit: 'ms', scale: 'log' },
+      { label: 'round trip, ms', unit: 'number', scale: 'log' },
       { ...SHARE, label: 'share of answers' },
       series,
     ),
@@ -222,7 +222,7 @@ function depth(runs: readonly RunFigures[]): Plot {
     chart: lines(
       title,
       { label: 'leading bits shared with the owner', unit: 'count', from: 0 },
-      { label: 'entries per table', unit: 'count', from: 0, to: 8 },
+      { label: 'entries per table', unit: 'number', from: 0, to: 8 },
       runs.map((run) => ({ name: seriesName(runs, run, ''), style: 'line', points: run.depth })),
     ),
   });
@@ -271,7 +271,7 @@ function uniform(runs: readonly RunFigures[]): Plot {
     chart: lines(
       title,
       { label: 'place in the zone', unit: 'share', from: 0, to: 1 },
-      { label: 'nodes against the mean', unit: 'count', from: 0, to: 2 },
+      { label: 'nodes against the mean', unit: 'number', from: 0, to: 2 },
       [...series, ...expected],
     ),
   });

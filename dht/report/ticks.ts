@@ -1,6 +1,6 @@
 // Where an axis has its ticks, and what stands beside them: round numbers of the axis's own unit. Pure.
 
-export type Unit = 'count' | 'share' | 'ms' | 'time' | 'hour';
+export type Unit = 'count' | 'number' | 'share' | 'time' | 'hour';
 export type Scale = 'linear' | 'log';
 
 export interface Tick {
@@ -40,19 +40,30 @@ export function linearTicks(low: number, high: number, most: number, unit: Unit)
   });
 }
 
-/** Ticks of a logarithmic axis: a number at every power of ten, marks at 2 to 9 between when there are few powers. */
+/** Few powers of ten: 2 and 5 have numbers as well. */
+const CLOSE_POWERS = 2.5;
+
+/** Ticks of a logarithmic axis: numbers at 1, 2 and 5 or at powers of ten only, bare marks between where there is room. */
 export function logTicks(low: number, high: number, unit: Unit): Tick[] {
-  const first = Math.floor(Math.log10(low) + 1e-9);
-  const last = Math.max(first + 1, Math.ceil(Math.log10(high) - 1e-9));
-  const every = Math.ceil((last - first) / 8);
-  const ticks: Tick[] = [];
-  for (let power = first; power <= last; power++) {
-    const value = Number(`1e${power}`);
-    ticks.push({ value, label: (power - first) % every === 0 ? formatTick(value, unit, value) : '' });
-    if (power === last || last - first > 4) continue;
-    for (let digit = 2; digit <= 9; digit++) ticks.push({ value: Number(`${digit}e${power}`), label: '' });
+  const powers = Math.log10(Math.max(high, low * 1.01) / low);
+  const isClose = powers <= CLOSE_POWERS;
+  const labelled = isClose ? [1, 2, 5] : [1];
+  const every = Math.ceil(powers / 8);
+  const all: Tick[] = [];
+  for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)) + 1; power++) {
+    for (let digit = 1; digit <= 9; digit++) {
+      const hasLabel = labelled.includes(digit) && power % every === 0;
+      if (!hasLabel && powers > 5 && digit > 1) continue;
+      const value = Number(`${digit}e${power}`);
+      all.push({ value, label: hasLabel ? formatTick(value, unit, 10 ** power) : '' });
+    }
   }
-  return ticks;
+  // From the last labelled one at or below the lowest value to the first at or above the highest.
+  const first = all.findLastIndex(({ value, label }) => label !== '' && value <= low * (1 + 1e-9));
+  const last = all.findIndex(
+    ({ value, label }, i) => label !== '' && i > first && value >= high * (1 - 1e-9),
+  );
+  return all.slice(Math.max(0, first), last < 0 ? undefined : last + 1);
 }
 
 /** @param step distance of the ticks: as many decimals as tell them apart */
