@@ -11,8 +11,6 @@ const MAX_PER_TARGET = 2;
 const MAX_IN_ALL = 30;
 /** Signals that a relay takes from one connection in a minute. */
 export const MAX_SIGNALS_PER_MINUTE = 30;
-/** Packets that one introduction may cost somebody who never asked for it. */
-export const MAX_SYNS = 3;
 
 /** On loopback a whole swarm shares one address: there each port is a target of its own. */
 function targetKey(target: Endpoint): string {
