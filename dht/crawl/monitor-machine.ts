@@ -38,6 +38,8 @@ export interface MonitoredSession {
   readonly lostProbes: number;
   readonly endReason: 'silent' | 'id_changed' | 'window';
   readonly idChanges: number;
+  /** Other endpoints at which the id was seen. */
+  readonly endpointChanges: number;
 }
 
 /** So many probes in a row unanswered end a session: one may be lost twice on a bad line, hardly both. */
@@ -71,6 +73,8 @@ export class MonitorMachine {
   readonly #watched: Watched[] = [];
   readonly #due = new DeadlineHeap<Watched>();
   readonly #onSession: (session: MonitoredSession) => void;
+  /** Endpoints by id: who moves keeps the id. */
+  readonly #endpoints = new Map<string, number>();
   #isStopped = false;
 
   constructor(
@@ -119,6 +123,7 @@ export class MonitorMachine {
     if (this.has(address)) return;
     const watched = new Watched(this.table.add(id, address, GIVEN, Math.max(0, seenMs)));
     this.#watched.push(watched);
+    this.#endpoints.set(id.key, (this.#endpoints.get(id.key) ?? 0) + 1);
     this.#begin(watched, seenMs, absentMs);
     this.#due.set(watched, seenMs + this.#pace.leastMs);
   }
@@ -205,9 +210,10 @@ export class MonitorMachine {
   }
 
   #end(watched: Watched, endReason: MonitoredSession['endReason']): void {
+    const id = this.table.id(watched.node);
     this.#onSession({
       node: watched.node,
-      id: this.table.id(watched.node),
+      id,
       address: this.table.address(watched.node),
       firstSuccessMs: watched.firstSuccessMs,
       lastSuccessMs: watched.lastSuccessMs,
@@ -217,6 +223,7 @@ export class MonitorMachine {
       lostProbes: watched.lostProbes,
       endReason,
       idChanges: watched.idChanges,
+      endpointChanges: (this.#endpoints.get(id.key) ?? 1) - 1,
     });
   }
 }

@@ -29,7 +29,7 @@ export function sessionRow(
     is_censored: isOpen,
     end_reason: session.endReason,
     id_changes: session.idChanges,
-    endpoint_changes: 0,
+    endpoint_changes: session.endpointChanges,
   };
 }
 

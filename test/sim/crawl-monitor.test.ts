@@ -2,6 +2,7 @@
 // gone before anybody looks, and most have not ended when the window closes.
 import { expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
+import { DhtAddress } from '../../dht/address.ts';
 import { RAW_TEXT } from '../../dht/crawl/io/privacy.ts';
 import { MONITOR_PACE, MonitorMachine } from '../../dht/crawl/monitor-machine.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
@@ -86,4 +87,25 @@ it('survival of sessions is that of the world', () => {
   expect(naiveMean).toBeLessThan(trueMean / 2);
   // 400 nodes, at most one probe a minute and fewer for those that stay.
   expect(queries / (WINDOW_MS / MINUTE_MS) / 400).toBeLessThan(0.8);
+});
+
+it('an id that moves is one id at two endpoints', () => {
+  const ends: number[] = [];
+  const monitor = new MonitorMachine(
+    {
+      family: 4,
+      rng: seededRng(1),
+      ownId: Id160.random(seededRng(2)),
+      version: new Uint8Array(0),
+      policy: POLITE,
+      pace: MONITOR_PACE,
+    },
+    { send: () => {}, onSession: ({ endpointChanges }) => ends.push(endpointChanges) },
+  );
+  const id = Id160.random(seededRng(3));
+  monitor.add(id, DhtAddress.v4(20 << 24, 1), 0, undefined);
+  monitor.add(id, DhtAddress.v4(21 << 24, 1), 1, undefined);
+  monitor.add(Id160.random(seededRng(4)), DhtAddress.v4(22 << 24, 1), 1, undefined);
+  monitor.stop();
+  expect(ends).toEqual([1, 1, 0]);
 });
