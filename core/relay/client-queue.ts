@@ -13,11 +13,10 @@ const PEEK_MS = 60_000;
 /** Peeks of all relays are waited for so long, so that what comes is in order. */
 const GATHER_MS = 1_500;
 const PUSH_TIMEOUT_MS = 5_000;
-/** Acknowledgements that make a push safe. */
-export const ENOUGH_ACKS = 2;
 const MAX_SEEN = 1024;
 
 export interface PushResult {
+  /** Relays that keep it; two make it safe. */
   readonly acks: number;
   /** A relay is connected with the target right now. */
   readonly isOnline: boolean;

@@ -2,6 +2,7 @@
 // signatures 64, info hashes 20, nonces and tickets 16. Hosts are text. Pure.
 import type { Endpoint } from '../base/endpoint.ts';
 
+/** `v` in a relay's handshake. */
 export const PROTOCOL_VERSION = 1;
 /** The longest message either side may send. */
 export const MAX_MESSAGE_BYTES = 4096;

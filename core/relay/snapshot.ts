@@ -78,8 +78,3 @@ export function relayMetrics(snapshot: RelaySnapshot): string {
   add('refusals_total', 'counter', 'Refusals by reason.', labelled('code', counters.refusals));
   return `${lines.join('\n')}\n`;
 }
-
-/** For JSON. */
-export function relaySnapshotJson(snapshot: RelaySnapshot): Record<string, unknown> {
-  return { ...snapshot, counters: { ...snapshot.counters } };
-}

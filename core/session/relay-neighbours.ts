@@ -7,7 +7,7 @@ import type { ClientShell } from '../relay/io/client-shell.ts';
 import { dialBack } from '../relay/io/dial-back.ts';
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from '../relay/limits.ts';
 import { decodeMessage } from '../relay/message-codec.ts';
-import type { RelayMessage } from '../relay/messages.ts';
+import { PROTOCOL_VERSION, type RelayMessage } from '../relay/messages.ts';
 import { RelayServer } from '../relay/server.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { TT_RELAY } from '../wire/extensions.ts';
@@ -91,7 +91,7 @@ export class RelayNeighbours {
       this.#neighbours.set(connection, neighbour);
     }
     const free = Math.max(0, LIMITS.reservations - this.#server.links.slotCount);
-    return { version: 1, roles: ROLES, free, challenge: neighbour.challenge };
+    return { version: PROTOCOL_VERSION, roles: ROLES, free, challenge: neighbour.challenge };
   }
 
   join(connection: PeerConnection, handshake: ExtendedHandshake): void {

@@ -14,6 +14,7 @@ import { ROLE } from '../client-port.ts';
 import type { RelayFrame } from '../frame.ts';
 import { allShardKeys } from '../keys.ts';
 import type { RelayLimits } from '../limits.ts';
+import { PROTOCOL_VERSION } from '../messages.ts';
 import { RelayServer } from '../server.ts';
 import type { LinkId } from '../server-links.ts';
 import type { RelayServerPort, TestOrder } from '../server-port.ts';
@@ -174,7 +175,7 @@ export class RelayNode implements RelayServerPort {
     const { rng, policy, client, clock, limits } = this.#options;
     const challenge = this.server.newChallenge();
     const free = Math.max(0, limits.reservations - this.server.links.slotCount);
-    const offer = { version: 1, roles: this.roles, free, challenge };
+    const offer = { version: PROTOCOL_VERSION, roles: this.roles, free, challenge };
     const options = { stream, rng, policy, client, offer, peerId: this.#peerId };
     const link = ControlLink.incoming(options, this.#keys, {
       onReady: (_link, extended) => this.#handleReady(link, challenge, extended),
