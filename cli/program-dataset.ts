@@ -12,7 +12,7 @@ const RUN: ArgumentSpec = {
 export const DATASET_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'report',
-    summary: 'the summary of a run with its intervals, plots of it, and a page with all of them',
+    summary: 'the summary of a run with its intervals, plots, and a page with all of them',
     details:
       'Writes index.html (one file, to be opened or mailed as it is) and every plot as SVG and PNG. Several runs are compared: how\nmany nodes at which time of the day, and how many of one run are still there in another. A plot without data says why.',
     args: [{ ...RUN, isVariadic: true }],

@@ -1,3 +1,5 @@
+// A run over several machines: its orders are in a queue, its rows come through another, and all of it becomes one dataset like
+// that of a run of one machine. What is done lies in the run's folder, so that a coordinator that was killed goes on.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
