@@ -102,3 +102,12 @@ export function cell(text: string, columns: number, align: 'left' | 'right' = 'l
   const cut = truncateText(text, columns);
   return align === 'right' ? padStart(cut, columns) : padEnd(cut, columns);
 }
+
+const LABEL_COLUMNS = 12;
+/** What is left of `columns` beside a label. */
+export const valueColumns = (columns: number): number => Math.max(0, columns - LABEL_COLUMNS);
+
+/** A fact: its name in a column of its own, then what it is. */
+export function labelled(name: string, ...value: Line): Line {
+  return [span('dim', cell(name, LABEL_COLUMNS)), ...value];
+}

@@ -2,7 +2,17 @@
 // `--check` only compares, and fails when a picture is stale.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { dhtPicture, file, modelRig, peer, session, torrent } from './screen-rig.ts';
+import {
+  dhtPicture,
+  file,
+  heldRelay,
+  modelRig,
+  natFamily,
+  peer,
+  portMapping,
+  session,
+  torrent,
+} from './screen-rig.ts';
 import { svgOfScreen } from './svg.ts';
 
 const folder = fileURLToPath(new URL('../../docs/screens/', import.meta.url));
@@ -18,12 +28,20 @@ function speedAt(second: number): number {
 
 const clients = ['qBittorrent 5.1.2', 'Transmission 4.0.6', 'libtorrent 2.0.11', 'tt 0.1.0', 'aria2 1.37.0'];
 const reasons = ['regular', 'optimistic', undefined, 'free-slot', 'allowed-fast'] as const;
-const transports = ['tcp', 'punched', 'utp', 'reverse', 'relayed'] as const;
+const transports = ['tcp', 'utp', 'utp', 'tcp', 'utp'] as const;
+const ways = [
+  { rung: 'direct', ms: 38 },
+  { rung: 'punch', ms: 420 },
+  { rung: 'direct', ms: 64 },
+  { rung: 'reverse', ms: 183 },
+  { rung: 'splice', ms: 912 },
+] as const;
 const peers = clients.map((client, i) =>
   peer({
     client,
     address: `198.51.100.${20 + i}:6881`,
     transport: transports[i] as (typeof transports)[number],
+    reached: ways[i] as (typeof ways)[number],
     isIncoming: i === 3,
     amChoking: reasons[i] === undefined,
     unchokeReason: reasons[i],
@@ -80,6 +98,25 @@ const complete = torrent({
 
 type Torrents = readonly ReturnType<typeof torrent>[];
 
+const nat = {
+  families: [
+    natFamily(),
+    natFamily({
+      family: 6,
+      state: 'eim',
+      external: { host: '2001:db8:4::7', port: 6891 },
+      mappings: [
+        portMapping({ internalPort: 6891, state: 'none', protocol: undefined, externalPort: undefined }),
+      ],
+    }),
+  ],
+  announcedPort: 40_123,
+  isMappingOn: true,
+  classifiedAfterMs: 1_200,
+};
+
+const listen = [{ transport: 'tcp', host: '0.0.0.0', port: 6891, incomingCount: 3 }] as const;
+
 function rig(torrents: Torrents, hasColor: boolean): ReturnType<typeof modelRig> {
   const made = modelRig({ hasColor });
   for (let at = 0; at <= SECONDS; at++) {
@@ -93,7 +130,9 @@ function rig(torrents: Torrents, hasColor: boolean): ReturnType<typeof modelRig>
       roundTripP10Ms: 38 + 6 * Math.sin(at / 20),
       roundTripP90Ms: 260 + 90 * Math.sin(at / 11) + 400 * Math.exp(-at / 15),
     });
-    made.model.setSnapshot(session([moving, ...torrents.slice(1)], { atMs: at * 1000, dht }));
+    made.model.setSnapshot(
+      session([moving, ...torrents.slice(1)], { atMs: at * 1000, dht, nat, relays: [heldRelay()], listen }),
+    );
   }
   return made;
 }

@@ -3,6 +3,9 @@ import { EventEmitter } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { ScreenModel } from '../../cli/ui/model.ts';
 import type { DhtPicture } from '../../core/base/peer-source.ts';
+import type { NatFamilySnapshot } from '../../core/nat/nat-snapshot.ts';
+import type { MappingSnapshot } from '../../core/nat/port-mapper.ts';
+import type { RelayStatus } from '../../core/relay/client-links.ts';
 import type { Command } from '../../core/session/session-api.ts';
 import type {
   FileSnapshot,
@@ -152,6 +155,51 @@ export function dhtPicture(overrides: Partial<DhtPicture> = {}): DhtPicture {
     roundTripP10Ms: 38,
     roundTripP90Ms: 310,
     isOffline: false,
+    ...overrides,
+  };
+}
+
+/** A port that the router forwards, and somebody came in by. */
+export function portMapping(overrides: Partial<MappingSnapshot> = {}): MappingSnapshot {
+  return {
+    transport: 'tcp',
+    internalPort: 6891,
+    state: 'verified',
+    protocol: 'pcp',
+    externalHost: '198.51.100.4',
+    externalPort: 40_123,
+    lifetimeSec: 3600,
+    renewInMs: 1_700_000,
+    answers: { pcp: 'granted 40123' },
+    ...overrides,
+  };
+}
+
+/** Behind a router that forwards what it is asked to. */
+export function natFamily(overrides: Partial<NatFamilySnapshot> = {}): NatFamilySnapshot {
+  return {
+    family: 4,
+    state: 'mapped',
+    external: { host: '198.51.100.4', port: 40_123 },
+    isTranslated: true,
+    mapping: 'endpoint',
+    filtering: 'port',
+    evidence: [],
+    gateway: '192.168.1.1',
+    mappings: [portMapping(), portMapping({ transport: 'udp', state: 'claimed' })],
+    ...overrides,
+  };
+}
+
+export function heldRelay(overrides: Partial<RelayStatus> = {}): RelayStatus {
+  return {
+    endpoint: { host: '203.0.113.9', port: 7001 },
+    state: 'reserved',
+    isNeighbour: false,
+    isUtp: true,
+    observed: { host: '198.51.100.4', port: 40_123 },
+    proxyPort: 0,
+    lastRefusal: undefined,
     ...overrides,
   };
 }

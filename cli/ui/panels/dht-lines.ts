@@ -3,9 +3,8 @@ import type { DhtPicture } from '../../../core/base/peer-source.ts';
 import { formatCount } from '../../output/units.ts';
 import { brailleArea, sparkline, VALUES_PER_CELL } from '../charts.ts';
 import type { RoundTripHistory } from '../history.ts';
-import { cell, type Line, span } from '../styled.ts';
+import { cell, type Line, labelled, span, valueColumns } from '../styled.ts';
 
-const LABEL_COLUMNS = 12;
 const VALUE_COLUMNS = 18;
 const CHART_ROWS = 4;
 /** From here on a chart has room beside the table of sources. */
@@ -21,14 +20,16 @@ function nodeText({ families, isOffline }: DhtPicture): string {
 }
 
 function chart(history: RoundTripHistory, width: number): Line[] {
-  const columns = width - LABEL_COLUMNS - VALUE_COLUMNS;
+  const columns = valueColumns(width) - VALUE_COLUMNS;
   const shown = history.high.slice(-columns * VALUES_PER_CELL);
   const top = shown.reduce((most, value) => Math.max(most, value), 0);
-  return brailleArea(shown, columns, CHART_ROWS, top).map((drawn, i) => [
-    cell('', LABEL_COLUMNS),
-    span('rare', drawn),
-    span('dim', cell(i === 0 && top > 0 ? `top ${ms(top)}` : '', VALUE_COLUMNS, 'right')),
-  ]);
+  return brailleArea(shown, columns, CHART_ROWS, top).map((drawn, i) =>
+    labelled(
+      '',
+      span('rare', drawn),
+      span('dim', cell(i === 0 && top > 0 ? `top ${ms(top)}` : '', VALUE_COLUMNS, 'right')),
+    ),
+  );
 }
 
 /** @param height of the whole panel: a chart only where there is room */
@@ -38,24 +39,23 @@ export function dhtLines(
   width: number,
   height: number,
 ): Line[] {
-  const field = (name: string, ...value: Line): Line => [span('dim', cell(name, LABEL_COLUMNS)), ...value];
-  if (dht === undefined) return [field('DHT', span('dim', 'no node is running'))];
+  if (dht === undefined) return [labelled('DHT', span('dim', 'no node is running'))];
   const { roundTripP10Ms, roundTripP90Ms, queriesOut, timeouts, outstanding, lookups, queriesIn } = dht;
   const lost = queriesOut === 0 ? '' : `, ${((100 * timeouts) / queriesOut).toFixed(1)}% lost`;
   const asked = `${formatCount(lookups, 'lookup')}, ${queriesOut} asked${lost}, ${outstanding} in flight; ${queriesIn} asked us`;
   const lines: Line[] = [
-    field('DHT', dht.isOffline ? span('warn', nodeText(dht)) : nodeText(dht)),
-    field('', asked),
+    labelled('DHT', dht.isOffline ? span('warn', nodeText(dht)) : nodeText(dht)),
+    labelled('', asked),
   ];
   if (roundTripP10Ms === undefined || roundTripP90Ms === undefined) return lines;
   const range = `${ms(roundTripP10Ms)} to ${ms(roundTripP90Ms)}`;
   if (height >= CHART_FROM_ROWS) {
     return [
       ...lines,
-      field('round trips', range, span('dim', ' (1 in 10 is quicker, 1 in 10 slower)')),
+      labelled('round trips', range, span('dim', ' (1 in 10 is quicker, 1 in 10 slower)')),
       ...chart(history, width),
     ];
   }
-  const columns = Math.max(0, width - LABEL_COLUMNS - range.length - 2);
-  return [...lines, field('round trips', range, '  ', span('rare', sparkline(history.high, columns)))];
+  const columns = Math.max(0, valueColumns(width) - range.length - 2);
+  return [...lines, labelled('round trips', range, '  ', span('rare', sparkline(history.high, columns)))];
 }

@@ -26,12 +26,25 @@ function howReached({ transport, reached }: PeerSnapshot): string {
   return reached === undefined ? '' : ` over ${transport}, ${reached.rung} in ${Math.round(reached.ms)} ms`;
 }
 
+/** `punch 420 ms`. */
+function reachedText({ reached }: PeerSnapshot): string {
+  return reached === undefined ? '' : `${reached.rung} ${Math.round(reached.ms)} ms`;
+}
+
+/** From here on the way has a column of its own. */
+const REACHED_FROM_COLUMNS = 120;
+
 const rate = (bytesPerSec: number): string => (bytesPerSec < 1 ? '' : formatRate(bytesPerSec));
 
-function columns(torrent: TorrentSnapshot): readonly Column<PeerSnapshot>[] {
+function columns(torrent: TorrentSnapshot, width: number): readonly Column<PeerSnapshot>[] {
   return [
     { title: 'Flags', width: 5, text: peerFlags },
-    { title: 'Via', width: 7, text: peerWay },
+    {
+      title: 'Via',
+      width: 7,
+      text: width < REACHED_FROM_COLUMNS ? peerWay : (peer) => peer.transport,
+    },
+    { title: 'Reached', width: 15, fromColumns: REACHED_FROM_COLUMNS, text: reachedText },
     { title: 'From', width: 8, fromColumns: 130, text: (peer) => peer.origin },
     {
       title: 'Has',
@@ -95,7 +108,7 @@ export function sortedPeers(torrent: TorrentSnapshot): readonly PeerSnapshot[] {
 
 export function peerTable(torrent: TorrentSnapshot, width: number, height: number, cursor?: number): Line[] {
   return tableLines({
-    columns: columns(torrent),
+    columns: columns(torrent, width),
     rows: sortedPeers(torrent),
     cursor,
     width,
@@ -106,13 +119,14 @@ export function peerTable(torrent: TorrentSnapshot, width: number, height: numbe
 
 export function peerLines(torrent: TorrentSnapshot, width: number, height: number, cursor: number): Line[] {
   const chosen = sortedPeers(torrent)[Math.max(0, Math.min(cursor, torrent.peers.length - 1))];
-  const known = `${torrent.peers.length} connected, ${torrent.candidateCount} more known`;
+  const known = span('dim', `${torrent.peers.length} connected, ${torrent.candidateCount} more known`);
+  // What the columns have no room for first: the table tells the client.
   const about: Line =
     chosen === undefined
-      ? [span('dim', known)]
+      ? []
       : [
-          span('dim', `${known}; chosen: `),
-          `${safeText(chosen.address)} ${safeText(chosen.client)}, by ${chosen.origin}${howReached(chosen)}`,
+          span('dim', 'chosen: '),
+          `${safeText(chosen.address)} by ${chosen.origin}${howReached(chosen)}  ${safeText(chosen.client)}`,
         ];
-  return [...peerTable(torrent, width, height - 2, cursor), about, [span('dim', LEGEND)]];
+  return [...peerTable(torrent, width, height - 3, cursor), about, [known], [span('dim', LEGEND)]];
 }

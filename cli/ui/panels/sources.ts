@@ -2,11 +2,12 @@
 import type { PeerSourceStatus } from '../../../core/base/peer-source.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
-import { formatDuration } from '../../output/units.ts';
+import { formatCount, formatDuration } from '../../output/units.ts';
 import type { RoundTripHistory } from '../history.ts';
-import { type Line, span } from '../styled.ts';
+import { type Line, labelled, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
 import { dhtLines } from './dht-lines.ts';
+import { natLines } from './nat-lines.ts';
 
 const count = (value: number | undefined): string => (value === undefined ? '' : String(value));
 
@@ -43,17 +44,17 @@ function reachability({ listen, externalAddresses }: SessionSnapshot): Line[] {
   const incoming = listen.reduce((sum, each) => sum + each.incomingCount, 0);
   const ports = listen.map((each) => `${each.transport} ${safeText(each.host)} port ${each.port}`);
   return [
-    [span('dim', 'listening   '), ports.length === 0 ? 'nowhere' : ports.join(', ')],
-    [
-      span('dim', 'reachable   '),
+    labelled('listening', ports.length === 0 ? 'nowhere' : ports.join(', ')),
+    labelled(
+      'reachable',
       incoming === 0
         ? span('warn', 'nobody came in so far')
-        : span('good', `yes: ${incoming} connections came in`),
-    ],
-    [
-      span('dim', 'our address '),
+        : span('good', `yes: ${formatCount(incoming, 'connection')} came in`),
+    ),
+    labelled(
+      'our address',
       externalAddresses.length === 0 ? 'not known' : externalAddresses.map(safeText).join(', '),
-    ],
+    ),
   ];
 }
 
@@ -71,7 +72,11 @@ export interface SourcesInput {
 
 export function sourceLines(input: SourcesInput): Line[] {
   const { snapshot, torrent, width, height, cursor } = input;
-  const below = [...reachability(snapshot), ...dhtLines(snapshot.dht, input.roundTrips, width, height)];
+  const below = [
+    ...reachability(snapshot),
+    ...natLines(snapshot),
+    ...dhtLines(snapshot.dht, input.roundTrips, width, height),
+  ];
   const table = tableLines({
     columns: columns(snapshot.atMs),
     rows: torrent.sources,

@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { textWidth } from '../../../cli/output/text.ts';
 import { KEYS } from '../../../cli/ui/keys.ts';
 import { PANELS } from '../../../cli/ui/state.ts';
-import { file, modelRig, peer, session, torrent } from '../../support/screen-rig.ts';
+import {
+  file,
+  heldRelay,
+  modelRig,
+  natFamily,
+  peer,
+  portMapping,
+  session,
+  torrent,
+} from '../../support/screen-rig.ts';
 
 const SIZES = [
   [80, 24],
@@ -182,6 +191,75 @@ describe('panels', () => {
     expect(rig.text()).toContain('tcp 0.0.0.0 port 6891');
     expect(rig.text()).toContain('nobody came in so far');
     expect(rig.text()).toContain('198.51.100.4');
+  });
+
+  it('peers: how each was reached, in a column where there is room, else of the chosen one', () => {
+    const rig = modelRig();
+    const punched = peer({ transport: 'utp', reached: { rung: 'punch', ms: 419.6 } });
+    const straight = peer({ client: 'aria2', downRateBytesPerSec: 1, reached: { rung: 'direct', ms: 31 } });
+    rig.model.setSnapshot(
+      session([torrent({ peers: [punched, straight, peer({ downRateBytesPerSec: 0 })] })]),
+    );
+    rig.press('3');
+    expect(rig.text()).toMatch(/> DU--E punch /);
+    expect(rig.text()).toMatch(/ {2}DU--E tcp .*aria2/);
+    expect(rig.text()).toContain('chosen: 192.0.2.7:6881 by tracker over utp, punch in 420 ms  qBittorrent');
+    expect(rig.text(120, 40)).toMatch(/> DU--E utp +punch 420 ms +80\.0%/);
+    expect(rig.text(120, 40)).toMatch(/tcp +direct 31 ms .*aria2/);
+    expect(rig.text(120, 40)).toMatch(/tcp {22}80\.0%/);
+  });
+
+  it('NAT: nothing where nobody asks; state, ports and relays where it is known', () => {
+    const rig = modelRig();
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('5');
+    expect(rig.text()).not.toMatch(/^(NAT|forwarding|relays)/m);
+    const six = natFamily({ family: 6, state: 'unknown', external: undefined, mappings: [] });
+    const nat = {
+      families: [natFamily(), six],
+      announcedPort: 40_123,
+      isMappingOn: true,
+      classifiedAfterMs: 900,
+    };
+    const relays = [heldRelay({ proxyPort: 7105 }), heldRelay({ state: 'connected' })];
+    rig.model.setSnapshot(session([torrent()], { nat, relays }));
+    const text = rig.text();
+    expect(text).toContain(
+      'NAT         IPv4 mapped: reached by a forwarded port, seen as 198.51.100.4:40123\n            IPv6 not known yet',
+    );
+    expect(text).toContain('forwarding  IPv4 tcp 6891 is 40123 outside by PCP, verified: somebody came in');
+    expect(text).toContain('            IPv4 udp 6891 is 40123 outside by PCP, not tried from outside');
+    expect(text).toContain('relays      1 held, 1 connected: 203.0.113.9:7001 (utp, proxy port 7105)');
+    // The sources are still there.
+    expect(text).toMatch(/^> tracker/m);
+  });
+
+  it.each([
+    ['apdm', 'apdm: relays help, seen as 198.51.100.4, many ports'],
+    ['eim', 'strangers must punch a hole'],
+    ['tcp-only', 'datagrams do not come back'],
+    ['open', 'everybody reaches us'],
+  ] as const)('NAT: %s in words; a router that does not forward; forwarding off', (state, words) => {
+    const rig = modelRig();
+    const mapping = state === 'apdm' ? 'per-remote' : 'endpoint';
+    const external = { host: '198.51.100.4', port: undefined };
+    const none = portMapping({ state: 'none', protocol: undefined, externalPort: undefined });
+    const family = natFamily({
+      state,
+      mapping,
+      external,
+      mappings: [none, portMapping({ state: 'refuted' })],
+    });
+    const nat = { families: [family], announcedPort: 6891, isMappingOn: true, classifiedAfterMs: undefined };
+    rig.press('5');
+    rig.model.setSnapshot(session([torrent()], { nat, relays: [] }));
+    rig.press('5');
+    expect(rig.text()).toContain(words);
+    expect(rig.text()).toContain('IPv4 tcp 6891, not forwarded');
+    expect(rig.text()).toContain('nobody outside gets through');
+    expect(rig.text()).toMatch(/relays +0 held/);
+    rig.model.setSnapshot(session([torrent()], { nat: { ...nat, isMappingOn: false } }));
+    expect(rig.text()).toMatch(/forwarding +off: the router is not asked/);
   });
 
   it('files: progress and priority', () => {
