@@ -30,6 +30,30 @@ describe('each code with its slug', () => {
     });
   });
 
+  it('1 unexpected: a bug, told as one, in the form that was asked for', async () => {
+    // There is no bug to call up: one is put in from outside, and goes off when it is told to.
+    const bug = "process.on('SIGUSR2',()=>{throw new TypeError('put%20in')})";
+    const args = ['seed', 'data', '--events', '--state-dir', 'state-bug', ...LOCAL];
+    const child = start(process.execPath, [`--import=data:text/javascript,${bug}`, launcher, ...args], {
+      cwd: place.path,
+      env: place.env,
+    });
+    await child.waitForLine(/"event":"seeding"/, TIMEOUT_MS);
+    child.signal('SIGUSR2');
+    const result = await child.waitForExit(TIMEOUT_MS);
+    expect(result.code).toBe(1);
+    expect(JSON.parse(result.stdout.split('\n').at(-1) as string)).toMatchObject({
+      event: 'result',
+      command: 'seed',
+      ok: false,
+      reason: 'unexpected',
+      exitCode: 1,
+      error: { message: 'put in' },
+    });
+    expect(result.stderr).toContain('bug in tt');
+    expect(result.stderr).not.toContain('    at ');
+  });
+
   it('2 usage: unknown command, unknown flag, missing argument, bad value, none at all', async () => {
     for (const args of [
       ['downlod'],

@@ -139,6 +139,27 @@ describe('colour', () => {
   });
 });
 
+describe('colour, by rank: the flag, NO_COLOR, FORCE_COLOR, the stream', () => {
+  it.each([
+    ['a pipe', {}, [], false],
+    ['FORCE_COLOR', { FORCE_COLOR: '1' }, [], true],
+    ['FORCE_COLOR=0', { FORCE_COLOR: '0' }, [], false],
+    ['FORCE_COLOR on a dumb terminal', { FORCE_COLOR: '1', TERM: 'dumb' }, [], true],
+    ['NO_COLOR over FORCE_COLOR', { NO_COLOR: '1', FORCE_COLOR: '1' }, [], false],
+    ['an empty NO_COLOR is none', { NO_COLOR: '', FORCE_COLOR: '1' }, [], true],
+    ['--color never over FORCE_COLOR', { FORCE_COLOR: '1' }, ['--color', 'never'], false],
+    ['--color always over NO_COLOR', { NO_COLOR: '1' }, ['--color', 'always'], true],
+    ['TT_COLOR', { TT_COLOR: 'always' }, [], true],
+  ] as const)('%s', async (_name, env, flags, hasColor) => {
+    const result = await run(process.execPath, [launcher, 'info', 'missing.torrent', ...flags], {
+      cwd: place.path,
+      env: { ...place.env, ...env },
+    });
+    expect(result.code).toBe(8);
+    expect(result.stderr.includes('\u001b[31m')).toBe(hasColor);
+  });
+});
+
 describe('a closed pipe', () => {
   it('is silent and changes no exit code', async () => {
     const result = await run(

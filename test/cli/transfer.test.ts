@@ -136,6 +136,16 @@ describe('download', () => {
     const broken = await tt(...args, '--on-done', './no-such-program');
     expect(broken.code).toBe(0);
     expect(broken.stderr).toContain('no-such-program');
+    for (const [script, told] of [
+      ['echo said; exit 3', 'exit code 3'],
+      ['kill -TERM $$', 'killed by SIGTERM'],
+    ] as const) {
+      writeFileSync(hook, `#!/bin/sh\n${script}\n`);
+      const failing = await tt(...args, '--json', '--on-done', hook);
+      // The download is as good as it was, and its JSON is alone on stdout.
+      expect([failing.code, json(failing).reason]).toEqual([0, 'done']);
+      expect(failing.stderr).toContain(`--on-done ${hook}: ${told}`);
+    }
   });
 
   it('several at once, the same one twice', async () => {
