@@ -1,7 +1,7 @@
 // Makes the program, `dist/program/`, out of few files: reading some 250 modules one by one is two thirds of what tt needs
 // to start. One file for the program, one for every thread (`*-worker.ts`), chunks for what is loaded later. All lie in one
 // folder, so that a thread's file is found beside the code that starts it, as in the sources.
-import { globSync, rmSync } from 'node:fs';
+import { globSync, readdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,8 +16,7 @@ for (const file of threads) {
   entries[name] = file;
 }
 
-rmSync(outdir, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: entries,
   outdir,
@@ -34,4 +33,10 @@ await build({
     js: "import { createRequire as ttRequire } from 'node:module'; const require = ttRequire(import.meta.url);",
   },
   logLevel: 'warning',
+  metafile: true,
 });
+// Only now, and only what is of no use any more: a tt that runs meanwhile finds the chunks that it has not loaded yet.
+const made = new Set(Object.keys(metafile.outputs).map((file) => basename(file)));
+for (const file of readdirSync(outdir)) {
+  if (!made.has(file)) rmSync(`${outdir}/${file}`, { recursive: true, force: true });
+}

@@ -200,6 +200,7 @@ describe('the rest', () => {
     // The log is opened, so signals are heard.
     await expect.poll(() => readdirSync(place.path), { timeout: TIMEOUT_MS }).toContain('tt.log');
     child.signal('SIGINT');
-    expect((await child.waitForExit(TIMEOUT_MS)).code).toBe(130);
+    const { code, stderr } = await child.waitForExit(TIMEOUT_MS);
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
   });
 });
