@@ -7,7 +7,7 @@ import {
   EXPORT_FORMATS,
   type ExportFormat,
   exportTables,
-  rowGroups,
+  rowBatches,
   textOf,
 } from '../../dht/dataset/io/export.ts';
 import type { DatasetStore } from '../../dht/dataset/io/store.ts';
@@ -39,7 +39,7 @@ async function toStdout(
   for (const table of tables) {
     const lines = textOf(format, table);
     if (format === 'csv') await write(csvHeader(table));
-    for await (const group of rowGroups(store, table, context.interrupts.signal)) await write(lines(group));
+    for await (const batch of rowBatches(store, table, context.interrupts.signal)) await write(lines(batch));
   }
   return done('', {});
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
 import type { Table } from '../columns.ts';
 import { csvHeader, csvLine, type ExactRow, jsonLine } from '../export-text.ts';
-import { ParquetFile, ROW_GROUP } from './parquet.ts';
+import { ParquetFile } from './parquet.ts';
 import type { DatasetStore } from './store.ts';
 
 export const EXPORT_FORMATS = ['parquet', 'csv', 'jsonl'] as const;
@@ -25,6 +25,9 @@ export interface ExportOptions {
   readonly signal: AbortSignal;
 }
 
+/** Rows at a time: SQLite's objects are large, some 4 KiB each. */
+const BATCH = 1 << 10;
+
 interface TableFile {
   put(rows: readonly ExactRow[]): void | Promise<void>;
   close(): void | Promise<void>;
@@ -44,22 +47,22 @@ function openTable(path: string, table: Table, { format, createdBy }: ExportOpti
   return { put: (rows) => void writeSync(file, lines(rows)), close: () => closeSync(file) };
 }
 
-/** Rows in groups; between two of them the loop turns, so that a signal is heard. */
-export async function* rowGroups(
+/** Rows in batches; between two of them the loop turns, so that a signal is heard. */
+export async function* rowBatches(
   store: DatasetStore,
   table: Table,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ExactRow[]> {
-  let group: ExactRow[] = [];
+  let batch: ExactRow[] = [];
   for (const row of store.exactRows(table)) {
-    group.push(row);
-    if (group.length < ROW_GROUP) continue;
-    yield group;
-    group = [];
+    batch.push(row);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
     await new Promise((resolve) => setImmediate(resolve));
     if (signal.aborted) return;
   }
-  if (group.length > 0) yield group;
+  if (batch.length > 0) yield batch;
 }
 
 /**
@@ -99,9 +102,9 @@ async function exportTable(
   const file = openTable(path, table, options);
   let rows = 0;
   try {
-    for await (const group of rowGroups(store, table, options.signal)) {
-      await file.put(group);
-      rows += group.length;
+    for await (const batch of rowBatches(store, table, options.signal)) {
+      await file.put(batch);
+      rows += batch.length;
     }
   } finally {
     await file.close();

@@ -4,7 +4,7 @@ import type { Column, Table } from '../columns.ts';
 import type { ExactRow, ExactValue } from '../export-text.ts';
 
 /** Of some 50 columns: about 50 MB while it is written. */
-export const ROW_GROUP = 1 << 15;
+const ROW_GROUP = 1 << 15;
 
 const PARQUET_TYPES = {
   text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
@@ -25,10 +25,13 @@ function toParquet({ type }: Column, value: ExactValue): unknown {
 export class ParquetFile {
   readonly #columns: readonly (readonly [string, Column])[];
   readonly #writer: ParquetWriter;
+  #values: unknown[][];
+  #rows = 0;
 
   /** @param createdBy name and version of the program @throws the file system's error */
   constructor(path: string, table: Table, createdBy: string) {
     this.#columns = Object.entries(table.columns);
+    this.#values = this.#columns.map(() => []);
     const columns = this.#columns.map(([name, { type, isNullable }]) => ({
       name,
       repetition_type: isNullable === true ? ('OPTIONAL' as const) : ('REQUIRED' as const),
@@ -41,18 +44,27 @@ export class ParquetFile {
     });
   }
 
-  /** One row group. */
+  /** Kept by columns until a row group is full. */
   async put(rows: readonly ExactRow[]): Promise<void> {
-    await this.#writer.write({
-      columnData: this.#columns.map(([name, column]) => ({
-        name,
-        data: rows.map((row) => toParquet(column, row[name] ?? null)),
-      })),
-      rowGroupSize: Math.max(1, rows.length),
-    });
+    for (const row of rows) {
+      for (const [i, [name, column]] of this.#columns.entries())
+        (this.#values[i] as unknown[]).push(toParquet(column, row[name] ?? null));
+    }
+    this.#rows += rows.length;
+    if (this.#rows >= ROW_GROUP) await this.#writeGroup();
   }
 
   async close(): Promise<void> {
+    await this.#writeGroup();
     await this.#writer.finish();
+  }
+
+  async #writeGroup(): Promise<void> {
+    await this.#writer.write({
+      columnData: this.#columns.map(([name], i) => ({ name, data: this.#values[i] as unknown[] })),
+      rowGroupSize: Math.max(1, this.#rows),
+    });
+    this.#values = this.#columns.map(() => []);
+    this.#rows = 0;
   }
 }
