@@ -99,7 +99,7 @@ export const LAB_NET_COMMAND: CommandSpec = {
     'Real nodes on real sockets of 127.0.0.1; nothing leaves this machine. Prints the address to enter by.',
   flagGroups: [
     {
-      title: 'Network',
+      title: 'Nodes',
       flags: [
         { flags: '--nodes <count>', summary: 'how many (default: 300)' },
         {

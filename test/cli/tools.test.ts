@@ -130,14 +130,15 @@ describe('completion', () => {
       const script = `source ./tt.bash; COMP_WORDS=(tt ${list}); COMP_CWORD=${words.length}; _tt; printf '%s\\n' "\${COMPREPLY[@]}"`;
       return execFileSync('bash', ['-c', script], { cwd: place.path, encoding: 'utf8' }).trim().split('\n');
     };
-    expect(complete('do')).toEqual(['download']);
+    expect(complete('do')).toEqual(['download', 'doctor']);
+    expect(complete('dow')).toEqual(['download']);
     expect(complete('tracker', '')).toEqual(['announce', 'scrape', 'serve']);
     expect(complete('download', '--seq')).toEqual(['--sequential']);
     expect(complete('download', '--encryption', 're')).toEqual(['require']);
     expect(complete('tracker', 'serve', '--int')).toEqual(['--interval']);
     expect(complete('info', 'data.tor')).toEqual(['data.torrent']);
     expect(complete('completion', 'z')).toEqual(['zsh']);
-    expect(complete('download', '--no-tc')).toEqual(['']);
+    expect(complete('download', '--no-tc')).toEqual(['--no-tcp']);
   });
   it('for zsh and fish names every command', async () => {
     for (const shell of ['zsh', 'fish']) {
