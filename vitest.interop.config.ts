@@ -9,8 +9,6 @@ export default defineConfig({
     // Daemons take seconds to start, and Transmission unchokes on a ten-second tick.
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    // Programs of others keep clocks and dice of their own: an unlucky run is tried again, and shown as tried again. Twice is a fault.
-    retry: 1,
     pool: 'forks',
     maxWorkers: 2,
     // Most cases wait for somebody's timer: many at once cost little.

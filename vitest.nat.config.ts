@@ -8,8 +8,6 @@ export default defineConfig({
     globalSetup: ['test/nat/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // As with interop: programs of others, and a kernel's dice.
-    retry: 1,
     pool: 'forks',
     maxWorkers: 2,
     maxConcurrency: 10,
