@@ -58,6 +58,7 @@ export async function runWorker(context: CommandContext): Promise<Outcome> {
   const vantage = nameOf('--vantage', flags.text('vantage') ?? USUAL_VANTAGE);
   const optOut = optOutFile(context);
   const idleMs = timeLimitMs(flags);
+  const node = commandNodeOptions(context);
   const name = `${os.hostname()}:${process.pid}`;
   const { JetStreamEngine } = await import('../../dht/crawl/io/jetstream.ts');
   const { work } = await import('../../dht/crawl/io/fleet-worker.ts');
@@ -72,7 +73,7 @@ export async function runWorker(context: CommandContext): Promise<Outcome> {
       name,
       vantage,
       optOut: optOut.optOut,
-      bind: commandNodeOptions(context).bindV4,
+      bind: (family) => (family === 6 ? node.bindV6 : node.bindV4),
       entries: (config) => entriesOf(context, config),
       signal: interrupts.signal,
       idleMs,

@@ -1,7 +1,7 @@
 // A worker: takes orders from the queue of its vantage point, crawls each with the same pass as a run of one machine, sends the
 // rows on, and says when all are sent. Killed in the middle, its order goes to somebody else and its rows are thrown away.
 import { randomBytes } from 'node:crypto';
-import type { DhtAddress } from '../../address.ts';
+import type { DhtAddress, Family } from '../../address.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
@@ -25,8 +25,8 @@ export interface WorkerOptions {
   readonly name: string;
   readonly vantage: string;
   readonly optOut: OptOut;
-  /** Address to bind; undefined for all. */
-  readonly bind: string | undefined;
+  /** Address to bind, by family; undefined for all. */
+  readonly bind: (family: Family) => string | undefined;
   readonly entries: (config: CrawlConfig) => Promise<readonly DhtAddress[]>;
   readonly signal: AbortSignal;
   /** Ends when no order came for so long; undefined for never. */
@@ -104,7 +104,7 @@ async function crawl(options: WorkerOptions, order: Order, sender: RowSender): P
   });
   const clockOffsetMs = Date.now() - performance.now() - order.startedUnixMs;
   const nowMs = (): number => performance.now() + clockOffsetMs;
-  const driver = await Driver.open({ family: config.family, port: 0, bind }, nowMs);
+  const driver = await Driver.open({ family: config.family, port: 0, bind: bind(config.family) }, nowMs);
   const onAbort = (): void => driver.wake();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
