@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { concatBytes, readU32 } from '../../../core/base/bytes.ts';
 import { type Rng, randomBytes, randomInt, seededRng } from '../../../core/base/clock.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { expectSmall, Scene } from './hostile-world.ts';
 import { frame, type RawPeer } from './raw-peer.ts';
 
@@ -119,7 +120,7 @@ describe.each(['leecher', 'seeder'] as const)('a session as %s among peers that 
     const rng = seededRng(seed * 2 + (role === 'leecher' ? 0 : 1));
     await using scene = await Scene.open(role, { files: { 'a.bin': 1_500_000 } });
     const content = readFileSync(join(scene.made.directory, 'it', 'a.bin'));
-    const start = process.memoryUsage();
+    const start = liveBytes();
     const work: Promise<void>[] = [];
     for (let i = 0; i < PEERS; i++) {
       const peer = await scene.greet({ encrypted: rng.next() < 0.5 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { concatBytes, readU32 } from '../../../core/base/bytes.ts';
 import { encodePex } from '../../../core/wire/ut-pex.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { waitFor, within } from '../../support/wait.ts';
 import { ALL_EXTENSIONS, expectSmall, PATIENCE_MS, Scene, TurnedClock } from './hostile-world.ts';
 import { frame, handshakeBytes, type RawPeer } from './raw-peer.ts';
@@ -115,7 +116,7 @@ describe('connections that lead to nothing', () => {
 describe('floods from connected peers', () => {
   it.each([true, false])('100,000 requests while choked or not, fast extension %s', async (hasFast) => {
     await using scene = await Scene.open('seeder');
-    const start = process.memoryUsage();
+    const start = liveBytes();
     const peer = await scene.greet(hasFast ? {} : { reserved: NO_EXTENSIONS });
     const requests = repeated(1000, (i) => frame(6, i % scene.pieceCount, 0, 16_384));
     peer.send(frame(2));
@@ -139,7 +140,7 @@ describe('floods from connected peers', () => {
     ],
   ] as const)('%s, answers unread: bounded memory', async (_, bytes, before) => {
     await using scene = await Scene.open('seeder');
-    const start = process.memoryUsage();
+    const start = liveBytes();
     const peer = await scene.greet();
     peer.send(...before);
     await sayUntilGone(peer, bytes, 2000);
@@ -181,7 +182,7 @@ describe('floods from connected peers', () => {
 
   it('chokes, unchokes, advice and haves without end', async () => {
     await using scene = await Scene.open('leecher');
-    const start = process.memoryUsage();
+    const start = liveBytes();
     const have = new Uint8Array(4);
     const floods: [string, Uint8Array, Uint8Array][] = [
       ['chokes', ALL_EXTENSIONS, repeated(50_000, () => concatBytes([frame(1), frame(0)]))],

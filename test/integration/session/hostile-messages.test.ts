@@ -1,6 +1,7 @@
 // Messages that no honest peer sends, against a session as leecher and as seeder, in the clear and encrypted.
 import { describe, expect, it } from 'vitest';
 import { concatBytes, writeU32 } from '../../../core/base/bytes.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { within } from '../../support/wait.ts';
 import { expectSmall, PATIENCE_MS, Scene } from './hostile-world.ts';
 import { frame } from './raw-peer.ts';
@@ -117,7 +118,7 @@ describe.each([
   }, async () => {
     await using scene = await Scene.open(role);
     expect(scene.pieceCount).toBe(PIECES);
-    const start = process.memoryUsage();
+    const start = liveBytes();
     for (const [name, bytes, reason] of VIOLATIONS) {
       const peer = await scene.greet({ encrypted });
       peer.send(bytes);

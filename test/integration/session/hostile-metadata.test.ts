@@ -8,6 +8,7 @@ import {
   encodeMetadataReject,
   METADATA_PIECE_BYTES,
 } from '../../../core/wire/ut-metadata.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { within } from '../../support/wait.ts';
 import { ALL_EXTENSIONS, expectSmall, PATIENCE_MS } from './hostile-world.ts';
 import { frame, handshakeBytes, RawPeer } from './raw-peer.ts';
@@ -113,7 +114,7 @@ describe('metadata', () => {
   }, async () => {
     await using world = new World();
     const { made, leech } = await setup(world);
-    const start = process.memoryUsage();
+    const start = liveBytes();
     const { infoBytes } = made.metainfo;
     const size = infoBytes.length;
     const huge = new Uint8Array(24 << 20);

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import type { Clock } from '../../../core/base/clock.ts';
 import type { Session } from '../../../core/session/session.ts';
 import type { SessionOptions } from '../../../core/session/session-api.ts';
+import { liveBytes } from '../../support/live-memory.ts';
 import { within } from '../../support/wait.ts';
 import { handshakeBytes, RawPeer } from './raw-peer.ts';
 import { addressOf, type Made, sameContent, untilEvent, World } from './support.ts';
@@ -149,10 +150,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** Grown beyond `start` by at most this, after a collection where one can be had. */
-export function expectSmall(start: NodeJS.MemoryUsage, mostBytes: number): void {
-  globalThis.gc?.();
-  const end = process.memoryUsage();
-  const grown = end.heapUsed + end.external - start.heapUsed - start.external;
-  expect(grown).toBeLessThan(mostBytes);
+/** What is held is more than `startBytes` (of liveBytes) by at most this. */
+export function expectSmall(startBytes: number, mostBytes: number): void {
+  expect(liveBytes() - startBytes).toBeLessThan(mostBytes);
 }
