@@ -85,8 +85,8 @@ export interface RelayClientPort {
   decide(call: IncomingCall): Way;
   introduce(introduction: Introduction): void;
   splice(order: SpliceOrder): void;
-  /** Somebody called while we were away; in order, each once. */
-  onQueued(item: QueueItem, entry: QueueEntry): void;
+  /** Somebody called while we were away; in order, each once. @param relay who kept it */
+  onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
   /** Reservations, observed addresses or proxy ports changed. */
   onChanged(): void;
 }

@@ -5,8 +5,11 @@ import { type Rng, randomBytes } from '../base/clock.ts';
 import type { ClientLink } from './client-links.ts';
 import type { RelayClientOptions, RelayClientPort } from './client-port.ts';
 import { tokenKey } from './frame.ts';
-import { type ItemsMessage, NONCE_BYTES, type QueueEntry, type Refusal, type ToRelay } from './messages.ts';
-import { decodeItem, encodeItem, MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
+import { type ItemsMessage, NONCE_BYTES, type Refusal, type ToRelay } from './messages.ts';
+import { QueueTally } from './queue-counts.ts';
+import { decodeItem, encodeItem, MAX_ITEM_TTL_SECONDS } from './queue-item.ts';
+import { type HeldItem, mergeQueues } from './queue-merge.ts';
+import { REPLICAS } from './relay-pool.ts';
 
 /** How often relays are asked for what waits there. */
 const PEEK_MS = 60_000;
@@ -14,6 +17,11 @@ const PEEK_MS = 60_000;
 const GATHER_MS = 1_500;
 const PUSH_TIMEOUT_MS = 5_000;
 const MAX_SEEN = 1024;
+/** Of one relay at a time: as many as it may hold for one owner, with room for those that come in between. */
+const MAX_GATHERED = 64;
+/** Push and peek share the numbers of requests with the reservations of the same link: theirs count from here. */
+const FIRST_REQUEST = 0x4000_0000;
+const LAST_REQUEST = 0x7fff_ffff;
 
 export interface PushResult {
   /** Relays that keep it; two make it safe. */
@@ -32,21 +40,18 @@ interface Push {
   readonly onResult: (result: PushResult) => void;
 }
 
-interface Waiting {
-  readonly item: QueueItem;
-  readonly entry: QueueEntry;
-}
-
 export class ClientQueue {
   readonly #options: RelayClientOptions;
   readonly #port: RelayClientPort;
   readonly #send: (link: ClientLink, message: ToRelay) => void;
   readonly #rng: Rng;
-  #lastRequest = 0x4000_0000;
+  readonly counts = new QueueTally();
+  #lastRequest = FIRST_REQUEST;
   readonly #pushes = new Set<Push>();
   /** Nonces acted on. */
   readonly #seen = new Set<string>();
-  readonly #gathered = new Map<string, Waiting>();
+  /** What each relay holds, in its order. */
+  readonly #gathered = new Map<ClientLink, HeldItem[]>();
   readonly #peeks = new Map<string, ClientLink>();
   readonly #due = new Map<ClientLink, number>();
   /** Links with more than one message of items: asked again when the first are popped. */
@@ -92,8 +97,8 @@ export class ClientQueue {
       push.requests.add(requestKey(link, request));
       this.#send(link, { type: 'push', request, key: target, item });
     }
-    if (push.requests.size === 0) onResult({ acks: 0, isOnline: false, refusals: [] });
-    else this.#pushes.add(push);
+    this.#pushes.add(push);
+    if (push.requests.size === 0) this.#end(push);
     return nonce;
   }
 
@@ -124,6 +129,7 @@ export class ClientQueue {
 
   #end(push: Push): void {
     this.#pushes.delete(push);
+    this.counts.handlePush(push.acks);
     push.onResult({ acks: push.acks, isOnline: push.isOnline, refusals: push.refusals });
   }
 
@@ -132,6 +138,8 @@ export class ClientQueue {
   /** A reservation stands, or the network changed: what waited there? */
   peek(link: ClientLink, nowMs: number): void {
     this.#due.set(link, nowMs + PEEK_MS);
+    // A peek that was never answered is not waited for any more.
+    for (const [key, other] of this.#peeks) if (other === link) this.#peeks.delete(key);
     const request = this.#request();
     this.#peeks.set(requestKey(link, request), link);
     this.#send(link, { type: 'peek', request });
@@ -143,34 +151,45 @@ export class ClientQueue {
     const isAsked = this.#peeks.delete(requestKey(link, message.request));
     if (!isAsked && message.request !== 0) return;
     const again: Uint8Array[] = [];
+    const held = this.#gathered.get(link) ?? [];
     for (const entry of message.entries) {
       const decoded = decodeItem(entry.item);
       if (!decoded.ok || toHex(decoded.value.target) !== own) continue;
       const name = tokenKey(decoded.value.nonce);
       if (this.#seen.has(name)) again.push(decoded.value.nonce);
-      else if (!this.#gathered.has(name)) this.#gathered.set(name, { item: decoded.value, entry });
+      else if (held.length < MAX_GATHERED && !held.some((each) => each.name === name))
+        held.push({ name, item: decoded.value, entry, relay: link.relay });
     }
+    if (held.length > 0) this.#gathered.set(link, held);
+    this.counts.repeats += again.length;
     // Acted on already: this relay had not heard of it.
     if (again.length > 0) this.#send(link, { type: 'pop', request: this.#request(), nonces: again });
     if (message.hasMore) this.#more.add(link);
-    if (!isAsked || this.#peeks.size === 0) this.#act(nowMs);
+    // While peeks are under way what comes by itself joins them, or it would overtake what waited longer. And the first relay that
+    // is back waits a moment for the others: it may have missed a call that they hold.
+    const isGathering = this.#peeks.size > 0 || (isAsked && this.#due.size < REPLICAS);
+    if (!isGathering) this.#act(nowMs);
+    else this.#gatherAtMs = Math.min(this.#gatherAtMs, nowMs + GATHER_MS);
   }
 
   /** Everything that was gathered, in order; then it is popped wherever it may lie. */
   #act(nowMs: number): void {
     this.#gatherAtMs = Number.POSITIVE_INFINITY;
-    const waiting = [...this.#gathered.entries()];
+    const wallMs = this.#options.wallMs(nowMs);
+    const lists = [...this.#gathered.values()];
+    const waiting = mergeQueues(lists, wallMs);
     this.#gathered.clear();
     for (const link of this.#more) if (this.#due.has(link)) this.#due.set(link, nowMs);
     this.#more.clear();
     if (waiting.length === 0) return;
-    waiting.sort(([a, x], [b, y]) => x.item.timeMs - y.item.timeMs || (a < b ? -1 : 1));
+    this.counts.repeats += lists.reduce((sum, { length }) => sum + length, 0) - waiting.length;
     const nonces: Uint8Array[] = [];
-    for (const [name, { item, entry }] of waiting) {
+    for (const { name, item, entry, relay } of waiting) {
       this.#seen.add(name);
       if (this.#seen.size > MAX_SEEN) this.#seen.delete(this.#seen.values().next().value as string);
       nonces.push(item.nonce);
-      this.#port.onQueued(item, entry);
+      this.counts.handleTaken(wallMs - item.timeMs);
+      this.#port.onQueued(item, entry, relay);
     }
     for (const link of this.#due.keys())
       for (let at = 0; at < nonces.length; at += NONCES_A_MESSAGE)
@@ -181,6 +200,7 @@ export class ClientQueue {
 
   handleLinkEnd(link: ClientLink): void {
     this.#due.delete(link);
+    this.#more.delete(link);
     for (const [key, other] of this.#peeks) if (other === link) this.#peeks.delete(key);
     for (const push of [...this.#pushes]) {
       for (const key of push.requests) if (key.startsWith(`${link.id} `)) push.requests.delete(key);
@@ -208,7 +228,7 @@ export class ClientQueue {
   }
 
   #request(): number {
-    this.#lastRequest = this.#lastRequest >= 0x7fff_ffff ? 0x4000_0000 : this.#lastRequest + 1;
+    this.#lastRequest = this.#lastRequest >= LAST_REQUEST ? FIRST_REQUEST : this.#lastRequest + 1;
     return this.#lastRequest;
   }
 }

@@ -22,6 +22,11 @@ export class RelaySearch {
     this.#find = find;
   }
 
+  /** Nothing is being looked up. */
+  get isIdle(): boolean {
+    return this.#running.size === 0;
+  }
+
   poll(queueKey: Uint8Array, nowMs: number): void {
     for (const [shard, atMs] of this.#running) if (nowMs - atMs > LOOKUP_MS) this.#running.delete(shard);
     const own = shardOf(queueKey);

@@ -25,7 +25,7 @@ import { ClientQueue, type PushResult } from './client-queue.ts';
 import { RelaySearch } from './client-search.ts';
 import { reserveText } from './identity.ts';
 import { IDLE_MS, KeptRelays } from './kept-relays.ts';
-import { queueKeyOf } from './keys.ts';
+import { KeyRelays } from './key-relays.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import {
   MAX_TORRENTS_PER_SLOT,
@@ -36,12 +36,15 @@ import {
   type TestWays,
   type ToRelay,
 } from './messages.ts';
-import { RelayPool } from './relay-pool.ts';
+import type { QueueCounts } from './queue-counts.ts';
+import { type KnownRelay, RelayPool } from './relay-pool.ts';
 
 const RESERVATION_SECONDS = 3600;
 /** A refusal for want of room may be over soon; one for good reasons is not. */
 const REFUSED_RETRY_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
+/** Asked for one peer that is known by its key: its four, and as many of ours. */
+const MAX_KEY_RELAYS = 8;
 
 export interface LinkFacts {
   readonly relay: Endpoint;
@@ -59,9 +62,12 @@ export class RelayClient {
   readonly #queue: ClientQueue;
   readonly #search: RelaySearch;
   readonly #relays: KeptRelays;
+  readonly #keyRelays: KeyRelays;
   readonly #links = new ClientLinks();
   #lastRequest = 0;
   #pollAtMs: number;
+  /** The last time that came in: what waited for a connection goes on then. */
+  #nowMs: number;
 
   constructor(options: RelayClientOptions, port: RelayClientPort, nowMs: number) {
     this.#options = options;
@@ -73,9 +79,14 @@ export class RelayClient {
     this.#search = new RelaySearch(this.pool, (shard) => port.findRelays(shard));
     const isInUse = (link: ClientLink): boolean => this.#calls.uses(link) || this.#queue.uses(link);
     this.#relays = new KeptRelays(options, port, this.pool, this.#links, this.#search, isInUse);
+    this.#keyRelays = new KeyRelays(this.pool, this.#search);
     this.#pollAtMs = nowMs;
+    this.#nowMs = nowMs;
   }
 
+  get queueCounts(): QueueCounts {
+    return this.#queue.counts.snapshot();
+  }
   get publicKey(): Uint8Array {
     return this.#options.identity.publicKey;
   }
@@ -120,8 +131,10 @@ export class RelayClient {
 
   /** Found under R(shard). @param isLast nothing more will come of this lookup */
   handleRelays(shard: number, endpoints: readonly Endpoint[], isLast: boolean, nowMs: number): void {
+    this.#nowMs = nowMs;
     for (const endpoint of endpoints) this.pool.add(endpoint, nowMs);
     if (isLast) this.#search.handleDone(shard, nowMs);
+    this.#keyRelays.poll(nowMs);
     this.poll(nowMs);
   }
 
@@ -133,12 +146,14 @@ export class RelayClient {
 
   /** Torrents, facts or the wish for relays changed: reservations follow. */
   poll(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.#pollAtMs = nowMs + 1_000;
     this.#relays.poll(nowMs);
     for (const link of [...this.#links.values()]) this.#keepReserved(link, nowMs);
   }
 
   handleLink(id: ClientLinkId, facts: LinkFacts, nowMs: number): void {
+    this.#nowMs = nowMs;
     const { relay, offer, isUtp, neighbourOf } = facts;
     const known = neighbourOf === undefined ? this.pool.get(relay) : undefined;
     const link: ClientLink = {
@@ -165,12 +180,14 @@ export class RelayClient {
 
   /** A connection that `connect` asked for did not come about. */
   handleNoLink(relay: Endpoint, nowMs: number): void {
+    this.#nowMs = nowMs;
     const known = this.pool.get(relay);
     if (known !== undefined) this.pool.handleLost(known, nowMs);
     this.#relays.settle(relay, undefined);
   }
 
   handleLinkEnd(id: ClientLinkId, nowMs: number): void {
+    this.#nowMs = nowMs;
     const link = this.#links.get(id);
     if (link === undefined) return;
     this.#links.remove(link);
@@ -187,6 +204,7 @@ export class RelayClient {
   }
 
   handleDecoded(id: ClientLinkId, message: RelayMessage, nowMs: number): void {
+    this.#nowMs = nowMs;
     const link = this.#links.get(id);
     if (link === undefined) return;
     link.missed = 0;
@@ -243,9 +261,10 @@ export class RelayClient {
     onResult: (result: CallResult) => void,
     nowMs: number,
   ): void {
+    this.#nowMs = nowMs;
     this.#relays.withLink(relay, nowMs, (link) => {
       if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
-      else this.#calls.call(link, options, onResult, nowMs);
+      else this.#calls.call(link, options, onResult, this.#nowMs);
     });
   }
 
@@ -268,10 +287,53 @@ export class RelayClient {
     onResult: (result: TestResult) => void,
     nowMs: number,
   ): void {
+    this.#nowMs = nowMs;
     this.#relays.withLink(relay, nowMs, (link) => {
       if (link === undefined) onResult({ kind: 'refused', code: 'gone' });
-      else onStart(this.#calls.test(link, order, onResult, nowMs));
+      else onStart(this.#calls.test(link, order, onResult, this.#nowMs));
     });
+  }
+
+  /**
+   * Asks for a peer that is known by its key, through the relays that it keeps: those nearest to its queue key, and ours, which may
+   * be the same. One after the other, until one of them knows it.
+   */
+  callKey(
+    key: Uint8Array,
+    options: CallOptions,
+    onResult: (result: CallResult) => void,
+    nowMs: number,
+  ): void {
+    this.#nowMs = nowMs;
+    this.#keyRelays.find(key, nowMs, (found) => {
+      const far = found.map(({ endpoint }) => endpoint);
+      const isFar = ({ relay }: ClientLink): boolean =>
+        far.some((each) => endpointKey(each) === endpointKey(relay));
+      const linked = [...this.#links.values()].filter(({ neighbourOf }) => neighbourOf === undefined);
+      linked.sort((a, b) => Number(isFar(b)) - Number(isFar(a)));
+      const others = far.filter((each) => this.#links.to(each) === undefined);
+      const relays = [...linked.map(({ relay }) => relay), ...others].slice(0, MAX_KEY_RELAYS);
+      this.#callNext(relays, { ...options, key }, { kind: 'refused', code: 'unknown' }, onResult);
+    });
+  }
+
+  #callNext(
+    relays: readonly Endpoint[],
+    options: CallOptions,
+    last: CallResult,
+    onResult: (result: CallResult) => void,
+  ): void {
+    const [relay, ...rest] = relays;
+    if (relay === undefined) {
+      onResult(last);
+      return;
+    }
+    const next = (result: CallResult): void => {
+      const isThere = result.kind === 'go' || result.code === 'policy' || result.code === 'rules';
+      if (isThere) onResult(result);
+      else this.#callNext(rest, options, result, onResult);
+    };
+    this.callThrough(relay, options, next, this.#nowMs);
   }
 
   /** Leaves a call for somebody who may be away, with the relays nearest to his key. */
@@ -282,16 +344,26 @@ export class RelayClient {
     nowMs: number,
     nonce?: Uint8Array,
   ): void {
-    const relays = this.pool.nearest(queueKeyOf(target), nowMs);
+    this.#nowMs = nowMs;
+    this.#keyRelays.find(target, nowMs, (relays) => this.#pushTo(relays, target, infoHash, onResult, nonce));
+  }
+
+  #pushTo(
+    relays: readonly KnownRelay[],
+    target: Uint8Array,
+    infoHash: Uint8Array,
+    onResult: (result: PushResult) => void,
+    nonce: Uint8Array | undefined,
+  ): void {
     const links: ClientLink[] = [];
     let missing = relays.length;
     const ready = (): void => {
-      if (missing === 0) this.#queue.push(links, target, infoHash, onResult, nowMs, nonce);
+      if (missing === 0) this.#queue.push(links, target, infoHash, onResult, this.#nowMs, nonce);
     };
     if (missing === 0) ready();
     for (const { endpoint } of relays) {
-      this.#relays.withLink(endpoint, nowMs, (link) => {
-        if (link !== undefined) links.push(link);
+      this.#relays.withLink(endpoint, this.#nowMs, (link) => {
+        if (link !== undefined && (link.offer.roles & ROLE.queue) !== 0) links.push(link);
         missing--;
         ready();
       });
@@ -319,13 +391,16 @@ export class RelayClient {
 
   nextTimeoutMs(): number {
     let next = Math.min(this.#pollAtMs, this.#calls.nextTimeoutMs(), this.#queue.nextTimeoutMs());
+    next = Math.min(next, this.#keyRelays.nextTimeoutMs());
     for (const link of this.#links.values()) next = Math.min(next, link.nextBeatMs);
     return next;
   }
 
   handleTimeout(nowMs: number): void {
+    this.#nowMs = nowMs;
     this.#calls.handleTimeout(nowMs);
     this.#queue.handleTimeout(nowMs);
+    this.#keyRelays.handleTimeout(nowMs);
     if (nowMs >= this.#pollAtMs) this.poll(nowMs);
     for (const link of [...this.#links.values()]) this.#beat(link, nowMs);
   }

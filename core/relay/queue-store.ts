@@ -17,12 +17,12 @@ const TOMBSTONE_MS = MAX_ITEM_TTL_SECONDS * 1000;
 const MAX_TOMBSTONES = 64;
 
 interface Stored {
-  readonly entry: QueueEntry;
+  entry: QueueEntry;
   readonly nonce: string;
   readonly sender: string;
   readonly network: string;
   readonly orderMs: number;
-  readonly expiresAtMs: number;
+  expiresAtMs: number;
   readonly weight: number;
 }
 
@@ -64,7 +64,7 @@ export class QueueStore {
 
   /**
    * @param item checked: signature and target
-   * @returns why it is not stored, or undefined. The same nonce again counts as stored.
+   * @returns why it is not stored, or undefined. The same nonce of the same sender again renews it.
    */
   push(bytes: Uint8Array, item: QueueItem, from: Endpoint, nowMs: number): Refusal | undefined {
     const name = toHex(item.target);
@@ -76,7 +76,8 @@ export class QueueStore {
     if (queue !== undefined) {
       this.#expire(queue, nowMs);
       if (queue.gone.has(nonce)) return 'late';
-      if (queue.items.some((each) => each.nonce === nonce)) return undefined;
+      const same = queue.items.find((each) => each.nonce === nonce);
+      if (same !== undefined) return this.#refresh(same, bytes, item, from, nowMs);
     }
     const sender = toHex(item.sender);
     const network = networkPrefix(from.host);
@@ -108,6 +109,22 @@ export class QueueStore {
     queue.items.sort((a, b) => a.orderMs - b.orderMs || (a.nonce < b.nonce ? -1 : 1));
     this.#weight += weight;
     this.#networks.add(network);
+    return undefined;
+  }
+
+  /** The sender is still interested, and may have moved: it keeps the place that it had. Nobody else renews it. */
+  #refresh(
+    same: Stored,
+    bytes: Uint8Array,
+    item: QueueItem,
+    from: Endpoint,
+    nowMs: number,
+  ): Refusal | undefined {
+    if (same.sender !== toHex(item.sender)) return 'late';
+    same.expiresAtMs = Math.max(same.expiresAtMs, nowMs + item.ttlSeconds * 1000);
+    // One of another network counts there, where it may find no room.
+    if (same.network === networkPrefix(from.host) && bytes.length + ITEM_OVERHEAD_BYTES <= same.weight)
+      same.entry = { item: bytes, from };
     return undefined;
   }
 

@@ -27,7 +27,7 @@ export interface ClientOwner {
   introduce(introduction: Introduction): void;
   /** Both sides agreed upon it: open it with `openSplice`. */
   splice(order: SpliceOrder): void;
-  onQueued(item: QueueItem, entry: QueueEntry): void;
+  onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
   onChanged(): void;
   findRelays(shard: number): void;
 }
@@ -128,8 +128,8 @@ export class ClientShell implements RelayClientPort {
   introduce(introduction: Introduction): void {
     this.#owner.introduce(introduction);
   }
-  onQueued(item: QueueItem, entry: QueueEntry): void {
-    this.#owner.onQueued(item, entry);
+  onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void {
+    this.#owner.onQueued(item, entry, relay);
   }
   onChanged(): void {
     this.#owner.onChanged();
