@@ -5,7 +5,9 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.test.{ts,tsx}'],
     exclude: ['test/interop/**', 'test/nat/**', 'test/bench/**'],
-    testTimeout: 20_000,
+    // For what hangs, on the slowest machine; the waits inside end earlier and say what for.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
   },

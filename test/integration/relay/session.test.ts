@@ -35,7 +35,7 @@ describe('sessions and a relay', () => {
     // Whoever is behind the relay is known by its own address.
     const [peer] = seed.snapshot().torrents[0]?.peers ?? [];
     if (peer !== undefined) expect(peer.address).toMatch(/^127\.0\.0\.3:/);
-  }, 40_000);
+  }, 120_000);
 
   it('serve unmodified clients through a proxy port', async () => {
     await using world = new World();
@@ -63,7 +63,7 @@ describe('sessions and a relay', () => {
       what: 'the proxy port to be withdrawn',
       timeoutMs: TIMEOUT_MS,
     });
-  }, 40_000);
+  }, 120_000);
 
   it('reserve again with a relay that was restarted, and go on downloading', async () => {
     await using world = new World();
@@ -106,5 +106,5 @@ describe('sessions and a relay', () => {
     });
     const [held] = [...relay.node.server.links.torrents()].map(([infoHash]) => infoHash);
     expect(held).toBe(Buffer.from(open.metainfo.infoHash).toString('hex'));
-  }, 40_000);
+  }, 120_000);
 });

@@ -297,7 +297,7 @@ describe('a closed session', () => {
   });
 
   it('leaves the process free to exit, with dials in the air and limits in force', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await using world = new World();
     const made = await world.make({ 'a.bin': 8 << 20 });
@@ -316,13 +316,14 @@ describe('a closed session', () => {
       execFile(
         process.execPath,
         [new URL('./close-child.ts', import.meta.url).pathname, dir.path, String(port)],
-        { timeout: 30_000 },
+        { timeout: 50_000 },
         (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, out: stdout + stderr }),
       );
     });
     expect(child).toMatchObject({ code: 0 });
-    // Milliseconds between the end of close() and the end of the process.
-    expect(Number(/lingered (\d+)/.exec(child.out)?.[1])).toBeLessThan(2_000);
+    const keeping = JSON.parse(/kept alive by (.*)/.exec(child.out)?.[1] ?? 'null') as string[];
+    // Its standard output is a pipe.
+    expect(keeping.filter((what) => what !== 'PipeWrap')).toEqual([]);
     rmSync(dir.path, { recursive: true, force: true });
   });
 });

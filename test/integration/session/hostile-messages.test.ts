@@ -114,7 +114,7 @@ describe.each([
   const encrypted = encryption === 'encrypted';
 
   it('ends every peer that breaks the protocol, says why, and serves honest ones', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await using scene = await Scene.open(role);
     expect(scene.pieceCount).toBe(PIECES);

@@ -86,7 +86,7 @@ async function expectMetadataFrom(world: World, made: Made, leech: Session): Pro
 
 describe('metadata', () => {
   it('is completed by an honest seed among liars of content, who are found', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await using world = new World();
     const { made, leech, directory, bans } = await setup(world);
@@ -110,7 +110,7 @@ describe('metadata', () => {
   });
 
   it('of sizes that cannot be, of wrong pieces, cut, empty, refused: the honest one is not held up', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await using world = new World();
     const { made, leech } = await setup(world);

@@ -101,7 +101,7 @@ describe('payload', () => {
   });
 
   it('corrupt now and then among honest blocks: the liar is found by digest, the innocent stay', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     await using scene = await Scene.open('leecher', { pieceLength: 131_072, files: { 'a.bin': 2_000_000 } });
     const bans: string[] = [];
@@ -210,7 +210,7 @@ describe('payload', () => {
   });
 
   it('dripping from every peer at once, with more open pieces than buffers: an honest seed still gets its share', {
-    timeout: 90_000,
+    timeout: 120_000,
   }, async () => {
     const clock = new TurnedClock();
     // 1 MiB pieces: 48 buffers for the session.
