@@ -6,9 +6,9 @@ export default defineConfig({
     environment: 'node',
     include: ['test/interop/**/*.test.ts'],
     globalSetup: ['test/interop/support/global-setup.ts'],
-    // Daemons take seconds to start, and Transmission unchokes on a ten-second tick.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    // Daemons take seconds to start and Transmission unchokes on a ten-second tick; what hangs ends earlier, by a wait that says what for.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     pool: 'forks',
     maxWorkers: 2,
     // Most cases wait for somebody's timer: many at once cost little.

@@ -16,7 +16,7 @@ const NODES = 120;
 const SEED = 11;
 const PARTS = 4;
 const TEST_TIMEOUT_MS = 150_000;
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
   const scratch = makeTempDir('tt-interop-fleet-');

@@ -17,7 +17,7 @@ import { transmission } from './support/transmission.ts';
 import { runTt, tt } from './support/tt.ts';
 
 const KIB = 1024;
-const TRANSFER_TIMEOUT_MS = 75_000;
+const TRANSFER_TIMEOUT_MS = 150_000;
 /** libtorrent says "complete" while its last writes are still on their way to the file. */
 const FLUSH_TIMEOUT_MS = 10_000;
 

@@ -22,8 +22,8 @@ import { runTt, tt } from './support/tt.ts';
 const OUR_NODES = 10;
 const LIBTORRENT_NODES = 3;
 /** Transmission enters slowly, aria2 asks in rounds of seconds. */
-const SLOW_TIMEOUT_MS = 80_000;
-const QUICK_TIMEOUT_MS = 30_000;
+const SLOW_TIMEOUT_MS = 150_000;
+const QUICK_TIMEOUT_MS = 60_000;
 
 interface DhtEvent extends LibtorrentEvent {
   readonly hash?: string;

@@ -11,7 +11,7 @@ import { skipsFor } from './support/requirements.ts';
 import { type TtTransfer, tt } from './support/tt.ts';
 
 /** libtorrent's first PEX message comes five seconds after the handshake, ours may take a round of a minute. */
-const DISCOVERY_TIMEOUT_MS = 80_000;
+const DISCOVERY_TIMEOUT_MS = 150_000;
 /** So slow that nobody finishes, and seeds do not part, before peers were exchanged. */
 const CRAWL_BYTES_PER_SEC = 60_000;
 

@@ -13,7 +13,7 @@ import { skipsFor } from './support/requirements.ts';
 import { StaticTracker } from './support/static-tracker.ts';
 import { transmission } from './support/transmission.ts';
 
-const TRANSFER_TIMEOUT_MS = 60_000;
+const TRANSFER_TIMEOUT_MS = 150_000;
 
 interface Pair {
   readonly seeder: ClientKind;

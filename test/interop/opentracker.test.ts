@@ -25,7 +25,7 @@ const clock = { nowMs: () => performance.now() };
 const options = { userAgent: 'tt-interop/1', clock, rng: seededRng(15) };
 const HOSTS: Readonly<Record<Family, string>> = { v4: TRACKER_V4, v6: TRACKER_V6 };
 const WAIT_MS = 30_000;
-const TRANSFER_TIMEOUT_MS = 60_000;
+const TRANSFER_TIMEOUT_MS = 150_000;
 
 const scratch = makeTempDir('tt-trackers-');
 const stops: (() => Promise<unknown>)[] = [];

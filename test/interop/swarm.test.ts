@@ -12,7 +12,7 @@ import { skipsFor } from './support/requirements.ts';
 import { transmission } from './support/transmission.ts';
 import { TtTransfer, tt } from './support/tt.ts';
 
-const SWARM_TIMEOUT_MS = 85_000;
+const SWARM_TIMEOUT_MS = 180_000;
 /** Slow enough that the leechers must trade: on its own the seed would need six times the 8 s that one copy takes. */
 const SEED_BYTES_PER_SEC = 3_000_000;
 

@@ -16,7 +16,7 @@ import { skipsFor } from './support/requirements.ts';
 import { transmission } from './support/transmission.ts';
 import { runTt, startTt } from './support/tt.ts';
 
-const TRANSFER_TIMEOUT_MS = 75_000;
+const TRANSFER_TIMEOUT_MS = 150_000;
 const SCRAPE_TIMEOUT_MS = 20_000;
 
 interface Pair {

@@ -67,9 +67,9 @@ export interface ClientKind {
 }
 
 /** Starting a daemon on a busy two-core machine. */
-export const START_TIMEOUT_MS = 30_000;
+export const START_TIMEOUT_MS = 60_000;
 /** Checking what it is to seed. */
-export const CHECK_TIMEOUT_MS = 30_000;
+export const CHECK_TIMEOUT_MS = 60_000;
 
 export function authority({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -21,7 +21,7 @@ import { nextHosts } from './network.ts';
 import { PYTHON } from './requirements.ts';
 
 const SCRIPT = fileURLToPath(new URL('libtorrent_peer.py', import.meta.url));
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 60_000;
 
 export interface LibtorrentEvent {
   readonly event: string;

@@ -13,7 +13,7 @@ import { StaticTracker } from './static-tracker.ts';
 import { tt } from './tt.ts';
 
 /** A transfer of some MiB takes well under a second of CPU; the rest is other people's timers and a busy machine. */
-const TRANSFER_TIMEOUT_MS = 75_000;
+const TRANSFER_TIMEOUT_MS = 150_000;
 
 /** Named as in global-setup.ts. Four torrents, so that one foreign process can do all four transfers at once. */
 const CONTENTS = [
