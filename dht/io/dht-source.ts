@@ -21,9 +21,12 @@ const ANNOUNCE_MS = 15 * 60_000;
 const JITTER_MS = 60_000;
 /** While peers are wanted, the DHT is asked this often. */
 const SEEK_MS = 5 * 60_000;
-/** While nobody at all was found: a seed may announce any moment. Grows by half each time, up to SEEK_MS. */
-const FIRST_EMPTY_MS = 10_000;
-const EMPTY_GROWTH = 1.5;
+/**
+ * While nothing comes in: whoever has it may announce any moment. Grows by half each time, up to SEEK_MS. Found peers do not
+ * count, since the first of them are ourselves, others who wait, and those who left.
+ */
+const FIRST_STARVED_MS = 10_000;
+const STARVED_GROWTH = 1.5;
 /** The earliest repeat when somebody asks for more peers. */
 const MIN_REFRESH_MS = 60_000;
 /** Nobody answered at all: the node is not in yet, or we are offline. Doubled up to the maximum. */
@@ -83,7 +86,8 @@ class DhtSearch implements PeerSearch {
   #announcedAtMs = Number.NEGATIVE_INFINITY;
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #retryMs = FIRST_RETRY_MS;
-  #emptyMs = FIRST_EMPTY_MS;
+  #starvedMs = FIRST_STARVED_MS;
+  #downloadedBefore = 0;
   #peersReceived = 0;
   #message: string | undefined;
   #state: PeerSourceStatus['state'] = 'idle';
@@ -236,13 +240,20 @@ class DhtSearch implements PeerSearch {
         peers: result.peers.length,
       });
     }
-    if (this.#peersReceived === 0 && this.#torrent.transfer().left !== 0 && this.#emptyMs < SEEK_MS) {
-      this.#schedule(this.#emptyMs);
-      this.#emptyMs *= EMPTY_GROWTH;
-      return;
-    }
     const waitMs = this.#torrent.wanted() > 0 ? SEEK_MS : ANNOUNCE_MS;
-    this.#schedule(waitMs - randomInt(this.#options.rng, JITTER_MS));
+    this.#schedule(this.#starvedWaitMs() ?? waitMs - randomInt(this.#options.rng, JITTER_MS));
+  }
+
+  /** Undefined when something came since the last search, or is not needed. */
+  #starvedWaitMs(): number | undefined {
+    const { left, downloaded } = this.#torrent.transfer();
+    if (downloaded !== this.#downloadedBefore) this.#starvedMs = FIRST_STARVED_MS;
+    const isStarved = left !== 0 && this.#torrent.wanted() > 0 && downloaded === this.#downloadedBefore;
+    this.#downloadedBefore = downloaded;
+    if (!isStarved || this.#starvedMs >= SEEK_MS) return undefined;
+    const waitMs = this.#starvedMs;
+    this.#starvedMs *= STARVED_GROWTH;
+    return waitMs;
   }
 
   #tellExternalAddress(): void {

@@ -2,7 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { toHex, utf8 } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
@@ -214,6 +214,42 @@ describe('DhtSource', () => {
       source(loner).open(torrent({ dhtNodes: [at(nodes[2] as DhtNode)] }), { onPeers: done });
     });
     expect(await found).toEqual([{ host: '127.0.0.1', port: 7002 }]);
+  });
+
+  it('asks again soon while nothing comes in, whoever it has found, and rarely once something does', () => {
+    vi.useFakeTimers();
+    open.push({ close: () => vi.useRealTimers() });
+    const searchedAtMs: number[] = [];
+    // Every search finds one peer: as good as ever ourselves.
+    const search = (options: {
+      onDone?: unknown;
+      onAnnounced?: unknown;
+    }): { isDone: boolean; cancel(): void } => {
+      searchedAtMs.push(Date.now() - startMs);
+      const end = (options.onAnnounced ?? options.onDone) as (result: unknown) => void;
+      setTimeout(() => end({ closest: [1], peers: [1], accepted: [1] }), 100);
+      return { isDone: false, cancel: () => {} };
+    };
+    const machine = {
+      snapshot: () => ({ families: [{ good: 8 }] }),
+      announce: (_hash: unknown, options: object) => search(options),
+      getPeers: (_hash: unknown, options: object) => search(options),
+    } as unknown as DhtNode['machine'];
+    let downloaded = 0;
+    const startMs = Date.now();
+    const made = new DhtSource({
+      node: { run: (command) => command(machine, Date.now()), ready: Promise.resolve() },
+      clock: { nowMs: () => Date.now() },
+      rng: { next: () => 0 },
+    });
+    const transfer = () => ({ downloaded, uploaded: 0, left: 1, corrupt: 0 });
+    made.open(torrent({ transfer }), { onPeers: () => {} });
+    vi.advanceTimersByTime(60_000);
+    expect(searchedAtMs).toEqual([0, 10_100, 25_200, 47_800]);
+    downloaded = 16_384;
+    vi.advanceTimersByTime(340_000);
+    // One more was due; then five minutes; and soon again, because it has stopped coming.
+    expect(searchedAtMs.slice(4)).toEqual([81_650, 381_750, 391_850]);
   });
 
   it('says so when nobody answers', async () => {
