@@ -4,12 +4,14 @@ import { toHex } from '../../core/base/ids.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import { CUT_SHORT_HINT, looksCutShort } from '../../core/metainfo/magnet.ts';
 import type { SessionApi } from '../../core/session/session-api.ts';
+import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 import { composeSession } from '../compose.ts';
 import type { CommandContext } from '../context.ts';
 import { magnetName } from '../describe-torrent.ts';
 import { type ExitReason, worstReason } from '../exit-codes.ts';
 import { type LoadedSource, loadOne } from '../load-sources.ts';
 import type { Failure, Outcome } from '../outcome.ts';
+import { sessionRecord } from '../output/snapshot-record.ts';
 import { formatDuration } from '../output/units.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 import { guardedSelection, selection, sourceOptions } from '../transfer/add-options.ts';
@@ -104,6 +106,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const loaded = withoutRepeats(context, await prepare(context, jobs));
 
   let ended: 'done' | 'timeout' | 'stopped' = 'done';
+  let last: SessionSnapshot | undefined;
   if (loaded.length > 0) {
     const hooks: Promise<void>[] = [];
     const watchDone = (job: Job): void =>
@@ -133,7 +136,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
         await Promise.all(loaded.map((each) => addTorrent(context, session, each)));
         return await waitForJobs(context, jobs, timeoutMs);
       } finally {
-        unwatch();
+        last = unwatch();
         await Promise.all(hooks);
       }
     };
@@ -143,7 +146,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       await trace?.close();
     }
   } else await trace?.close();
-  return outcomeOf(context, jobs, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
+  return outcomeOf(context, jobs, last, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
 }
 
 /** Also of those that were added meanwhile. */
@@ -169,6 +172,7 @@ async function waitForJobs(
 function outcomeOf(
   context: CommandContext,
   jobs: readonly Job[],
+  last: SessionSnapshot | undefined,
   pending: 'timeout' | 'unfinished',
   timeoutMs: number | undefined,
 ): Outcome {
@@ -182,7 +186,7 @@ function outcomeOf(
       failures.push(incomplete(job, reasons[i] as ExitReason, timeoutMs));
   }
   // The caller tells the last one, as it does for every command.
-  const last = failures.pop();
+  const lastFailure = failures.pop();
   for (const failure of failures) context.output.failure(failure);
   const { output } = context;
   const lines = jobs
@@ -194,8 +198,11 @@ function outcomeOf(
   return {
     reason: worstReason(reasons),
     text: lines.join('\n'),
-    data: { torrents: jobs.map((job) => job.data(pending, nowMs)) },
-    ...(last === undefined ? {} : { failure: last }),
+    data: {
+      ...(last === undefined ? {} : { session: sessionRecord(last) }),
+      torrents: jobs.map((job) => job.data(pending, nowMs)),
+    },
+    ...(lastFailure === undefined ? {} : { failure: lastFailure }),
   };
 }
 

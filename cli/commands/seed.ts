@@ -6,12 +6,14 @@ import { createTorrent } from '../../core/metainfo/io/create-torrent.ts';
 import { formatMagnet, magnetOf } from '../../core/metainfo/magnet.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
 import type { AddTorrentOptions, SessionApi } from '../../core/session/session-api.ts';
+import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 import { composeSession, interfaceAddresses } from '../compose.ts';
 import { locateContent } from '../content-path.ts';
 import type { CommandContext } from '../context.ts';
 import { worstReason } from '../exit-codes.ts';
 import { loadOne } from '../load-sources.ts';
 import type { Failure, Outcome } from '../outcome.ts';
+import { sessionRecord } from '../output/snapshot-record.ts';
 import { safeText } from '../output/text.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 import { sourceOptions } from '../transfer/add-options.ts';
@@ -119,6 +121,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   }
   const magnets = new Map<Job, string>();
   let ended: 'done' | 'timeout' | 'stopped' = 'done';
+  let lastSeen: SessionSnapshot | undefined;
   if (contents.length > 0) {
     ended = await runSession(
       context,
@@ -130,13 +133,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
           await Promise.all(contents.map((content) => addSeed(context, session, content)));
           return await waitFor(context, Promise.all(jobs.map((job) => job.finished)), timeoutMs);
         } finally {
-          unwatch();
+          lastSeen = unwatch();
         }
       },
       {},
     ).finally(() => trace?.close());
   } else await trace?.close();
-  return outcomeOf(context, jobs, magnets, ended === 'timeout');
+  return outcomeOf(context, jobs, lastSeen, magnets, ended === 'timeout');
 }
 
 async function addSeed(context: CommandContext, session: SessionApi, content: Content): Promise<void> {
@@ -188,6 +191,7 @@ function announceWhenReady(
 function outcomeOf(
   context: CommandContext,
   jobs: readonly Job[],
+  lastSeen: SessionSnapshot | undefined,
   magnets: ReadonlyMap<Job, string>,
   isTimeout: boolean,
 ): Outcome {
@@ -210,6 +214,7 @@ function outcomeOf(
     reason: worstReason(isTimeout ? [...reasons, 'timeout'] : reasons),
     text: '',
     data: {
+      ...(lastSeen === undefined ? {} : { session: sessionRecord(lastSeen) }),
       torrents: jobs.map((job) => ({ ...job.data('unfinished', nowMs), magnet: magnets.get(job) })),
     },
     ...(last === undefined ? {} : { failure: last }),

@@ -1,12 +1,23 @@
-// `--events`: one JSON object a line on stdout, facts as they happen and a progress record twice a second.
+// `--events`: one JSON object a line on stdout: facts as they happen, progress twice a second, and every few seconds what else the screen
+// shows, where it changed.
 import type { SessionEvent } from '../../core/session/session-api.ts';
-import type { SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
+import type { FileSnapshot, SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
 import type { Console } from './console.ts';
 import type { Meter, Renderer } from './renderer.ts';
+import {
+  fileRecord,
+  type JsonRecord,
+  peerRecord,
+  sessionRecord,
+  sourceRecord,
+  torrentNumbers,
+} from './snapshot-record.ts';
 import { safeJson } from './text.ts';
 
 export const SCHEMA = 'tt/1';
 const PROGRESS_INTERVAL_MS = 500;
+/** Peers, files, sources, ports, NAT, DHT. */
+const DETAILS_INTERVAL_MS = 5_000;
 
 /** The event without references into the engine: what --events writes. */
 export function eventRecord(event: SessionEvent): Readonly<Record<string, unknown>> {
@@ -32,27 +43,25 @@ export function eventRecord(event: SessionEvent): Readonly<Record<string, unknow
   return { ...head, ...rest };
 }
 
-/** The numbers of one torrent, for --json and for progress records. */
-export function torrentNumbers(torrent: TorrentSnapshot): Readonly<Record<string, unknown>> {
-  return {
-    name: torrent.name,
-    state: torrent.state,
-    totalBytes: torrent.totalBytes,
-    wantedBytes: torrent.wantedBytes,
-    verifiedBytes: torrent.verifiedBytes,
-    downloadedBytes: torrent.downloadedBytes,
-    uploadedBytes: torrent.uploadedBytes,
-    downRateBytesPerSec: Math.round(torrent.downRateBytesPerSec),
-    upRateBytesPerSec: Math.round(torrent.upRateBytesPerSec),
-    etaMs: torrent.etaMs === undefined ? undefined : Math.round(torrent.etaMs),
-    peerCount: torrent.peers.length,
-  };
+/** What one kind of record last said of one subject, so that nothing new is no event. */
+class LastSaid {
+  private readonly texts = new Map<string, string>();
+
+  isNew(subject: string, value: unknown): boolean {
+    const text = safeJson(value);
+    // An empty list at the beginning is no news either.
+    if ((this.texts.get(subject) ?? '[]') === text) return false;
+    this.texts.set(subject, text);
+    return true;
+  }
 }
 
 export class EventsRenderer implements Renderer {
   readonly intervalMs = PROGRESS_INTERVAL_MS;
   private readonly console: Console;
-  private readonly lastNumbers = new Map<string, string>();
+  private readonly said = new LastSaid();
+  private readonly files = new Map<string, FileSnapshot[]>();
+  private nextDetailsAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(console: Console) {
     this.console = console;
@@ -60,13 +69,13 @@ export class EventsRenderer implements Renderer {
 
   render(snapshot: SessionSnapshot): void {
     for (const torrent of snapshot.torrents) {
-      const numbers = safeJson(torrentNumbers(torrent));
-      // Nothing new is no event.
-      if (this.lastNumbers.get(torrent.infoHash) === numbers) continue;
-      this.lastNumbers.set(torrent.infoHash, numbers);
-      const record = { schema: SCHEMA, event: 'progress', atMs: Math.round(snapshot.atMs) };
-      this.console.out(safeJson({ ...record, torrent: torrent.infoHash, ...torrentNumbers(torrent) }));
+      const numbers = torrentNumbers(torrent);
+      if (this.said.isNew(`progress ${torrent.infoHash}`, numbers))
+        this.write(snapshot, 'progress', torrent, numbers);
     }
+    if (snapshot.atMs < this.nextDetailsAtMs) return;
+    this.nextDetailsAtMs = snapshot.atMs + DETAILS_INTERVAL_MS;
+    this.renderDetails(snapshot);
   }
 
   handleEvent(event: SessionEvent): void {
@@ -74,6 +83,44 @@ export class EventsRenderer implements Renderer {
   }
 
   close(): void {}
+
+  /** What the panels of the screen show: less often, because it is much. */
+  private renderDetails(snapshot: SessionSnapshot): void {
+    const session = sessionRecord(snapshot);
+    if (this.said.isNew('session', session)) this.write(snapshot, 'session', undefined, session);
+    for (const torrent of snapshot.torrents) {
+      const { infoHash } = torrent;
+      const peers = torrent.peers.map(peerRecord);
+      if (this.said.isNew(`peers ${infoHash}`, peers)) this.write(snapshot, 'peers', torrent, { peers });
+      // The time that is left until the next announce changes all the time and is no news.
+      if (this.said.isNew(`sources ${infoHash}`, torrent.sources)) {
+        const sources = torrent.sources.map((source) => sourceRecord(source, snapshot.atMs));
+        this.write(snapshot, 'sources', torrent, { sources });
+      }
+      const files = this.changedFiles(torrent);
+      if (files.length > 0) this.write(snapshot, 'files', torrent, { files: files.map(fileRecord) });
+    }
+  }
+
+  /** All of them first, then those that moved: there may be ten thousand. */
+  private changedFiles({ infoHash, files }: TorrentSnapshot): readonly FileSnapshot[] {
+    const before = this.files.get(infoHash);
+    this.files.set(infoHash, [...files]);
+    return files.filter((file, i) => {
+      const old = before?.[i];
+      return old === undefined || old.verifiedBytes !== file.verifiedBytes || old.priority !== file.priority;
+    });
+  }
+
+  private write(
+    { atMs }: SessionSnapshot,
+    event: string,
+    torrent: TorrentSnapshot | undefined,
+    data: JsonRecord,
+  ): void {
+    const of = torrent === undefined ? {} : { torrent: torrent.infoHash };
+    this.console.out(safeJson({ schema: SCHEMA, event, atMs: Math.round(atMs), ...of, ...data }));
+  }
 }
 
 export class EventsMeter implements Meter {

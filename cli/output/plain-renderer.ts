@@ -1,6 +1,7 @@
 // The progress line: rewritten in place on a terminal, a plain line every few seconds elsewhere.
 import type { SessionEvent } from '../../core/session/session-api.ts';
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
+import { natNews } from '../ui/panels/nat-lines.ts';
 import type { Console } from './console.ts';
 import { progressLines } from './progress-line.ts';
 import type { Meter, Renderer } from './renderer.ts';
@@ -14,6 +15,9 @@ const PLAIN_INTERVAL_MS = 5_000;
 /** So that a few live lines never scroll an 80x24 terminal. */
 const MOST_LIVE_LINES = 16;
 
+/** Of a gateway that changes its mind all day nobody wants to hear every time. */
+const MOST_TOLD = 200;
+
 export class PlainRenderer implements Renderer {
   readonly intervalMs: number;
   private readonly console: Console;
@@ -26,6 +30,9 @@ export class PlainRenderer implements Renderer {
   }
 
   render(snapshot: SessionSnapshot): void {
+    for (const line of natNews(snapshot)) {
+      if (this.isNews(line)) this.say(line);
+    }
     const lines = progressLines(snapshot, MOST_LIVE_LINES);
     if (this.console.isLive) {
       this.console.live(lines);
@@ -60,14 +67,19 @@ export class PlainRenderer implements Renderer {
     this.console.clearLive();
   }
 
+  private isNews(text: string): boolean {
+    if (this.told.has(text) || this.told.size >= MOST_TOLD) return false;
+    this.told.add(text);
+    return true;
+  }
+
   private say(text: string): void {
     this.console.err(`${this.console.errStyle.dim('tt:')} ${text}`);
   }
 
   /** A tracker that stays away says so every time it is asked. */
   private warnOnce(text: string): void {
-    if (this.told.has(text)) return;
-    this.told.add(text);
+    if (!this.isNews(text)) return;
     this.console.err(`${this.console.errStyle.yellow('tt: warning:')} ${safeText(text)}`);
   }
 }

@@ -1,12 +1,12 @@
 // One torrent of a command from its source to its end: when it was complete, why it failed, when it has seeded enough.
 import path from 'node:path';
 import type { SessionApi, SessionEvent } from '../../core/session/session-api.ts';
-import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
+import type { SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
 import { type ExitReason, exitCodeOf } from '../exit-codes.ts';
 import { failureOf } from '../failure.ts';
 import type { Failure } from '../outcome.ts';
 import { accountData, costAccountLines } from '../output/account-text.ts';
-import { torrentNumbers } from '../output/events-renderer.ts';
+import { torrentDetails, torrentNumbers } from '../output/snapshot-record.ts';
 import type { Style } from '../output/style.ts';
 import { safeText } from '../output/text.ts';
 import { formatBytes, formatElapsed, formatRate, formatShare } from '../output/units.ts';
@@ -36,6 +36,7 @@ export class Job {
   private readonly startedAtMs: number;
   private firstByteAtMs: number | undefined;
   private last: TorrentSnapshot | undefined;
+  private lastAtMs = 0;
   private resolveFinished: () => void = () => {};
   private onComplete: ((torrent: TorrentSnapshot) => void) | undefined;
 
@@ -73,6 +74,7 @@ export class Job {
   /** To be called with fresh pictures: after events, and every second while it seeds. */
   update(torrent: TorrentSnapshot, nowMs: number): void {
     this.last = torrent;
+    this.lastAtMs = nowMs;
     if (this.failure !== undefined || torrent.state !== 'seeding') return;
     if (this.completedAtMs === undefined) {
       this.completedAtMs = nowMs;
@@ -109,8 +111,7 @@ export class Job {
         : {
             directory: last.directory,
             path: path.join(last.directory, last.name),
-            ratio: Number(last.ratio.toFixed(4)),
-            wastedBytes: last.wastedBytes,
+            ...torrentDetails(last, this.lastAtMs),
             ...(last.account === undefined ? {} : { account: accountData(last.account) }),
           }),
       elapsedMs: Math.round((this.completedAtMs ?? nowMs) - this.startedAtMs),
@@ -161,13 +162,18 @@ export class Job {
 /** How often seeding goals are looked at when nothing happens. */
 const UPDATE_INTERVAL_MS = 1_000;
 
-/** Feeds events and pictures of the session to its jobs. @returns a function that stops it, after a last picture */
-export function watchJobs(session: SessionApi, jobs: readonly Job[], nowMs: () => number): () => void {
-  const update = (): void => {
-    const { torrents } = session.snapshot();
-    for (const torrent of torrents) {
+/** Feeds events and pictures of the session to its jobs. @returns a function that stops it, and gives the last picture */
+export function watchJobs(
+  session: SessionApi,
+  jobs: readonly Job[],
+  nowMs: () => number,
+): () => SessionSnapshot {
+  const update = (): SessionSnapshot => {
+    const snapshot = session.snapshot();
+    for (const torrent of snapshot.torrents) {
       for (const job of jobs) if (job.infoHash === torrent.infoHash) job.update(torrent, nowMs());
     }
+    return snapshot;
   };
   let isDue = false;
   const unsubscribe = session.subscribe((event) => {
@@ -182,9 +188,9 @@ export function watchJobs(session: SessionApi, jobs: readonly Job[], nowMs: () =
   });
   const timer = setInterval(update, UPDATE_INTERVAL_MS);
   return () => {
-    update();
     clearInterval(timer);
     unsubscribe();
+    return update();
   };
 }
 

@@ -7,7 +7,7 @@ import type { MappingSnapshot } from '../../../core/nat/port-mapper.ts';
 import type { RelayStatus } from '../../../core/relay/client-links.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
-import { type Line, labelled, type Span, span, type Tone } from '../styled.ts';
+import { type Line, labelled, plainText, type Span, span, type Tone } from '../styled.ts';
 
 const STATES: Readonly<Record<NatState, readonly [tone: Tone | undefined, words: string]>> = {
   open: ['good', 'open: everybody reaches us'],
@@ -26,6 +26,13 @@ const MAPPINGS: Readonly<Record<MappingSnapshot['state'], readonly [tone: Tone, 
   refuted: ['bad', 'nobody outside gets through'],
   none: ['dim', 'not forwarded'],
 };
+
+/** States of a mapping that are an answer. */
+const TRIED: ReadonlySet<MappingSnapshot['state']> = new Set<MappingSnapshot['state']>([
+  'claimed',
+  'verified',
+  'refuted',
+]);
 
 const PROTOCOLS = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
 
@@ -74,6 +81,20 @@ function relayLine(relays: readonly RelayStatus[]): Line {
   });
   if (held.length === 0) return [span('dim', counts)];
   return [span('good', counts), `: ${names.join(', ')}`];
+}
+
+/** What is known by now, a sentence each, for views that say a thing once. */
+export function natNews({ nat, relays }: SessionSnapshot): string[] {
+  const known = (nat?.families ?? []).filter(({ state }) => state !== 'unknown');
+  const tried = known.flatMap(({ family, mappings }) =>
+    mappings.filter(({ state }) => TRIED.has(state)).map((mapping) => mappingLine(family, mapping)),
+  );
+  const held = (relays ?? []).some(({ state }) => state === 'reserved') ? [relayLine(relays ?? [])] : [];
+  return [
+    ...known.map((family) => `NAT: ${plainText(familyLine(family))}`),
+    ...tried.map((line) => `forwarding: ${plainText(line)}`),
+    ...held.map((line) => `relays: ${plainText(line)}`),
+  ];
 }
 
 /** Nothing where nobody asks: on loopback, behind a proxy. */

@@ -1,13 +1,18 @@
 // Where peers come from: trackers, DHT, local network; and how we ourselves can be reached.
+import { isLoopbackAddress } from '../../../core/base/local-address.ts';
 import type { PeerSourceStatus } from '../../../core/base/peer-source.ts';
+import type { NatState } from '../../../core/nat/classify.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
 import { formatCount, formatDuration } from '../../output/units.ts';
 import type { RoundTripHistory } from '../history.ts';
-import { type Line, labelled, span } from '../styled.ts';
+import { type Line, labelled, type Span, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
 import { dhtLines } from './dht-lines.ts';
 import { natLines } from './nat-lines.ts';
+
+/** A stranger who dials us at our own port finds nobody. */
+const CLOSED_STATES: ReadonlySet<NatState> = new Set<NatState>(['eim', 'apdm', 'tcp-only']);
 
 const count = (value: number | undefined): string => (value === undefined ? '' : String(value));
 
@@ -39,8 +44,22 @@ function columns(nowMs: number): readonly Column<PeerSourceStatus>[] {
   ];
 }
 
+/** Nobody came in: a worry only where something is known that keeps people out. */
+function nobodyCameIn({ listen, nat, relays }: SessionSnapshot): Span {
+  if (listen.length === 0) return span('dim', 'no: nothing listens');
+  if (listen.every(({ host }) => isLoopbackAddress(host)))
+    return span('dim', 'from this machine only: we listen on loopback');
+  const states = (nat?.families ?? []).map(({ state }) => state).filter((state) => state !== 'unknown');
+  const isShut = states.length > 0 && states.every((state) => CLOSED_STATES.has(state));
+  const isCalled = relays?.some(({ state }) => state === 'reserved') === true;
+  if (isShut && isCalled) return span('dim', 'by relay; nobody came in on a direct way so far');
+  if (isShut) return span('warn', 'nobody came in so far, and strangers cannot: see NAT below');
+  return span('dim', 'nobody came in so far');
+}
+
 /** Listening ports and addresses: whether the world can come to us. */
-function reachability({ listen, externalAddresses }: SessionSnapshot): Line[] {
+function reachability(snapshot: SessionSnapshot): Line[] {
+  const { listen, externalAddresses } = snapshot;
   const incoming = listen.reduce((sum, each) => sum + each.incomingCount, 0);
   const ports = listen.map((each) => `${each.transport} ${safeText(each.host)} port ${each.port}`);
   return [
@@ -48,7 +67,7 @@ function reachability({ listen, externalAddresses }: SessionSnapshot): Line[] {
     labelled(
       'reachable',
       incoming === 0
-        ? span('warn', 'nobody came in so far')
+        ? nobodyCameIn(snapshot)
         : span('good', `yes: ${formatCount(incoming, 'connection')} came in`),
     ),
     labelled(

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Console } from '../../../cli/output/console.ts';
 import { EventsRenderer } from '../../../cli/output/events-renderer.ts';
@@ -5,6 +6,9 @@ import { PlainMeter, PlainRenderer } from '../../../cli/output/plain-renderer.ts
 import { progressLines, torrentLine } from '../../../cli/output/progress-line.ts';
 import { textWidth } from '../../../cli/output/text.ts';
 import { OperationError } from '../../../core/base/result.ts';
+import type { NatSnapshot } from '../../../core/nat/nat-snapshot.ts';
+import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
+import { dhtPicture, file, heldRelay, natFamily, peer, portMapping } from '../../support/screen-rig.ts';
 import { FakeStream, fakeSnapshot, fakeTorrent, fakeWorld } from './fakes.ts';
 
 describe('the line of a torrent', () => {
@@ -117,6 +121,28 @@ describe('without a terminal', () => {
     expect(world.stderr.text).not.toContain('\u001b');
     expect(world.stdout.text).toBe('');
   });
+  it('tells once what was found out about NATs and relays, and nothing that is not known', () => {
+    const world = fakeWorld();
+    const renderer = new PlainRenderer(new Console(world, 'never'));
+    const nat = (state: 'unknown' | 'mapped'): NatSnapshot => ({
+      families: [natFamily({ state, mappings: [portMapping({ state: 'asking' }), portMapping()] })],
+      announcedPort: 0,
+      isMappingOn: true,
+      classifiedAfterMs: undefined,
+    });
+    renderer.render({ ...fakeSnapshot([]), nat: nat('unknown'), relays: [] });
+    expect(world.stderr.text).toBe('');
+    for (let i = 0; i < 2; i++)
+      renderer.render({ ...fakeSnapshot([]), nat: nat('mapped'), relays: [heldRelay()] });
+    expect(world.stderr.text).toBe(
+      [
+        'tt: NAT: IPv4 mapped: reached by a forwarded port, seen as 198.51.100.4:40123',
+        'tt: forwarding: IPv4 tcp 6891 is 40123 outside by PCP, verified: somebody came in',
+        'tt: relays: 1 held: 203.0.113.9:7001 (utp)',
+        '',
+      ].join('\n'),
+    );
+  });
   it('tells a failing tracker once', () => {
     const world = fakeWorld();
     const renderer = new PlainRenderer(new Console(world, 'never'));
@@ -159,11 +185,69 @@ describe('--events', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(records.map((record) => record['event'])).toEqual(['progress', 'file-complete', 'error']);
+    const names = ['progress', 'session', 'files', 'file-complete', 'error'];
+    expect(records.map((record) => record['event'])).toEqual(names);
     expect(records.every((record) => record['schema'] === 'tt/1')).toBe(true);
-    expect(records[1]).toMatchObject({ file: 1, path: 'x', atMs: 2 });
-    expect(records[2]).toMatchObject({ reason: 'disk', message: 'full', code: 'ENOSPC' });
+    expect(records[3]).toMatchObject({ file: 1, path: 'x', atMs: 2 });
+    expect(records[4]).toMatchObject({ reason: 'disk', message: 'full', code: 'ENOSPC' });
     expect(world.stderr.text).toBe('');
+  });
+  it('says what the panels of the screen show: every few seconds, and only what changed', () => {
+    const world = fakeWorld();
+    const renderer = new EventsRenderer(new Console(world, 'never'));
+    const said = (snapshot: SessionSnapshot): Record<string, unknown>[] => {
+      world.stdout.text = '';
+      renderer.render(snapshot);
+      return world.stdout.text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+    };
+    const source = {
+      kind: 'tracker',
+      name: 'udp://t:1',
+      tier: 0,
+      state: 'ok',
+      message: undefined,
+      peersReceived: 3,
+      seeds: 2,
+      leechers: 1,
+      nextAnnounceAtMs: 61_000,
+    } as const;
+    const [first, second] = [file(0), file(1)];
+    const one = fakeTorrent({ peers: [peer()], sources: [source], files: [first, second] });
+    const nat = {
+      families: [natFamily()],
+      announcedPort: 40_123,
+      isMappingOn: true,
+      classifiedAfterMs: 900,
+    };
+    const relays = [heldRelay()];
+    const world1 = { ...fakeSnapshot([one]), atMs: 1_000, nat, relays, dht: dhtPicture() };
+    const records = said(world1);
+    expect(records.map(({ event }) => event)).toEqual(['progress', 'session', 'peers', 'sources', 'files']);
+    expect(records[1]).toMatchObject({ nat, relays, dht: { lookups: 14 } });
+    expect(records[2]).toMatchObject({
+      torrent: one.infoHash,
+      peers: [{ address: '192.0.2.7:6881', client: 'qBittorrent 5.1.2', unchokeReason: 'optimistic' }],
+    });
+    expect(records[3]).toMatchObject({ sources: [{ name: 'udp://t:1', nextAnnounceInMs: 60_000 }] });
+    expect(records[4]?.['files']).toHaveLength(2);
+    const moved = { ...one, files: [first, { ...second, verifiedBytes: second.verifiedBytes + 1 }] };
+    const later = { ...world1, torrents: [moved] };
+    expect(said({ ...later, atMs: 2_000 })).toEqual([]);
+    const news = said({ ...later, atMs: 6_000 });
+    expect(news.map(({ event }) => event)).toEqual(['files']);
+    expect(news[0]?.['files']).toMatchObject([{ file: 2, verifiedBytes: second.verifiedBytes + 1 }]);
+  });
+  it('its records are in the manual', () => {
+    const manual = readFileSync(new URL('../../../docs/json.md', import.meta.url), 'utf8');
+    const api = readFileSync(new URL('../../../core/session/session-api.ts', import.meta.url), 'utf8');
+    const kinds = api.slice(api.indexOf('export type SessionEvent')).matchAll(/readonly kind: '([a-z-]+)'/g);
+    const names = [...kinds].map(([, name]) => name as string);
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of [...names, 'progress', 'session', 'peers', 'sources', 'files', 'result'])
+      expect(manual).toContain(`\`${name}\``);
   });
 });
 

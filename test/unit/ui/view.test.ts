@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { textWidth } from '../../../cli/output/text.ts';
 import { KEYS } from '../../../cli/ui/keys.ts';
 import { PANELS } from '../../../cli/ui/state.ts';
+import type { NatSnapshot } from '../../../core/nat/nat-snapshot.ts';
+import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
 import {
   file,
   heldRelay,
@@ -191,6 +193,33 @@ describe('panels', () => {
     expect(rig.text()).toContain('tcp 0.0.0.0 port 6891');
     expect(rig.text()).toContain('nobody came in so far');
     expect(rig.text()).toContain('198.51.100.4');
+  });
+
+  it('says that nobody came in without alarm, unless something keeps people out', () => {
+    const rig = modelRig({ hasColor: true });
+    rig.model.setSnapshot(session([torrent()]));
+    rig.press('5');
+    const line = (overrides: Parameters<typeof session>[1]): string => {
+      rig.model.setSnapshot(session([torrent()], overrides));
+      return rig.model.frame(100, 40).find((row) => row.includes('reachable')) as string;
+    };
+    const nat = (state: 'open' | 'apdm'): NatSnapshot => ({
+      families: [natFamily({ state })],
+      announcedPort: 6891,
+      isMappingOn: true,
+      classifiedAfterMs: 900,
+    });
+    const warn = '\u001b[33m';
+    const at = (host: string): SessionSnapshot['listen'] => [
+      { transport: 'tcp', host, port: 6891, incomingCount: 0 },
+    ];
+    expect(line({})).not.toContain(warn);
+    expect(line({ nat: nat('open') })).not.toContain(warn);
+    expect(line({ listen: at('127.0.0.1') })).toContain('from this machine only');
+    expect(line({ listen: [] })).toContain('nothing listens');
+    expect(line({ nat: nat('apdm') })).toContain(`${warn}nobody came in so far, and strangers cannot`);
+    expect(line({ nat: nat('apdm'), relays: [heldRelay()] })).toContain('by relay');
+    expect(line({ nat: nat('apdm'), relays: [heldRelay()] })).not.toContain(warn);
   });
 
   it('peers: how each was reached, in a column where there is room, else of the chosen one', () => {
