@@ -25,6 +25,7 @@ import { ClientQueue, type PushResult } from './client-queue.ts';
 import { RelaySearch } from './client-search.ts';
 import { reserveText } from './identity.ts';
 import { IDLE_MS, KeptRelays } from './kept-relays.ts';
+import { KeyErrands } from './key-errands.ts';
 import { KeyRelays } from './key-relays.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import {
@@ -37,14 +38,12 @@ import {
   type ToRelay,
 } from './messages.ts';
 import type { QueueCounts } from './queue-counts.ts';
-import { type KnownRelay, RelayPool } from './relay-pool.ts';
+import { RelayPool } from './relay-pool.ts';
 
 const RESERVATION_SECONDS = 3600;
 /** A refusal for want of room may be over soon; one for good reasons is not. */
 const REFUSED_RETRY_MS = 60_000;
 const NEVER = Number.POSITIVE_INFINITY;
-/** Asked for one peer that is known by its key: its four, and as many of ours. */
-const MAX_KEY_RELAYS = 8;
 
 export interface LinkFacts {
   readonly relay: Endpoint;
@@ -63,6 +62,7 @@ export class RelayClient {
   readonly #search: RelaySearch;
   readonly #relays: KeptRelays;
   readonly #keyRelays: KeyRelays;
+  readonly #errands: KeyErrands;
   readonly #links = new ClientLinks();
   #lastRequest = 0;
   #pollAtMs: number;
@@ -80,6 +80,14 @@ export class RelayClient {
     const isInUse = (link: ClientLink): boolean => this.#calls.uses(link) || this.#queue.uses(link);
     this.#relays = new KeptRelays(options, port, this.pool, this.#links, this.#search, isInUse);
     this.#keyRelays = new KeyRelays(this.pool, this.#search);
+    this.#errands = new KeyErrands({
+      keyRelays: this.#keyRelays,
+      links: this.#links,
+      relays: this.#relays,
+      queue: this.#queue,
+      callThrough: (relay, call, onResult) => this.callThrough(relay, call, onResult, this.#nowMs),
+      nowMs: () => this.#nowMs,
+    });
     this.#pollAtMs = nowMs;
     this.#nowMs = nowMs;
   }
@@ -294,10 +302,7 @@ export class RelayClient {
     });
   }
 
-  /**
-   * Asks for a peer that is known by its key, through the relays that it keeps: those nearest to its queue key, and ours, which may
-   * be the same. One after the other, until one of them knows it.
-   */
+  /** Asks for a peer that is known by its key, with whatever relay knows it. */
   callKey(
     key: Uint8Array,
     options: CallOptions,
@@ -305,35 +310,7 @@ export class RelayClient {
     nowMs: number,
   ): void {
     this.#nowMs = nowMs;
-    this.#keyRelays.find(key, nowMs, (found) => {
-      const far = found.map(({ endpoint }) => endpoint);
-      const isFar = ({ relay }: ClientLink): boolean =>
-        far.some((each) => endpointKey(each) === endpointKey(relay));
-      const linked = [...this.#links.values()].filter(({ neighbourOf }) => neighbourOf === undefined);
-      linked.sort((a, b) => Number(isFar(b)) - Number(isFar(a)));
-      const others = far.filter((each) => this.#links.to(each) === undefined);
-      const relays = [...linked.map(({ relay }) => relay), ...others].slice(0, MAX_KEY_RELAYS);
-      this.#callNext(relays, { ...options, key }, { kind: 'refused', code: 'unknown' }, onResult);
-    });
-  }
-
-  #callNext(
-    relays: readonly Endpoint[],
-    options: CallOptions,
-    last: CallResult,
-    onResult: (result: CallResult) => void,
-  ): void {
-    const [relay, ...rest] = relays;
-    if (relay === undefined) {
-      onResult(last);
-      return;
-    }
-    const next = (result: CallResult): void => {
-      const isThere = result.kind === 'go' || result.code === 'policy' || result.code === 'rules';
-      if (isThere) onResult(result);
-      else this.#callNext(rest, options, result, onResult);
-    };
-    this.callThrough(relay, options, next, this.#nowMs);
+    this.#errands.call(key, options, onResult, nowMs);
   }
 
   /** Leaves a call for somebody who may be away, with the relays nearest to his key. */
@@ -345,29 +322,7 @@ export class RelayClient {
     nonce?: Uint8Array,
   ): void {
     this.#nowMs = nowMs;
-    this.#keyRelays.find(target, nowMs, (relays) => this.#pushTo(relays, target, infoHash, onResult, nonce));
-  }
-
-  #pushTo(
-    relays: readonly KnownRelay[],
-    target: Uint8Array,
-    infoHash: Uint8Array,
-    onResult: (result: PushResult) => void,
-    nonce: Uint8Array | undefined,
-  ): void {
-    const links: ClientLink[] = [];
-    let missing = relays.length;
-    const ready = (): void => {
-      if (missing === 0) this.#queue.push(links, target, infoHash, onResult, this.#nowMs, nonce);
-    };
-    if (missing === 0) ready();
-    for (const { endpoint } of relays) {
-      this.#relays.withLink(endpoint, this.#nowMs, (link) => {
-        if (link !== undefined && (link.offer.roles & ROLE.queue) !== 0) links.push(link);
-        missing--;
-        ready();
-      });
-    }
+    this.#errands.push(target, infoHash, onResult, nowMs, nonce);
   }
 
   /** The network changed: what is reserved is reserved for another address. */

@@ -43,6 +43,20 @@ export interface Called {
   readonly key?: Uint8Array | undefined;
 }
 
+/** No relay led to the peer. */
+export class CallRefused extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(`no relay calls for us: ${code}`);
+    this.code = code;
+  }
+  /** It is there and does not want, or we do not. */
+  get isAnswer(): boolean {
+    return this.code === 'policy' || this.code === 'rules';
+  }
+}
+
 const RUNG_OF: Readonly<Partial<Record<Way, Rung>>> = {
   direct: 'direct',
   reverse: 'reverse',
@@ -88,7 +102,7 @@ export class NatCalls {
     onAnswer: (answered: Answered) => void,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    let refusal = 'no relay';
+    let refusal: CallRefused | undefined;
     const role = rung === 'splice' ? ROLE.splice : ROLE.signal;
     const links = this.#shared.nat.relays?.linksFor(this.#infoHash, role) ?? [];
     for (const link of links.slice(0, MAX_LINKS)) {
@@ -96,19 +110,36 @@ export class NatCalls {
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
       const result = await this.#callOne(link, called, tried);
       if (result.kind === 'go') return this.#follow(result.introduction, onAnswer, signal);
-      refusal = result.code;
-      // The peer is there and does not want: another relay would ask the same one.
-      if (refusal === 'policy' || refusal === 'rules') break;
+      refusal = new CallRefused(result.code);
+      // Another relay would ask the same one.
+      if (refusal.isAnswer) break;
     }
-    throw new Error(`no relay calls for us: ${refusal}`);
+    throw refusal ?? new CallRefused('no relay');
+  }
+
+  /** A peer that is known by its key alone, through the relays that it keeps. */
+  async callKey(
+    key: Uint8Array,
+    onAnswer: (answered: Answered) => void,
+    signal: AbortSignal,
+  ): Promise<ByteStream> {
+    const { relays } = this.#shared.nat;
+    if (relays === undefined) throw new CallRefused('no relay');
+    const result = await this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult));
+    if (result.kind !== 'go') throw new CallRefused(result.code);
+    return this.#follow(result.introduction, onAnswer, signal);
   }
 
   #callOne(link: ClientLinkId, { endpoint, key }: Called, tried: readonly Way[]): Promise<CallResult> {
     const { relays } = this.#shared.nat;
     if (relays === undefined) return Promise.resolve({ kind: 'refused', code: 'gone' });
     const to = key !== undefined ? { key } : endpoint !== undefined ? { endpoint } : {};
+    return this.#ask((onResult) => relays.call(link, { infoHash: this.#infoHash, tried, ...to }, onResult));
+  }
+
+  #ask(call: (onResult: (result: CallResult) => void) => void): Promise<CallResult> {
     return new Promise((resolve) => {
-      relays.call(link, { infoHash: this.#infoHash, tried, ...to }, (result) => {
+      call((result) => {
         // The ticket of a splice may come in the same turn as the word that it was agreed upon.
         if (result.kind === 'go' && result.introduction.way === 'splice') this.#expect(result.introduction);
         resolve(result);

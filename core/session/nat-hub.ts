@@ -14,7 +14,9 @@ import type {
   Introduction,
   SpliceOrder,
 } from '../relay/client-port.ts';
-import type { PeerFacts, Way } from '../relay/messages.ts';
+import type { PushResult } from '../relay/client-queue.ts';
+import type { PeerFacts, QueueEntry, Way } from '../relay/messages.ts';
+import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { UtpConnectOptions, UtpStack } from '../transport/utp-api.ts';
 
@@ -36,6 +38,15 @@ export interface RelayCalls {
    */
   linksFor(infoHash: Uint8Array, role?: number): readonly ClientLinkId[];
   call(link: ClientLinkId, options: CallOptions, onResult: (result: CallResult) => void): void;
+  /** The same for a peer that is known by its key, through the relays that it keeps. */
+  callKey(key: Uint8Array, options: CallOptions, onResult: (result: CallResult) => void): void;
+  /** Leaves a call for a peer that is away. */
+  push(
+    key: Uint8Array,
+    infoHash: Uint8Array,
+    nonce: Uint8Array,
+    onResult: (result: PushResult) => void,
+  ): void;
   /** How an introduction ended: a relay whose introductions lead nowhere is left. */
   report(relay: Endpoint, worked: boolean): void;
 }
@@ -45,6 +56,8 @@ export interface CalledTorrent {
   decide(call: IncomingCall): Way;
   introduce(introduction: Introduction): void;
   splice(order: SpliceOrder): void;
+  /** Somebody called while we were away. */
+  handleQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
 }
 
 export interface NatHubOptions {
@@ -103,6 +116,10 @@ export class NatHub {
   splice(order: SpliceOrder): void {
     if (order.introduction === undefined) return;
     this.#torrents.get(toHex(order.introduction.infoHash))?.splice(order);
+  }
+
+  handleQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void {
+    this.#torrents.get(toHex(item.infoHash))?.handleQueued(item, entry, relay);
   }
 
   /**

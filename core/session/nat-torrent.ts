@@ -13,11 +13,13 @@ import {
   UPGRADE_INTERVAL_MS,
   type Ways,
 } from '../nat/ladder.ts';
-import { type Reach, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
+import { type Reach, reachOf, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
 import type { IncomingCall, Introduction, SpliceOrder } from '../relay/client-port.ts';
-import type { Way } from '../relay/messages.ts';
+import type { QueueEntry, Way } from '../relay/messages.ts';
+import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
-import { type Answered, endpointOf, NatCalls, pause } from './nat-calls.ts';
+import { AbsentPeers } from './absent-peers.ts';
+import { type Answered, CallRefused, endpointOf, NatCalls, pause } from './nat-calls.ts';
 import { CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
 import type { PeerConnection } from './peer-connection.ts';
@@ -45,6 +47,15 @@ interface Attempt {
   readonly endpoint: Endpoint;
   readonly candidate: Candidate | undefined;
   readonly climb: Climb;
+  /** What the called peer said of itself. */
+  readonly answered?: Answered;
+}
+
+/** What a called peer said of itself. */
+interface Known {
+  readonly reach: Reach;
+  readonly key: Uint8Array | undefined;
+  readonly answeredAtMs: number;
 }
 
 export class NatTorrent implements PeerDialler, CalledTorrent {
@@ -55,7 +66,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** Under way, by endpoint. */
   readonly #attempts = new Map<string, Attempt>();
   /** What called peers said of themselves. */
-  readonly #known = new WeakMap<Candidate, { readonly reach: Reach; readonly key: Uint8Array | undefined }>();
+  readonly #known = new WeakMap<Candidate, Known>();
+  readonly #absent: AbsentPeers;
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
   /** What came of attempts a moment ago, by endpoint. */
   readonly #reached = new Map<
@@ -70,6 +82,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#shared = shared;
     this.#owner = owner;
     this.#calls = new NatCalls(shared, owner.infoHashBytes);
+    this.#absent = new AbsentPeers(shared, owner.infoHashBytes);
     this.punch = new PunchTorrent(shared, owner, (endpoint) => this.#introduced(endpoint, 'punch', 0));
     shared.nat.add(owner.infoHashBytes, this);
   }
@@ -84,22 +97,44 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
 
   async dial(candidate: Candidate): Promise<Dialled> {
     const { endpoint } = candidate;
+    const startedAtMs = this.#shared.clock.nowMs();
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
       peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
       ways: this.#waysTo(endpoint),
-      nowMs: this.#shared.clock.nowMs(),
+      nowMs: startedAtMs,
       // Whoever could not be dialled is not knocked at again before the hole is open.
       isHidden: this.punch.isHidden(endpoint) || candidate.failures > 0,
     });
     try {
-      return await this.#climb(endpoint, candidate, ladder);
+      const dialled = await this.#climb(endpoint, candidate, ladder);
+      this.#isHere(this.#known.get(candidate)?.key);
+      return dialled;
     } catch (error) {
+      const known = this.#known.get(candidate);
+      if (known !== undefined && known.answeredAtMs < startedAtMs) this.#handleAbsent(known);
       // The gateways forget, and one more hole is tried; ordinary back-off follows that.
       if (ladder.wantsSilence && candidate.failures === 0)
         throw Object.assign(error as Error, { retryAfterMs: PUNCH_SILENCE_MS });
       throw error;
     }
+  }
+
+  /** Whoever was called once is known by its key: a call can wait for it. */
+  #handleAbsent({ key }: Known): void {
+    const { isPrivate, isComplete, peers } = this.#owner;
+    if (key === undefined || isPrivate || isComplete || !peers.isActive) return;
+    this.#absent.add(key, this.#shared.clock.nowMs());
+  }
+
+  #isHere(key: Uint8Array | undefined): void {
+    if (key !== undefined) this.#absent.remove(key);
+  }
+
+  #learn(candidate: Candidate | undefined, { peer, key }: Pick<Answered, 'peer' | 'key'>): void {
+    if (candidate === undefined) return;
+    this.#known.set(candidate, { reach: peer, key, answeredAtMs: this.#shared.clock.nowMs() });
+    this.#isHere(key);
   }
 
   #waysTo(endpoint: Endpoint): Ways {
@@ -114,6 +149,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     candidate: Candidate | undefined,
     ladder: Ladder,
     start?: StartRung,
+    answered?: Answered,
   ): Promise<Dialled> {
     const climb: Climb = new Climb(
       ladder,
@@ -121,7 +157,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       start ?? ((rung, signal) => this.#start(rung, endpoint, candidate, () => climb, signal)),
     );
     const key = endpointKey(endpoint);
-    const attempt = { endpoint, candidate, climb };
+    const attempt = { endpoint, candidate, climb, ...(answered === undefined ? {} : { answered }) };
     this.#attempts.set(key, attempt);
     try {
       const dialled = await climb.result;
@@ -148,15 +184,21 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (rung === 'direct') return this.#shared.connect(endpoint);
     // Not in the turn in which the ladder made the step: it is still being set up.
     await Promise.resolve();
-    const answered = ({ rung: chosen, peer, key }: Answered): void => {
-      if (candidate !== undefined) this.#known.set(candidate, { reach: peer, key });
-      climb().handleAnswer(rung, chosen, peer);
+    const answered = (answer: Answered): void => {
+      this.#learn(candidate, answer);
+      climb().handleAnswer(rung, answer.rung, answer.peer);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
-    const viaRelay = (): Promise<ByteStream> => {
-      const key = candidate === undefined ? undefined : this.#known.get(candidate)?.key;
-      return this.#calls.call({ endpoint, key }, rung, tried, answered, signal);
-    };
+    const known = candidate === undefined ? undefined : this.#known.get(candidate);
+    const viaRelay = (): Promise<ByteStream> =>
+      this.#calls
+        .call({ endpoint, key: known?.key }, rung, tried, answered, signal)
+        .catch((error: unknown) => {
+          // It does not want us now, but it is there.
+          if (error instanceof CallRefused && error.isAnswer && known !== undefined)
+            this.#learn(candidate, { peer: known.reach, key: known.key });
+          throw error;
+        });
     if (rung !== 'punch' || !this.punch.canAsk(endpoint)) return viaRelay();
     // A neighbour sees the peer's uTP endpoint, a relay knows its kind of NAT: what one lacks the other may have.
     return firstStream([viaRelay(), this.punch.ask(endpoint, signal)]);
@@ -179,7 +221,21 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const rung = climb.ladder.expectsIncoming;
     if (rung === undefined) return undefined;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
-    return { reached: { rung, ms: nowMs - climb.startedAtMs }, candidate };
+    return {
+      reached: { rung, ms: nowMs - climb.startedAtMs },
+      candidate: candidate ?? this.#adoptable(attempt),
+    };
+  }
+
+  /** Somebody whom a relay led us to came in: from now on it can be dialled, called and waited for. */
+  #adoptable({ endpoint, answered }: Attempt): Candidate | undefined {
+    if (answered === undefined) return undefined;
+    const { pool } = this.#owner.peers;
+    pool.add([endpoint], 'pex');
+    const candidate = pool.find(endpoint);
+    if (candidate?.state !== 'idle') return undefined;
+    this.#learn(candidate, answered);
+    return candidate;
   }
 
   /** Our side of the hole was through first; this is the other side's. */
@@ -196,6 +252,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { isPrivate, peers } = this.#owner;
     const { host } = call.caller;
     if (isPrivate || peers.room === 0 || this.#shared.isBanned(host)) return 'none';
+    this.#isHere(call.caller.key);
     return this.#calls.decide(call);
   }
 
@@ -234,10 +291,33 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     );
   }
 
+  /** It may have gone meanwhile, or found others. Whoever is in the open is dialled, everybody else called in turn. */
+  handleQueued({ facts, sender }: QueueItem, { from }: QueueEntry, relay: Endpoint): void {
+    const { isPrivate, peers } = this.#owner;
+    if (isPrivate || !peers.isActive || peers.room === 0 || this.#shared.isBanned(from.host)) return;
+    const nowMs = this.#shared.clock.nowMs();
+    this.#isHere(sender);
+    const target = { host: from.host, port: facts.tcpPort || facts.udpPort };
+    if (reachOf(facts.state, facts.filter).isOpen === 'yes' && target.port !== 0) {
+      const rule = this.#shared.nat.whyNotFollow(target, relay.host, nowMs);
+      if (rule === undefined) this.#introduced(target, 'reverse', 0);
+      else this.#shared.log('debug', `a queued call is not followed: ${rule}`);
+      return;
+    }
+    this.#callOut(
+      (onAnswer, signal) => this.#calls.callKey(sender, onAnswer, signal),
+      nowMs,
+      () => {},
+    );
+  }
+
   // --- slow matters
 
   tick(nowMs: number): void {
-    if (this.#owner.isPrivate || !this.#calls.canCall) return;
+    if (this.#owner.isPrivate) return;
+    if (this.#owner.isComplete || !this.#owner.peers.isActive) this.#absent.clear();
+    else this.#absent.tick(nowMs);
+    if (!this.#calls.canCall) return;
     this.#callAnybody(nowMs);
     for (const connection of this.#owner.peers.connections) this.#upgrade(connection, nowMs);
   }
@@ -249,38 +329,49 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (peers.countWithDials >= ENOUGH_PEERS || peers.room === 0) return;
     this.#anybodyAtMs = nowMs + this.#anybodyWaitMs;
     this.#anybodyWaitMs = Math.min(ANYBODY_RETRY_MS, 2 * this.#anybodyWaitMs);
-    let answeredAs: Answered | undefined;
-    const controller = this.#given.signal;
-    const attempt = this.#calls.call(
-      {},
-      'punch',
-      [],
-      (answered) => {
-        answeredAs = answered;
+    this.#callOut(
+      (onAnswer, signal) => this.#calls.call({}, 'punch', [], onAnswer, signal),
+      nowMs,
+      () => {
         this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
         this.#anybodyWaitMs = ANYBODY_FIRST_MS;
-        this.#expect(answered, nowMs);
       },
-      controller,
     );
+  }
+
+  /** A call to somebody who is no candidate yet: whoever comes of it becomes one. */
+  #callOut(
+    call: (onAnswer: (answered: Answered) => void, signal: AbortSignal) => Promise<ByteStream>,
+    startedAtMs: number,
+    onAnswer: () => void,
+  ): void {
+    const { peers } = this.#owner;
+    let answeredAs: Answered | undefined;
+    const attempt = call((answered) => {
+      answeredAs = answered;
+      onAnswer();
+      this.#expect(answered, startedAtMs);
+    }, this.#given.signal);
     attempt.then(
       (stream) => {
-        const { endpoint, rung } = answeredAs as Answered;
-        if (!peers.adopt(endpoint, { stream, rung, startedAtMs: nowMs })) stream.destroy();
+        const { endpoint, rung, ...known } = answeredAs as Answered;
+        if (!peers.adopt(endpoint, { stream, rung, startedAtMs })) stream.destroy();
+        else this.#learn(peers.pool.find(endpoint), known);
       },
-      (error: unknown) => this.#shared.log('debug', 'called for anybody', { error: String(error) }),
+      (error: unknown) => this.#shared.log('debug', 'called through relays', { error: String(error) }),
     );
   }
 
   /** Whoever answered may come in by itself. */
-  #expect({ endpoint, rung }: Answered, startedAtMs: number): void {
+  #expect(answered: Answered, startedAtMs: number): void {
+    const { endpoint, rung } = answered;
     if (rung !== 'reverse' && rung !== 'punch') return;
     const key = endpointKey(endpoint);
     if (this.#attempts.has(key)) return;
     const ladder = Ladder.only(rung, startedAtMs);
-    const waiting = this.#climb(endpoint, undefined, ladder, (_rung, signal) =>
-      pause(EXPECT_MS, signal).then(() => Promise.reject(new Error('it did not come'))),
-    );
+    const wait = (_rung: Rung, signal: AbortSignal): Promise<never> =>
+      pause(EXPECT_MS, signal).then(() => Promise.reject(new Error('it did not come')));
+    const waiting = this.#climb(endpoint, undefined, ladder, wait, answered);
     waiting.catch(() => {});
   }
 

@@ -8,14 +8,15 @@ import type { DialBack } from '../nat/dial-back.ts';
 import { RelayDialBack } from '../nat/io/relay-dial-back.ts';
 import type { RelayStatus } from '../relay/client-links.ts';
 import type { SpliceOrder } from '../relay/client-port.ts';
-import { RelayIdentity } from '../relay/identity.ts';
+import type { RelayIdentity } from '../relay/identity.ts';
 import { ClientShell } from '../relay/io/client-shell.ts';
 import { shardKey, torrentRelayKey } from '../relay/keys.ts';
-import type { PeerFacts, QueueEntry } from '../relay/messages.ts';
-import type { QueueItem } from '../relay/queue-item.ts';
+import type { PeerFacts } from '../relay/messages.ts';
+import type { QueueCounts } from '../relay/queue-counts.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { openSplice } from './nat-splice.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { type RelayKeyFile, TOUCH_MS } from './relay-key-file.ts';
 import { RelayLookups } from './relay-lookups.ts';
 import { RelayNeighbours } from './relay-neighbours.ts';
 import { resolveHosts } from './resolve-hosts.ts';
@@ -34,6 +35,10 @@ export interface RelayedTorrent {
 
 export interface RelaySessionOptions {
   readonly shared: SessionShared;
+  /** Who we are towards relays. */
+  readonly identity: RelayIdentity;
+  /** Keeps that key for a restart. */
+  readonly keyFile: RelayKeyFile;
   readonly torrents: () => Iterable<RelayedTorrent>;
   /** Relays that the user names: kept whatever others there are. */
   readonly given: readonly { readonly host: string; readonly port: number }[];
@@ -62,6 +67,7 @@ export class RelaySession {
   readonly #seekAtMs = new WeakMap<RelayedTorrent, number>();
   readonly #timer: NodeJS.Timeout;
   #network = networkName();
+  #touchedAtMs: number;
   #greets = false;
   #isClosed = false;
 
@@ -70,6 +76,7 @@ export class RelaySession {
     const { clock, rng, log, policy, nat } = shared;
     this.#options = options;
     this.#startedAtMs = clock.nowMs();
+    this.#touchedAtMs = this.#startedAtMs;
     this.#lookups = new RelayLookups(shared.sources, shared.peerId);
     this.#shell = new ClientShell(
       {
@@ -79,7 +86,7 @@ export class RelaySession {
         policy,
         client: CLIENT,
         peerId: shared.peerId,
-        identity: RelayIdentity.random(rng),
+        identity: options.identity,
         wallMs: (nowMs) => Date.now() + nowMs - clock.nowMs(),
         facts: () => nat.ownFacts(),
         torrents: () => this.#wanted().map(({ infoHashBytes }) => infoHashBytes),
@@ -98,7 +105,7 @@ export class RelaySession {
         decide: (call) => nat.decide(call),
         introduce: (introduction) => nat.introduce(introduction),
         splice: (order) => this.#handleSplice(order),
-        onQueued: (item, entry) => this.#handleQueued(item, entry),
+        onQueued: (item, entry, relay) => nat.handleQueued(item, entry, relay),
         onChanged: () => this.#handleChanged(),
         findRelays: (shard) => this.#findRelays(shard),
       },
@@ -126,6 +133,10 @@ export class RelaySession {
       call: (link, call, onResult) => {
         this.#shell.run((machine, nowMs) => machine.call(link, call, onResult, nowMs));
       },
+      callKey: (key, call, onResult) =>
+        this.#shell.run((machine, nowMs) => machine.callKey(key, call, onResult, nowMs)),
+      push: (key, infoHash, nonce, onResult) =>
+        this.#shell.run((machine, nowMs) => machine.push(key, infoHash, onResult, nowMs, nonce)),
       report: (relay, worked) =>
         this.#shell.run((machine, nowMs) => machine.reportIntroduction(relay, worked, nowMs)),
     };
@@ -141,6 +152,9 @@ export class RelaySession {
 
   status(): RelayStatus[] {
     return this.#shell.client.status();
+  }
+  get queueCounts(): QueueCounts {
+    return this.#shell.client.queueCounts;
   }
 
   /** Our own address at a proxy port: trackers and PEX bring it back to us. */
@@ -168,6 +182,7 @@ export class RelaySession {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    void this.#options.keyFile.touch(Date.now());
     clearInterval(this.#timer);
     this.#options.shared.nat.relays = undefined;
     this.#lookups.close();
@@ -202,6 +217,10 @@ export class RelaySession {
     const { clock } = this.#options.shared;
     const nowMs = clock.nowMs();
     if (nowMs - this.#startedAtMs > STRANGERS_MS) this.#greet();
+    if (nowMs - this.#touchedAtMs >= TOUCH_MS) {
+      this.#touchedAtMs = nowMs;
+      void this.#options.keyFile.touch(Date.now());
+    }
     const network = networkName();
     if (network !== this.#network) {
       this.#network = network;
@@ -282,26 +301,6 @@ export class RelaySession {
       (stream) => shared.accept(stream),
       (error: unknown) => shared.log('debug', 'no way back to the relay', { error: String(error) }),
     );
-  }
-
-  /** Somebody called while we were away: now we call. */
-  #handleQueued(item: QueueItem, { from }: QueueEntry): void {
-    const { shared } = this.#options;
-    const { facts, infoHash, nonce } = item;
-    const target = { host: from.host, port: facts.tcpPort || facts.udpPort || from.port };
-    const relay = this.status().find(({ state }) => state === 'reserved')?.endpoint ?? from;
-    if (shared.nat.whyNotFollow(target, relay.host, shared.clock.nowMs()) !== undefined) return;
-    const peer = { ...facts, host: from.host, sourcePort: from.port, isUtp: false, key: item.sender };
-    shared.nat.introduce({
-      nonce,
-      infoHash,
-      role: 'called',
-      way: 'reverse',
-      peer,
-      relay,
-      target,
-      delayMs: 0,
-    });
   }
 }
 

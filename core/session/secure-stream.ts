@@ -17,6 +17,8 @@ export interface StreamEnd {
   readonly text: string;
   /** It ended before the encryption was settled: an outgoing attempt may try the other way. */
   readonly inNegotiation: boolean;
+  /** Of the system or of uTP, where it was not us who ended it. */
+  readonly code: string | undefined;
 }
 
 export type SecureMode =
@@ -92,7 +94,7 @@ export class SecureStream implements ByteStreamEvents {
     this.#isClosed = true;
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const text = this.#closeText ?? code ?? error?.message ?? 'closed by peer';
-    this.#events.onClose({ text, inNegotiation: !this.#isSettled });
+    this.#events.onClose({ text, inNegotiation: !this.#isSettled, code });
   }
 
   /** Takes `bytes` over: they are encrypted in place. */

@@ -174,9 +174,19 @@ export class Session implements SessionApi {
   async #openRelays(): Promise<void> {
     const { relays = false } = this.#options;
     if (relays === false || this.#closing !== undefined) return;
-    const { RelaySession: Relays } = await import('./relay-session.ts');
+    const [{ RelaySession: Relays }, { RelayKeyFile }] = await Promise.all([
+      import('./relay-session.ts'),
+      import('./relay-key-file.ts'),
+    ]);
+    const { bindAddresses = [], stateDir } = this.#options;
+    const place = [this.#shared.listenPort(), ...bindAddresses].join('-');
+    const keyFile = new RelayKeyFile(stateDir, place);
+    const identity = await keyFile.load(this.#shared.rng, Date.now());
+    if (this.#closing !== undefined) return;
     this.#relays = new Relays({
       shared: this.#shared,
+      identity,
+      keyFile,
       given: relays.given,
       torrents: () => this.#torrents.values(),
       onSeen: (seen, by) => this.#nat.handleSeen(seen, by),

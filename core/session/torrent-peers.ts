@@ -276,8 +276,11 @@ export class TorrentPeers implements Dialable {
       if (candidate.state === 'self') {
         // Never again.
       } else if (connection.isOurWish) this.pool.retryAtOnce(candidate, candidate.tryPlain);
-      else if (connection.isAdmitted && wasOfUse(connection, nowMs)) this.pool.ended(candidate, nowMs);
-      else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
+      else if (connection.isAdmitted && wasOfUse(connection, nowMs)) {
+        // Nobody hung up: the path or the peer's end of the connection is dead, which took long enough to find out.
+        if (end.code === 'ETIMEDOUT') this.pool.retryAtOnce(candidate, candidate.tryPlain);
+        else this.pool.ended(candidate, nowMs);
+      } else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
       else {
         candidate.tryPlain = false;
         this.pool.failed(candidate, nowMs);
