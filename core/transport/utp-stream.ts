@@ -1,7 +1,8 @@
 // A uTP connection as a ByteStream. Bytes that come before somebody listens wait in the connection.
 import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
 import type { ByteStream, ByteStreamEvents } from './byte-stream.ts';
-import type { ConnectionEvents, UtpConnection } from './utp/connection.ts';
+import type { UtpConnection } from './utp/connection.ts';
+import type { ConnectionEvents } from './utp/connection-port.ts';
 
 const unset: ByteStreamEvents = { onBytes: () => {}, onDrain: () => {}, onClose: () => {} };
 

@@ -2,7 +2,8 @@
 // repeats and a largest datagram.
 import { type Rng, seededRng } from '../../core/base/clock.ts';
 import type { Endpoint } from '../../core/base/endpoint.ts';
-import type { ConnectionEvents, UtpConnection } from '../../core/transport/utp/connection.ts';
+import type { UtpConnection } from '../../core/transport/utp/connection.ts';
+import type { ConnectionEvents } from '../../core/transport/utp/connection-port.ts';
 import { UtpMux } from '../../core/transport/utp/mux.ts';
 import { EventQueue } from './event-queue.ts';
 

@@ -1,12 +1,20 @@
 // One uTP connection (BEP 29) as a pure state machine: packets and time in, packets and bytes out. Sending happens in `flush`,
 // once for everything that came in one turn of the loop, so that acks ride on data and packets are full.
+import type {
+  ConnectionEvents,
+  ConnectionIds,
+  ConnectionOptions,
+  ConnectionParts,
+} from './connection-port.ts';
 import { DelayHistory } from './delay-history.ts';
 import { MAX_FLIGHT_PACKETS } from './flight.ts';
 import { Inbox, RECEIVE_WINDOW_BYTES } from './inbox.ts';
+import { Liveness } from './liveness.ts';
 import {
   HEADER_BYTES,
   type HeaderFields,
   type PacketView,
+  ST_DATA,
   ST_FIN,
   ST_RESET,
   ST_STATE,
@@ -19,8 +27,6 @@ import {
 import { LARGEST_DATAGRAM_BYTES } from './path-mtu.ts';
 import { Sender, type SendPacket } from './sender.ts';
 
-/** Mappings of home routers live 30 s at least (RFC 4787 asks for 120); libutp sends as often. */
-const KEEP_ALIVE_MS = 29_000;
 /** BEP 29 has no word on delayed acks: every second full packet is acked at once, a lone one after this. */
 const ACK_DELAY_MS = 10;
 const ACK_AT_ONCE_BYTES = 2_000;
@@ -38,43 +44,14 @@ const NO_SAMPLE = 0x7fffffff;
 const LOW_WATER_BYTES = 256 * 1024;
 const NEVER = Number.POSITIVE_INFINITY;
 
-export interface ConnectionEvents {
-  /** The handshake is done. */
-  onOpen(): void;
-  /** The receiver owns `payload`. */
-  onBytes(payload: Uint8Array): void;
-  /** Little or nothing of what was written still waits to be sent. */
-  onDrain(): void;
-  /** Exactly once; `code` undefined: the peer ended. Nothing is delivered after it; `isGone` follows later. */
-  onClose(code: string | undefined): void;
-}
-
-export interface ConnectionIds {
-  readonly receive: number;
-  readonly send: number;
-}
-
-export interface ConnectionOptions {
-  readonly ids: ConnectionIds;
-  readonly family: 4 | 6;
-  /** Packets to the peer never leave this machine. */
-  readonly isLoopback: boolean;
-  /** Hop limit of the first SYN, and for how long. */
-  readonly firstTtl?: number;
-  readonly firstTtlMs?: number;
-}
-
-export interface ConnectionParts {
-  readonly send: SendPacket;
-  readonly events: ConnectionEvents;
-}
-
 type State = 'syn-sent' | 'syn-received' | 'open' | 'closing' | 'gone';
 
 export class UtpConnection {
-  readonly ids: ConnectionIds;
+  readonly #parts: ConnectionParts;
   readonly #send: SendPacket;
   readonly #events: ConnectionEvents;
+  /** Of the last SYN, or of the one that was answered. */
+  #ids: ConnectionIds;
   readonly #options: ConnectionOptions;
   readonly #sender: Sender;
   #inbox: Inbox | undefined;
@@ -93,14 +70,15 @@ export class UtpConnection {
   #toldWindow = RECEIVE_WINDOW_BYTES;
   #isDrainDue = false;
   #ackAtMs = NEVER;
-  #aliveAtMs = NEVER;
+  readonly #liveness = new Liveness();
   #endAtMs = NEVER;
 
   private constructor(parts: ConnectionParts, options: ConnectionOptions, state: State, firstSeq: number) {
+    this.#parts = parts;
     this.#send = parts.send;
     this.#events = parts.events;
     this.#options = options;
-    this.ids = options.ids;
+    this.#ids = options.ids;
     this.#state = state;
     this.#firstSeq = firstSeq;
     this.#sender = new Sender({
@@ -144,6 +122,15 @@ export class UtpConnection {
     return this.#state === 'gone';
   }
 
+  get ids(): ConnectionIds {
+    return this.#ids;
+  }
+
+  /** No SYN of ours was answered yet. */
+  get isDialling(): boolean {
+    return this.#state === 'syn-sent';
+  }
+
   /** A SYN came, and nothing that proves that its address is not forged. */
   get isHalfOpen(): boolean {
     return this.#state === 'syn-received';
@@ -169,7 +156,7 @@ export class UtpConnection {
   }
 
   nextTimeoutMs(): number {
-    return Math.min(this.#sender.nextTimeoutMs, this.#ackAtMs, this.#aliveAtMs, this.#endAtMs);
+    return Math.min(this.#sender.nextTimeoutMs, this.#ackAtMs, this.#askAtMs, this.#endAtMs);
   }
 
   // --- commands; each wants a `flush` afterwards
@@ -228,14 +215,18 @@ export class UtpConnection {
       return;
     }
     if (this.#state === 'syn-sent') {
-      if (nowMs >= this.#sender.nextTimeoutMs) this.#sendSyn(nowMs);
+      if (nowMs >= this.#sender.nextTimeoutMs) this.#repeatSyn(nowMs);
       return;
     }
     if (this.#sender.handleTimeout(nowMs)) {
       this.#die('ETIMEDOUT');
       return;
     }
-    if (nowMs >= this.#ackAtMs || nowMs >= this.#aliveAtMs) this.#mustAck = true;
+    if (nowMs >= this.#ackAtMs) this.#mustAck = true;
+    if (nowMs >= this.#askAtMs && !this.#ask(nowMs)) {
+      this.#die('ETIMEDOUT');
+      return;
+    }
     this.flush(nowMs);
   }
 
@@ -268,6 +259,9 @@ export class UtpConnection {
   #handleAnswer(packet: PacketView, nowMs: number): void {
     // Payload that overtook the answer will be sent again.
     if (packet.type !== ST_STATE || packet.ack !== this.#firstSeq) return;
+    const receive = packet.connectionId;
+    this.#ids = { receive, send: (receive + 1) & 0xffff };
+    this.#sender.sendId = this.#ids.send;
     this.#inbox = new Inbox(packet.seq - 1, (payload) => this.#events.onBytes(payload));
     this.#noteClock(packet, nowMs);
     this.#noteSize(packet);
@@ -283,6 +277,7 @@ export class UtpConnection {
     this.#noteClock(packet, nowMs);
     this.#sender.handleAck(packet, nowMs);
     if (this.#state === 'syn-received') this.#open(nowMs);
+    this.#liveness.handleHeard(packet.payloadAt < packet.bytes.length, nowMs);
     if (packet.type === ST_FIN) {
       inbox.handleFin(packet.seq);
       this.#mustAck = true;
@@ -303,7 +298,7 @@ export class UtpConnection {
   #open(nowMs: number): void {
     this.#state = 'open';
     this.#endAtMs = NEVER;
-    this.#aliveAtMs = nowMs + KEEP_ALIVE_MS;
+    this.#liveness.start(nowMs);
     this.#events.onOpen();
   }
 
@@ -336,6 +331,15 @@ export class UtpConnection {
   }
 
   // --- sending
+
+  /**
+   * BEP 29 would repeat the SYN as it was. libtorrent makes another connection of each that it gets and hears only the latest,
+   * while we may take the earlier answer: with ids of its own for each SYN the two ends cannot mean different ones.
+   */
+  #repeatSyn(nowMs: number): void {
+    this.#ids = this.#parts.moreIds?.() ?? this.#ids;
+    this.#sendSyn(nowMs);
+  }
 
   #sendSyn(nowMs: number): void {
     const { firstTtl, firstTtlMs = 0, isLoopback } = this.#options;
@@ -371,12 +375,28 @@ export class UtpConnection {
     this.#noteAcked(nowMs);
   }
 
+  /** When the peer is to be asked whether it is there: what is in flight asks by itself. */
+  get #askAtMs(): number {
+    if (this.#state !== 'open' || !this.#sender.isAllAcked) return NEVER;
+    return this.#liveness.dueMs(this.#inbox?.hasGap === true);
+  }
+
+  /** What came long ago, once more and empty: nobody takes it for anything, and everybody acks it at once. @returns false: no use */
+  #ask(nowMs: number): boolean {
+    if (!this.#liveness.ask(nowMs)) return false;
+    const header = new Uint8Array(HEADER_BYTES);
+    writeHeader(header, ST_DATA, this.ids.send, (this.#sender.nextSeq - 1) & 0xffff, this.#fieldsNow(nowMs));
+    this.#send(header, undefined);
+    this.#liveness.handleSaid(nowMs);
+    return true;
+  }
+
   #noteAcked(nowMs: number): void {
     this.#mustAck = false;
     this.#unackedBytes = 0;
     this.#ackAtMs = NEVER;
     this.#toldWindow = this.#fields.windowBytes;
-    if (this.#aliveAtMs !== NEVER) this.#aliveAtMs = nowMs + KEEP_ALIVE_MS;
+    this.#liveness.handleSaid(nowMs);
   }
 
   #fieldsNow(nowMs: number): HeaderFields {
@@ -395,7 +415,6 @@ export class UtpConnection {
     this.#sender.clear();
     this.#inbox?.discard();
     this.#endAtMs = nowMs + LINGER_MS;
-    this.#aliveAtMs = NEVER;
   }
 
   #die(code: string | undefined): void {

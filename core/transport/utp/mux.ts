@@ -2,7 +2,8 @@
 // those who talk to nobody. Pure: datagrams and time in, datagrams out.
 import { type Rng, randomInt } from '../../base/clock.ts';
 import { type Endpoint, isIPv6 } from '../../base/endpoint.ts';
-import { type ConnectionEvents, type ConnectionOptions, UtpConnection } from './connection.ts';
+import { UtpConnection } from './connection.ts';
+import type { ConnectionEvents, ConnectionIds, ConnectionOptions } from './connection-port.ts';
 import {
   emptyView,
   HEADER_BYTES,
@@ -36,6 +37,8 @@ export interface DialOptions {
 
 interface Entry {
   readonly connection: UtpConnection;
+  /** Ids that packets for it may carry: one, and while it dials one for each SYN. */
+  receiveIds: number[];
   readonly remote: Endpoint;
   /** What floods are counted by. */
   readonly host: string;
@@ -94,10 +97,17 @@ export class UtpMux {
   ): UtpConnection | undefined {
     const receive = this.#freeId(remote);
     if (receive === undefined || this.#entries.size >= MAX_CONNECTIONS) return undefined;
-    const ids = { receive, send: (receive + 1) & 0xffff };
-    const parts = { send: this.#sender(remote), events };
+    const ids = idsFrom(receive);
+    let entry: Entry | undefined;
+    const moreIds = (): ConnectionIds | undefined => {
+      const next = this.#freeId(remote);
+      if (entry === undefined || next === undefined) return undefined;
+      this.#listen(entry, next);
+      return idsFrom(next);
+    };
+    const parts = { send: this.#sender(remote), events, moreIds };
     const connection = UtpConnection.dial(parts, { ids, ...this.#pathTo(remote), ...options }, nowMs);
-    this.#add(connection, remote);
+    entry = this.#add(connection, remote);
     return connection;
   }
 
@@ -115,6 +125,7 @@ export class UtpMux {
     if (entry !== undefined) {
       entry.connection.handlePacket(view, nowMs);
       this.#dirty.add(entry);
+      if (entry.receiveIds.length > 1 && !entry.connection.isDialling) this.#keepOneId(entry);
       if (!entry.connection.isHalfOpen) this.#halfOpen.delete(entry);
     } else if (view.type === ST_SYN) this.#handleStranger(view, from, nowMs);
     else if (view.type !== ST_RESET) this.#reset(view, from, nowMs);
@@ -172,14 +183,32 @@ export class UtpMux {
   }
 
   #add(connection: UtpConnection, remote: Endpoint): Entry {
-    const entry: Entry = { connection, remote, host: floodKey(remote.host) };
-    const sharing = this.#byId.get(connection.ids.receive);
-    if (sharing === undefined) this.#byId.set(connection.ids.receive, [entry]);
-    else sharing.push(entry);
+    const entry: Entry = { connection, receiveIds: [], remote, host: floodKey(remote.host) };
+    this.#listen(entry, connection.ids.receive);
     this.#entries.set(connection, entry);
     this.#dirty.add(entry);
     this.#nextMs = Math.min(this.#nextMs, connection.nextTimeoutMs());
     return entry;
+  }
+
+  #listen(entry: Entry, id: number): void {
+    entry.receiveIds.push(id);
+    const sharing = this.#byId.get(id);
+    if (sharing === undefined) this.#byId.set(id, [entry]);
+    else sharing.push(entry);
+  }
+
+  #unlisten(entry: Entry, id: number): void {
+    const left = (this.#byId.get(id) ?? []).filter((each) => each !== entry);
+    if (left.length === 0) this.#byId.delete(id);
+    else this.#byId.set(id, left);
+  }
+
+  /** One of its SYNs was answered: whoever answers another one is told that nobody is there. */
+  #keepOneId(entry: Entry): void {
+    const { receive } = entry.connection.ids;
+    for (const id of entry.receiveIds) if (id !== receive) this.#unlisten(entry, id);
+    entry.receiveIds = [receive];
   }
 
   #settle(entry: Entry): void {
@@ -188,10 +217,7 @@ export class UtpMux {
   }
 
   #remove(entry: Entry): void {
-    const { receive } = entry.connection.ids;
-    const left = (this.#byId.get(receive) ?? []).filter((each) => each !== entry);
-    if (left.length === 0) this.#byId.delete(receive);
-    else this.#byId.set(receive, left);
+    for (const id of entry.receiveIds) this.#unlisten(entry, id);
     this.#entries.delete(entry.connection);
     this.#halfOpen.delete(entry);
     this.#dirty.delete(entry);
@@ -261,6 +287,10 @@ export class UtpMux {
     }
     return undefined;
   }
+}
+
+function idsFrom(receive: number): ConnectionIds {
+  return { receive, send: (receive + 1) & 0xffff };
 }
 
 function isSame(a: Endpoint, b: Endpoint): boolean {

@@ -52,6 +52,8 @@ export interface SenderOptions {
 
 export class Sender {
   readonly #options: SenderOptions;
+  /** Connection id of our packets, but for SYNs. */
+  sendId: number;
   readonly #flight: Flight;
   readonly #outbox = new Outbox();
   readonly #rtt = new RoundTrip();
@@ -73,6 +75,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.sendId = options.sendId;
     this.#flight = new Flight(options.firstSeq);
     this.#recoverUntil = (options.firstSeq - 1) & 0xffff;
     this.#mtu = new PathMtu(options.family);
@@ -301,7 +304,7 @@ export class Sender {
     const packet = this.#flight.push(bytes, count);
     if (count < full) this.#shortSeq = packet.seq;
     else this.#maybeProbe(packet, nowMs);
-    writeHeader(bytes, ST_DATA, this.#options.sendId, packet.seq, this.#options.fields(nowMs));
+    writeHeader(bytes, ST_DATA, this.sendId, packet.seq, this.#options.fields(nowMs));
     this.#transmit(packet, nowMs);
   }
 
@@ -317,7 +320,7 @@ export class Sender {
     const bytes = new Uint8Array(HEADER_BYTES);
     const packet = this.#flight.push(bytes, 0);
     this.#finSeq = packet.seq;
-    writeHeader(bytes, ST_FIN, this.#options.sendId, packet.seq, this.#options.fields(nowMs));
+    writeHeader(bytes, ST_FIN, this.sendId, packet.seq, this.#options.fields(nowMs));
     this.#transmit(packet, nowMs);
   }
 

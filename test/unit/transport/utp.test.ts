@@ -121,6 +121,28 @@ describe('a connection that we open', () => {
     expect(told.isOpen).toBe(true);
   });
 
+  it('gives each SYN ids of its own: a peer that makes a connection of each, as libtorrent does, is not spoken to in mixed numbers', () => {
+    for (const answered of [0, 1, 2]) {
+      const bench = new Bench();
+      const told = new Told();
+      told.connection = bench.mux.dial(PEER, told, {}, bench.nowMs);
+      bench.wait(3_500);
+      const ids = bench.take().map(({ connectionId }) => connectionId);
+      expect(new Set(ids.flatMap((id) => [id, (id + 1) & 0xffff])).size).toBe(6);
+      const id = ids[answered] as number;
+      bench.give(packet(ST_STATE, id, 500, 1));
+      bench.write(told, 10);
+      expect(bench.take()).toMatchObject([{ type: ST_DATA, connectionId: (id + 1) & 0xffff, ack: 499 }]);
+      // The others' connections are ended as soon as they speak.
+      for (const other of ids.filter((each) => each !== id)) {
+        bench.give(packet(ST_STATE, other, 9_000, 1));
+        expect(bench.take()).toMatchObject([{ type: ST_RESET, connectionId: other, ack: 9_000 }]);
+      }
+      bench.give(packet(ST_DATA, id, 500, 2, Uint8Array.of(1)));
+      expect(told.receivedBytes).toBe(1);
+    }
+  });
+
   it('sends the first SYN with a low hop limit where it is asked to, and the next soon after without', () => {
     const bench = new Bench();
     bench.mux.dial(PEER, new Told(), { firstTtl: 3, firstTtlMs: 300 }, bench.nowMs);
@@ -265,12 +287,66 @@ describe('a connection that we open', () => {
     }
   });
 
-  it('says something every half minute, for the routers on the way', () => {
+  it('says something every half minute, for the routers on the way, and goes on as long as it is answered', () => {
     const bench = new Bench();
-    bench.dialled();
+    const { told, id } = bench.dialled();
     bench.take();
-    bench.wait(100_000);
-    expect(bench.take().map(({ type }) => type)).toEqual([ST_STATE, ST_STATE, ST_STATE]);
+    for (let i = 0; i < 5; i++) {
+      bench.wait(29_000);
+      // Empty, and of a number that came long ago: nobody takes it for payload, and everybody acks it.
+      expect(bench.take().map(({ type, seq, size }) => [type, seq, size])).toEqual([[ST_DATA, 1, 20]]);
+      bench.wait(50);
+      bench.give(packet(ST_STATE, id, 500, 1));
+    }
+    expect(told.closedWith).toBe('not yet');
+  });
+
+  it('answers at once who asks whether it is there', () => {
+    const bench = new Bench();
+    const { id } = bench.dialled();
+    bench.take();
+    bench.give(packet(ST_DATA, id, 499, 1));
+    expect(bench.take().map(({ type, ack }) => [type, ack])).toEqual([[ST_STATE, 499]]);
+  });
+
+  it('finds out that the peer left without a word, also when all it does is receive', () => {
+    // What is missing after which numbers came, and how long that may take.
+    for (const [numbers, mostMs] of [
+      [[500, 502], 20_000],
+      [[500, 501], 21_000],
+      [[], 45_000],
+    ] as const) {
+      const bench = new Bench();
+      const { told, id } = bench.dialled();
+      for (const seq of numbers) bench.give(packet(ST_DATA, id, seq, 1, new Uint8Array(900)));
+      bench.wait(100);
+      bench.take();
+      bench.wait(mostMs);
+      const questions = bench.take().filter(({ type }) => type === ST_DATA);
+      expect(questions.map(({ seq, size }) => [seq, size])).toEqual(Array(5).fill([1, 20]));
+      expect(told.closedWith).toBe('ETIMEDOUT');
+      expect(bench.mux.connectionCount).toBe(0);
+    }
+  });
+
+  it('is patient with a peer that is there and takes its time to send again', () => {
+    const bench = new Bench();
+    const { told, id } = bench.dialled();
+    bench.give(packet(ST_DATA, id, 501, 1, new Uint8Array(900)));
+    bench.take();
+    let questions = 0;
+    for (let i = 0; i < 600; i++) {
+      bench.wait(100);
+      const asked = bench.take().filter(({ type }) => type === ST_DATA).length;
+      questions += asked;
+      // The mask of the answer to the question says what is missing; one that libtorrent would start its timer anew for.
+      if (asked > 0) bench.give(packet(ST_STATE, id, 502, 1));
+    }
+    expect(told.closedWith).toBe('not yet');
+    // After 3, 6, 12, 24 s: the longer it takes, the rarer.
+    expect(questions).toBe(4);
+    bench.give(packet(ST_DATA, id, 500, 1, new Uint8Array(900)));
+    expect(told.receivedBytes).toBe(1_800);
   });
 
   it('ends with a FIN that is repeated for a while, and then is gone', () => {
