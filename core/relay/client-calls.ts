@@ -90,7 +90,7 @@ export class ClientCalls {
     const role = 'caller' as const;
     const endsAtMs = nowMs + CALL_TIMEOUT_MS;
     this.#open.set(tokenKey(nonce), { link, infoHash, role, onResult, introduction: undefined, endsAtMs });
-    const facts = this.#options.facts();
+    const facts = this.#options.facts(link.relay);
     this.#send(link, { type: 'call', nonce, infoHash, key, endpoint, facts, tried });
     return nonce;
   }
@@ -99,14 +99,14 @@ export class ClientCalls {
     const { nonce, infoHash, caller, tried } = message;
     const name = tokenKey(nonce);
     if (this.#open.has(name)) return;
-    const call = { nonce, infoHash, caller, tried, relay: link.relay };
+    const call = { nonce, infoHash, caller, tried, relay: link.relay, roles: link.offer.roles };
     const way = this.#open.size >= MAX_OPEN ? 'none' : this.#port.decide(call);
     if (way !== 'none') {
       const endsAtMs = nowMs + CALL_TIMEOUT_MS;
       const open = { link, infoHash, onResult: undefined, introduction: undefined, endsAtMs };
       this.#open.set(name, { ...open, role: 'called' });
     }
-    this.#send(link, { type: 'answer', nonce, way, facts: this.#options.facts() });
+    this.#send(link, { type: 'answer', nonce, way, facts: this.#options.facts(link.relay) });
   }
 
   handleGo(link: ClientLink, message: GoMessage, nowMs: number): void {
@@ -252,9 +252,10 @@ const MAX_DELAY_MS = 1_500;
 
 /** Where this side's packets go. */
 function targetOf(role: 'caller' | 'called', way: Way, peer: PeerRecord): Endpoint | undefined {
-  const { host, tcpPort, udpPort, sourcePort } = peer;
+  const { host, tcpPort, udpPort, punchPort } = peer;
   if (way === 'punch') return { host, port: udpPort };
-  if (way === 'tcp-punch') return { host, port: sourcePort };
+  // Without a port it is only a word that one is wanted.
+  if (way === 'tcp-punch') return punchPort === undefined ? undefined : { host, port: punchPort };
   if (way === 'reverse' && role === 'called') return { host, port: tcpPort === 0 ? udpPort : tcpPort };
   if (way === 'direct' && role === 'caller') return { host, port: tcpPort === 0 ? udpPort : tcpPort };
   return undefined;

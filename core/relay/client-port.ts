@@ -17,7 +17,7 @@ import type { QueueItem } from './queue-item.ts';
 export type ClientLinkId = number;
 
 /** Bits of `roles` in a relay's handshake. */
-export const ROLE = { signal: 1, splice: 2, queue: 4, proxy: 8, test: 16 } as const;
+export const ROLE = { signal: 1, splice: 2, queue: 4, proxy: 8, test: 16, mirror: 32 } as const;
 
 export interface RelayClientOptions {
   readonly identity: RelayIdentity;
@@ -25,8 +25,8 @@ export interface RelayClientOptions {
   readonly rng: Rng;
   /** Unix time in ms of a clock time. */
   readonly wallMs: (nowMs: number) => number;
-  /** What we say of ourselves. */
-  readonly facts: () => PeerFacts;
+  /** What we say of ourselves. @param relay whom we say it to; undefined: whoever reads it */
+  readonly facts: (relay?: Endpoint) => PeerFacts;
   /** Torrents through which we want to be called: none of them private (BEP 27). */
   readonly torrents: () => readonly Uint8Array[];
   /** Of those, what unmodified clients should reach through a proxy port. */
@@ -46,6 +46,8 @@ export interface IncomingCall {
   readonly caller: PeerRecord;
   readonly tried: readonly Way[];
   readonly relay: Endpoint;
+  /** What that relay offers (ROLE). */
+  readonly roles: number;
 }
 
 /** Both sides know how: now dial, wait or send. */

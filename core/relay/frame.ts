@@ -1,6 +1,7 @@
 // The 68 bytes that open a connection between a relay and a peer which is no control connection. Shaped like a BitTorrent handshake
 // with another 19-byte name, so that a listener tells it from BitTorrent and from MSE by its first 20 bytes. Pure.
 import { bytesEqual, concatBytes, latin1 } from '../base/bytes.ts';
+import { decodeCompact, type Endpoint, encodeCompact } from '../base/endpoint.ts';
 
 export const FRAME_BYTES = 68;
 /** Length byte and protocol name: what tells a frame from anything else. */
@@ -8,8 +9,11 @@ const FRAME_NAME_BYTES = 20;
 /** Nonces and tickets alike. */
 export const TOKEN_BYTES = 16;
 
-/** `splice`: to a relay, with a ticket. `test`: a relay's dial-back, with the nonce of the question; also as a datagram. */
-export type FrameKind = 'splice' | 'test';
+/**
+ * `splice`: to a relay, with a ticket. `test`: a relay's dial-back, with the nonce of the question; also as a datagram. `mirror`: to
+ * a relay, which answers with another one: the same token, and the endpoint that it sees.
+ */
+export type FrameKind = 'splice' | 'test' | 'mirror';
 
 export interface RelayFrame {
   readonly kind: FrameKind;
@@ -23,11 +27,13 @@ const nameBytes = (text: string): Uint8Array => Uint8Array.from(text, (char) => 
 const NAMES: Readonly<Record<FrameKind, Uint8Array>> = {
   splice: nameBytes('\x13tt relay splice/1.0'),
   test: nameBytes('\x13tt relay answer/1.0'),
+  mirror: nameBytes('\x13tt relay mirror/1.0'),
 };
-const KINDS: readonly FrameKind[] = ['splice', 'test'];
+const KINDS: readonly FrameKind[] = ['splice', 'test', 'mirror'];
 /** For later versions. */
 const RESERVED = new Uint8Array(8);
-const NO_SENDER = new Uint8Array(20);
+const SENDER_BYTES = 20;
+const NO_SENDER = new Uint8Array(SENDER_BYTES);
 
 export function encodeFrame(kind: FrameKind, token: Uint8Array, sender: Uint8Array = NO_SENDER): Uint8Array {
   return concatBytes([NAMES[kind], RESERVED, token, new Uint8Array(4), sender]);
@@ -51,6 +57,20 @@ export function decodeFrame(bytes: Uint8Array): RelayFrame | undefined {
   const kind = KINDS.find((each) => bytesEqual(name, NAMES[each]));
   if (kind === undefined) return undefined;
   return { kind, token: bytes.slice(28, 28 + TOKEN_BYTES), sender: bytes.slice(48, FRAME_BYTES) };
+}
+
+/** What a relay sees, in place of the sender: 6 or 18, so many bytes of address and port, zeros. */
+export function encodeMirrorAnswer(token: Uint8Array, seen: Endpoint): Uint8Array {
+  const compact = encodeCompact(seen);
+  const rest = new Uint8Array(SENDER_BYTES - 1 - compact.length);
+  return encodeFrame('mirror', token, concatBytes([Uint8Array.of(compact.length), compact, rest]));
+}
+
+/** @returns undefined when it says nothing of use */
+export function seenInMirror({ kind, sender }: RelayFrame): Endpoint | undefined {
+  const length = sender[0] as number;
+  if (kind !== 'mirror' || (length !== 6 && length !== 18)) return undefined;
+  return decodeCompact(sender.subarray(1, 1 + length), length, 1)[0];
 }
 
 /** A token as a map key. */

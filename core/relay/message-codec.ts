@@ -140,8 +140,15 @@ function limitList({ bytes, seconds, bytesPerSec }: SpliceLimits): Encodable {
   return [bytes, seconds, bytesPerSec];
 }
 
-function factFields({ state, filter, tcpPort, udpPort }: PeerFacts): Record<string, Encodable> {
-  return { c: NAT_STATES.indexOf(state), f: NAT_FILTERS.indexOf(filter), p: tcpPort, u: udpPort };
+function factFields(facts: PeerFacts): Record<string, Encodable | undefined> {
+  const { state, filter, tcpPort, udpPort, punchPort } = facts;
+  return {
+    c: NAT_STATES.indexOf(state),
+    f: NAT_FILTERS.indexOf(filter),
+    p: tcpPort,
+    u: udpPort,
+    tp: punchPort,
+  };
 }
 
 /** One bit for each way. */
@@ -227,11 +234,13 @@ class Fields {
     return WAYS.filter((_, index) => (bits & (1 << index)) !== 0);
   }
   get facts(): PeerFacts {
+    const punchPort = this.port('tp');
     return {
       state: this.choice('c', NAT_STATES),
       filter: this.choice('f', NAT_FILTERS),
       tcpPort: this.port('p'),
       udpPort: this.port('u'),
+      ...(punchPort === 0 ? {} : { punchPort }),
     };
   }
   get record(): PeerRecord {

@@ -73,12 +73,14 @@ export interface PeerFacts {
   readonly tcpPort: number;
   /** Where it takes uTP; replaced by the port that the relay sees when the control connection is uTP. */
   readonly udpPort: number;
+  /** From where it would punch by TCP, as this very relay sees that port; absent until it is needed. */
+  readonly punchPort?: number;
 }
 
 /** A peer as its relay presents it: the address is the one the relay sees. */
 export interface PeerRecord extends PeerFacts {
   readonly host: string;
-  /** Source port of its control connection: where a TCP punch goes. */
+  /** Source port of its control connection. */
   readonly sourcePort: number;
   readonly isUtp: boolean;
   /** Proven by signature; absent for a caller that made no reservation. */

@@ -234,5 +234,6 @@ export function recordOf({ info, facts, key }: Link): PeerRecord {
     sourcePort: remote.port,
     isUtp,
     key,
+    ...(facts.punchPort === undefined ? {} : { punchPort: facts.punchPort }),
   };
 }

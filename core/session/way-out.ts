@@ -8,6 +8,7 @@ import { dialTcp } from '../transport/tcp.ts';
 import type { UtpStack } from '../transport/utp-api.ts';
 import { type Attempt, raceDials } from './dial-race.ts';
 import { DIAL_TIMEOUT_MS, UTP_TRY_MS } from './peer-limits.ts';
+import type { DialFrom } from './punch-ports.ts';
 import type { SessionOptions } from './session-api.ts';
 
 /** What worked with whom; the oldest are forgotten. */
@@ -85,6 +86,23 @@ export class WayOut {
     return this.#tcpTo(relay, isV6)(this.#given.signal);
   }
 
+  /** Whether TCP leaves from here straight. */
+  get dialsTcp(): boolean {
+    return this.#proxy === undefined && this.#options.tcp !== false;
+  }
+
+  /** By TCP alone, from a port that can be dialled from again. @throws as `connect` */
+  dialFrom(endpoint: Endpoint, { localPort, timeoutMs, signal }: DialFrom): Promise<ByteStream> {
+    const { ipv4 = true, ipv6 = true } = this.#options;
+    const isV6 = isIPv6(endpoint.host);
+    if (!this.dialsTcp || (isV6 ? !ipv6 : !ipv4))
+      throw new OperationError('network', 'no TCP to that address family');
+    const localAddress = this.#localAddress(isV6) ?? (isV6 ? '::' : '0.0.0.0');
+    const both = AbortSignal.any([signal, this.#given.signal]);
+    const from = localPort === undefined ? { localAddress } : { localAddress, localPort };
+    return dialTcp(endpoint, { timeoutMs, signal: both, ...from });
+  }
+
   /** Attempts under way fail now. */
   close(): void {
     this.#given.abort();
@@ -107,13 +125,19 @@ export class WayOut {
   }
 
   #tcpTo(endpoint: Endpoint, isV6: boolean): Attempt {
+    const local = this.#localAddress(isV6);
+    const from = local === undefined ? {} : { localAddress: local };
+    return (signal) => dialTcp(endpoint, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...from });
+  }
+
+  /** undefined: the system's choice. */
+  #localAddress(isV6: boolean): string | undefined {
     const { bindAddresses } = this.#options;
     const local = bindAddresses?.find((address) => isIPv6(address) === isV6);
     if (bindAddresses !== undefined && local === undefined) {
       throw new OperationError('network', 'no local address of that family to dial from');
     }
-    const from = local === undefined ? {} : { localAddress: local };
-    return (signal) => dialTcp(endpoint, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...from });
+    return local;
   }
 
   #utpTo(endpoint: Endpoint, timeoutMs: number): Attempt | undefined {

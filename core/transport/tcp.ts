@@ -89,6 +89,11 @@ export interface DialOptions {
   readonly timeoutMs: number;
   /** Local address to dial from. */
   readonly localAddress?: string;
+  /**
+   * Local port to dial from, of a connection that is bound to `localAddress` (or to the wildcard) as well. Nobody may listen there:
+   * then it is EADDRINUSE, `reusePort` or not (Node 24, Linux).
+   */
+  readonly localPort?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -101,6 +106,7 @@ export function dialTcp(endpoint: Endpoint, options: DialOptions): Promise<ByteS
       host: endpoint.host,
       port: endpoint.port,
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+      ...(options.localPort === undefined ? {} : { localPort: options.localPort }),
       onread: {
         buffer,
         callback: (length: number, bytes: Uint8Array): boolean => {
