@@ -45,6 +45,13 @@ export const DATASET_FLAGS: readonly FlagSpec[] = [
   },
 ];
 
+export const MMDB_FLAG: FlagSpec = {
+  flags: '--mmdb <file>',
+  summary: 'say AS and country of the nodes, from this MaxMind database (repeatable; none comes with tt)',
+  completes: 'file',
+  repeat: true,
+};
+
 export const CRAWL_COMMANDS: readonly CommandSpec[] = [
   {
     name: 'crawl',
@@ -98,6 +105,7 @@ export const CRAWL_COMMANDS: readonly CommandSpec[] = [
             completes: 'directory',
           },
           ...DATASET_FLAGS,
+          MMDB_FLAG,
           { ...TIMEOUT_FLAG, summary: 'stop asking after this long: a partial run' },
         ],
       },
@@ -111,6 +119,7 @@ export const CRAWL_COMMANDS: readonly CommandSpec[] = [
     examples: [
       ['tt dht crawl', 'a random 1/4096 of the ids: minutes'],
       ['tt dht crawl --zone a3f/12 --seed 7 --out my-run', 'the same zone in the same order again'],
+      ['tt dht crawl --mmdb country.mmdb --mmdb asn.mmdb', 'and where they are, on a map of the world'],
       ['tt dht crawl --resume my-run', 'after Ctrl-C or kill -9: nobody is asked twice'],
       ['tt dht crawl --worker --engine nats://server', 'on each machine that is to crawl'],
       ['tt dht crawl --mode full --engine nats://server', 'on the one that gathers the dataset'],

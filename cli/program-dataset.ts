@@ -70,7 +70,7 @@ export const DATASET_COMMANDS: readonly CommandSpec[] = [
     name: 'enrich',
     summary: 'add AS, organisation and country from MaxMind databases (MMDB) to a run',
     details:
-      'Into a table of its own: it is not a measurement, and it ages. Needs a run with --ip-privacy raw or prefix: hashed addresses\ncannot be looked up. No database comes with tt; MaxMind, DB-IP and IPinfo publish free ones. A second time replaces the first.',
+      'Into a table of its own: it is not a measurement, and it ages. Needs a run with --ip-privacy raw or prefix: hashed addresses\ncannot be looked up (`tt dht crawl --mmdb` does it before they are hashed). No database comes with tt; MaxMind, DB-IP and IPinfo\npublish free ones. A second time replaces the first.',
     args: [RUN],
     flagGroups: [
       {
@@ -106,6 +106,7 @@ export const LAB_NET_COMMAND: CommandSpec = {
           flags: '--dead <count>',
           summary: 'so many of them go again, and stay in the tables of others (default: 0)',
         },
+        { flags: '--addresses <count>', summary: 'spread over so many of 127.0.0.0/8 (default: 1)' },
         { flags: '-p, --port <port>', summary: 'UDP port of the first node, to enter by (default: any)' },
         { ...TIMEOUT_FLAG, summary: 'stop after this long, exit code 0' },
       ],

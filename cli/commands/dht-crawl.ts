@@ -3,14 +3,24 @@ import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import { readHeader } from '../../dht/crawl/io/run-parts.ts';
 import type { CommandContext } from '../context.ts';
-import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
 import { runCrawl } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
 import { checkFleetFlags, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
 import type { Outcome } from '../outcome.ts';
 
 /** Flags that decide what is measured: a resumed run has its own. */
-const FIXED = ['mode', 'zone', 'seed', 'query', 'ipPrivacy', 'out', 'rate', 'ratePerIp', 'ratePerSubnet'];
+const FIXED = {
+  mode: '--mode',
+  zone: '--zone',
+  seed: '--seed',
+  query: '--query',
+  ipPrivacy: '--ip-privacy',
+  out: '--out',
+  rate: '--rate',
+  ratePerIp: '--rate-per-ip',
+  ratePerSubnet: '--rate-per-subnet',
+};
 const HOME_ROUTER_RATE = 100;
 
 export async function run(context: CommandContext): Promise<Outcome> {
@@ -19,24 +29,32 @@ export async function run(context: CommandContext): Promise<Outcome> {
   if (flags.isOn('worker')) return runWorker(context);
   const resumed = flags.text('resume');
   const optOut = optOutFile(context);
+  const book = addressBook(context);
   let task: Parameters<typeof runCrawl>[1];
   if (resumed === undefined) {
     const config = crawlConfig(context);
-    task = { directory: runDirectory(context, config.mode), config, optOut };
+    task = { directory: runDirectory(context, config.mode), config, optOut, book };
     if (config.policy.total.perSecond > HOME_ROUTER_RATE && config.bootstrap.length === 0) {
       output.warn(
         'every node asked takes a place in the table of your router: home routers have a few thousand, and stop to work when it is full. Crawl from a server, or use --rate 50.',
       );
     }
   } else {
-    const typed = FIXED.filter((name) => flags.text(name) !== undefined);
+    const typed = Object.entries(FIXED).flatMap(([name, flag]) =>
+      flags.text(name) === undefined ? [] : [flag],
+    );
     if (typed.length > 0)
       throw new UsageError(`--resume goes on as the run began: leave out ${typed.join(', ')}`);
     const directory = path.resolve(environment.cwd, resumed);
     const header = readHeader(directory);
     if (header.optout_hash !== (optOut.hash ?? null))
       throw new UsageError('--resume needs the --opt-out file that the run began with');
-    task = { directory, config: undefined, optOut };
+    if (header.geo_database !== null && book === undefined)
+      throw new UsageError(
+        `--resume needs a database: the run began with --mmdb (${header.geo_database})`,
+        'Name the same one, or another: all addresses are looked up again.',
+      );
+    task = { directory, config: undefined, optOut, book };
   }
   const engine = engineUrl(flags);
   const result = engine === undefined ? await runCrawl(context, task) : await runFleet(context, task, engine);

@@ -8,6 +8,8 @@ import { IP_PRIVACY } from '../../dht/crawl/io/privacy.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE, type ProbeMethod, type ProbePolicy } from '../../dht/crawl/prober.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
+import { AddressBook } from '../../dht/dataset/io/address-book.ts';
+import { AddressDatabase } from '../../dht/dataset/io/mmdb.ts';
 import { systemRng } from '../../dht/io/system-rng.ts';
 import { Id160 } from '../../dht/node-id.ts';
 import type { CommandContext } from '../context.ts';
@@ -106,6 +108,14 @@ export function optOutFile(context: CommandContext): OptOutFile {
   const optOut = OptOut.parse(text);
   if (!optOut.ok) throw new UsageError(`--opt-out ${name}: ${optOut.reason.what}`);
   return { optOut: optOut.value, hash: createHash('sha256').update(text).digest('hex') };
+}
+
+/** The databases of `--mmdb` as one; undefined without any. @throws OperationError `disk` */
+export function addressBook({ flags, environment }: CommandContext): AddressBook | undefined {
+  const files = flags.list('mmdb');
+  return files.length === 0
+    ? undefined
+    : new AddressBook(files.map((file) => AddressDatabase.open(path.resolve(environment.cwd, file))));
 }
 
 /** `crawl-20261121-123456-zone`: sorts by time, says what it is. */

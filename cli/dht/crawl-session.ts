@@ -10,6 +10,7 @@ import { type CrawlProgress, type CrawlResult, CrawlRun } from '../../dht/crawl/
 import { loadKey } from '../../dht/crawl/io/privacy.ts';
 import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
 import { readHeader } from '../../dht/crawl/io/run-parts.ts';
+import type { AddressBook } from '../../dht/dataset/io/address-book.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
 import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
@@ -26,6 +27,7 @@ import { ttVersion } from '../version.ts';
 import { type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
 import { crawlLine, progressJson } from './crawl-text.ts';
 import { commandNodeOptions } from './dht-command.ts';
+import { Pace } from './live-estimate.ts';
 
 const LIVE_INTERVAL_MS = 500;
 const PLAIN_INTERVAL_MS = 5_000;
@@ -128,12 +130,19 @@ export interface CrawlTask {
   /** Undefined: continue what is there. */
   readonly config: CrawlConfig | undefined;
   readonly optOut: OptOutFile;
+  readonly book?: AddressBook | undefined;
+}
+
+/** `tt dht crawl a3f/12`; what is no crawl of a zone says so. */
+function screenTitle({ mode, zone }: CrawlConfig): string {
+  if (mode === 'sample') return `tt dht sample ${zone}`;
+  return mode === 'zone' ? `tt dht crawl ${zone}` : `tt dht crawl ${zone}, ${mode}`;
 }
 
 /** The full screen where it fits; undefined: the progress line. */
 async function openScreen(
   { environment, output, interrupts }: CommandContext,
-  zone: string,
+  config: CrawlConfig,
   ownsStdout: boolean,
 ): Promise<CrawlScreen | undefined> {
   const { terminal, env } = environment;
@@ -150,7 +159,7 @@ async function openScreen(
     return undefined;
   const { CrawlScreen: Screen } = await import('../ui/crawl-screen.ts');
   const hasColor = wantsColor({ choice: console.color, env, isTty: true });
-  const opened = new Screen(console, { hasColor, zone, interrupts });
+  const opened = new Screen(console, { hasColor, title: screenTitle(config), interrupts });
   return (await opened.open(terminal)) ? opened : undefined;
 }
 
@@ -170,12 +179,14 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
   let timer: NodeJS.Timeout | undefined;
   let screen: CrawlScreen | undefined;
   let hasEnded = false;
+  const pace = new Pace();
   const show = (progress: CrawlProgress): void => {
-    if (screen?.isOpen === true) screen.model.update(progress);
-    else if (output.mode.isEvents) output.notice('progress', '', progressJson(progress));
+    const leftMs = pace.update(progress);
+    if (screen?.isOpen === true) screen.model.update(progress, leftMs);
+    else if (output.mode.isEvents) output.notice('progress', '', progressJson(progress, leftMs));
     else if (output.mode.isQuiet || output.mode.isJson) return;
-    else if (console.isLive) console.live([crawlLine(progress)]);
-    else console.err(`tt: ${crawlLine(progress)}`);
+    else if (console.isLive) console.live([crawlLine(progress, leftMs)]);
+    else console.err(`tt: ${crawlLine(progress, leftMs)}`);
   };
   try {
     return await CrawlRun.run({
@@ -190,6 +201,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
       entries: (config) => entriesOf(context, config),
       lookups: (config) => lookupDistances(context, config),
       jsonl,
+      book: task.book,
       signal: interrupts.signal,
       timeMs: timeLimitMs(flags),
       onStart: (run) => {
@@ -201,7 +213,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
         });
         const intervalMs = output.mode.isEvents || console.isLive ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
         timer = setInterval(() => show(run.progress()), intervalMs);
-        void openScreen(context, run.config.zone, jsonlName === '-').then((opened) => {
+        void openScreen(context, run.config, jsonlName === '-').then((opened) => {
           screen = opened;
           if (hasEnded) opened?.close();
         });

@@ -4,6 +4,7 @@ import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import { formatFields } from '../output/table.ts';
 import { formatCount, formatDuration } from '../output/units.ts';
+import { liveEstimate } from './live-estimate.ts';
 
 const PHASES = {
   crawl: 'crawling',
@@ -29,16 +30,11 @@ export function answerShare({ counts }: CrawlProgress): number {
   return counts.asked === 0 ? 0 : counts.askedAndAnswered / counts.asked;
 }
 
-/** About how long the queue lasts at the pace so far; undefined before there is one. */
-export function timeLeftMs({ queueLeft, counts, elapsedMs, inFlight }: CrawlProgress): number | undefined {
-  if (counts.visits < 20 || queueLeft + inFlight === 0) return undefined;
-  return ((queueLeft + inFlight) / counts.visits) * elapsedMs;
-}
-
-export function crawlLine(progress: CrawlProgress): string {
-  const { counts, phase, queueLeft, inFlight, sent, elapsedMs, verified, zoneBits, traps } = progress;
-  const left = timeLeftMs(progress);
+/** @param leftMs of this look; undefined when nobody can say */
+export function crawlLine(progress: CrawlProgress, leftMs: number | undefined): string {
+  const { counts, phase, queueLeft, inFlight, sent, elapsedMs, verified, traps } = progress;
   const p50 = counts.roundTripMs(0.5);
+  const estimate = liveEstimate(progress);
   return [
     PHASES[phase],
     `${bigNumber(counts.visits)} visited`,
@@ -48,16 +44,21 @@ export function crawlLine(progress: CrawlProgress): string {
     `${percent(answerShare(progress))} answer`,
     p50 === undefined ? undefined : `median ${Math.round(p50)} ms`,
     `${bigNumber((sent / Math.max(1, elapsedMs)) * 1000)}/s`,
-    verified === 0 ? undefined : `at least ${bigNumber(verified * 2 ** zoneBits)} nodes`,
+    estimate === undefined ? undefined : `about ${bigNumber(estimate.value)} nodes`,
     traps > 0 ? formatCount(traps, 'trap') : undefined,
-    left === undefined ? undefined : `${formatDuration(left)} left`,
+    leftMs === undefined ? undefined : `${formatDuration(leftMs)} left`,
   ]
     .filter((part) => part !== undefined)
     .join(' · ');
 }
 
-export function progressJson(progress: CrawlProgress): Readonly<Record<string, unknown>> {
-  const { counts, runId, phase, pass, elapsedMs, verified, queueLeft, inFlight, sent, traps } = progress;
+export function progressJson(
+  progress: CrawlProgress,
+  leftMs: number | undefined,
+): Readonly<Record<string, unknown>> {
+  const { counts, runId, phase, pass, elapsedMs, verified, queueLeft, inFlight, sent, traps, places } =
+    progress;
+  const estimate = liveEstimate(progress);
   return {
     run: runId,
     phase,
@@ -75,6 +76,11 @@ export function progressJson(progress: CrawlProgress): Readonly<Record<string, u
     roundTripMs: counts.roundTripMs(0.5),
     outcomes: Object.fromEntries(counts.outcomes),
     clients: Object.fromEntries(counts.clients),
+    ...(estimate === undefined ? {} : { estimate }),
+    ...(leftMs === undefined ? {} : { leftMs: Math.round(leftMs) }),
+    ...(places === undefined
+      ? {}
+      : { countries: Object.fromEntries(places.countries), systems: Object.fromEntries(places.systems) }),
   };
 }
 

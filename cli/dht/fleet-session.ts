@@ -44,6 +44,11 @@ export function checkFleetFlags(flags: Flags): void {
     (flags.text('resume') ?? flags.text('out') ?? flags.text('jsonl')) !== undefined
   )
     throw new UsageError('--worker keeps no dataset: leave out --resume, --out and --jsonl');
+  if (isFleet && flags.list('mmdb').length > 0)
+    throw new UsageError(
+      '--mmdb and --engine exclude each other: places are looked up where the nodes are asked',
+      'Crawl with --ip-privacy prefix, then `tt dht enrich RUN --mmdb FILE`.',
+    );
   if (isFleet && !flags.isOn('worker') && flags.text('jsonl') !== undefined)
     throw new UsageError('--jsonl and --engine exclude each other: rows come in the order of their parts');
 }

@@ -62,3 +62,34 @@ export function brailleArea(values: readonly number[], columns: number, rows: nu
   }
   return lines;
 }
+
+/** What a band is drawn of: its lower and upper edge, oldest first. */
+export type BandPoint = readonly [low: number, high: number];
+
+/** A band of `rows` lines between `bottom` and `top`, top line first; two values a column, newest at the right edge. Never thinner than a dot. */
+export function brailleBand(
+  values: readonly BandPoint[],
+  columns: number,
+  rows: number,
+  [bottom, top]: BandPoint,
+): string[] {
+  const shown = values.slice(-columns * VALUES_PER_CELL);
+  const offset = columns * VALUES_PER_CELL - shown.length;
+  const dots = rows * DOTS_PER_ROW;
+  const at = (value: number): number => {
+    const share = top > bottom ? (value - bottom) / (top - bottom) : 0.5;
+    return Math.min(dots - 1, Math.max(0, Math.floor(share * dots)));
+  };
+  const lines = Array.from({ length: rows }, () => new Uint8Array(columns));
+  for (const [i, [low, high]] of shown.entries()) {
+    const column = Math.floor((offset + i) / VALUES_PER_CELL);
+    const side = (offset + i) % VALUES_PER_CELL === 0 ? LEFT_DOTS : RIGHT_DOTS;
+    for (let dot = at(low); dot <= at(high); dot++) {
+      const line = lines[rows - 1 - Math.floor(dot / DOTS_PER_ROW)] as Uint8Array;
+      line[column] = (line[column] as number) | (side[dot % DOTS_PER_ROW] as number);
+    }
+  }
+  return lines.map((line) =>
+    Array.from(line, (bits) => (bits === 0 ? ' ' : String.fromCodePoint(BRAILLE_BASE + bits))).join(''),
+  );
+}

@@ -1,11 +1,13 @@
 // The full screen of a crawl: keeps what the curves need, hands rows to Ink, keys to the program. If Ink breaks, the progress line
 // takes over.
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import { liveEstimate } from '../dht/live-estimate.ts';
 import type { Terminal } from '../environment.ts';
 import type { Console } from '../output/console.ts';
 import { stripStyle } from '../output/style.ts';
 import { holdTerminal } from '../output/terminal-hold.ts';
 import type { Interrupts } from '../signals.ts';
+import type { BandPoint } from './charts.ts';
 import { type CrawlView, crawlLines, squeezed } from './crawl-view.ts';
 import type { DrawnModel } from './drawn-model.ts';
 import type { MountedScreen } from './screen-mount.tsx';
@@ -17,17 +19,19 @@ const MOST_NOTES = 20;
 
 export class CrawlModel implements DrawnModel {
   onSuspend: (() => void) | undefined;
-  readonly #options: { readonly hasColor: boolean; readonly zone: string; quit(): void; interrupt(): void };
+  readonly #options: { readonly hasColor: boolean; readonly title: string; quit(): void; interrupt(): void };
   readonly #listeners = new Set<() => void>();
   readonly #notes: string[] = [];
   #verified: number[] = [];
   #rates: number[] = [];
+  #estimates: BandPoint[] = [];
+  #leftMs: number | undefined;
   #progress: CrawlProgress | undefined;
   #count = 0;
 
   constructor(options: {
     readonly hasColor: boolean;
-    readonly zone: string;
+    readonly title: string;
     quit(): void;
     interrupt(): void;
   }) {
@@ -41,14 +45,22 @@ export class CrawlModel implements DrawnModel {
     return () => this.#listeners.delete(listener);
   };
 
-  update(progress: CrawlProgress): void {
+  /** @param leftMs of this look; undefined when nobody can say */
+  update(progress: CrawlProgress, leftMs: number | undefined): void {
     const last = this.#progress;
     const seconds = last === undefined ? 0 : (progress.elapsedMs - last.elapsedMs) / 1000;
     if (last !== undefined && seconds > 0) this.#rates.push(Math.max(0, progress.sent - last.sent) / seconds);
-    // The second look has a curve of its own.
-    if (last?.pass !== progress.pass) this.#verified = [];
+    // The second look has curves of its own.
+    if (last?.pass !== progress.pass) {
+      this.#verified = [];
+      this.#estimates = [];
+    }
     this.#verified.push(progress.verified);
     if (this.#verified.length > MOST_POINTS) this.#verified = squeezed(this.#verified, MOST_POINTS / 2);
+    const estimate = liveEstimate(progress);
+    if (estimate !== undefined) this.#estimates.push([estimate.low, estimate.high]);
+    if (this.#estimates.length > MOST_POINTS) this.#estimates = squeezed(this.#estimates, MOST_POINTS / 2);
+    this.#leftMs = leftMs;
     if (this.#rates.length > MOST_POINTS) this.#rates = this.#rates.slice(-MOST_POINTS / 2);
     this.#progress = progress;
     this.#changed();
@@ -69,13 +81,15 @@ export class CrawlModel implements DrawnModel {
   paste(): void {}
 
   frame(columns: number, rows: number): readonly string[] {
-    const { hasColor, zone } = this.#options;
-    if (this.#progress === undefined) return [`tt dht crawl ${zone}`];
+    const { hasColor, title } = this.#options;
+    if (this.#progress === undefined) return [paintLine([title], columns, hasColor)];
     const view: CrawlView = {
       progress: this.#progress,
-      zone,
+      title,
+      leftMs: this.#leftMs,
       verified: this.#verified,
       rates: this.#rates,
+      estimates: this.#estimates,
       notes: this.#notes,
     };
     return crawlLines(view, columns, rows).map((line) => paintLine(line, columns, hasColor));
@@ -95,13 +109,13 @@ export class CrawlScreen {
 
   constructor(
     console: Console,
-    options: { readonly hasColor: boolean; readonly zone: string; readonly interrupts: Interrupts },
+    options: { readonly hasColor: boolean; readonly title: string; readonly interrupts: Interrupts },
   ) {
-    const { hasColor, zone, interrupts } = options;
+    const { hasColor, title, interrupts } = options;
     this.#console = console;
     this.model = new CrawlModel({
       hasColor,
-      zone,
+      title,
       quit: () => interrupts.stop(),
       interrupt: () => interrupts.interrupt(),
     });

@@ -1,22 +1,26 @@
-// A crawl as a full screen: discovery curve, queue, answers, round trips, clients, the estimate as it tightens, time left. Pure:
-// what is drawn follows from the progress and what came before it.
+// A crawl as a full screen: discovery curve, queue, answers, round trips, clients, where the nodes are, the estimate as it tightens, time
+// left. Pure: what is drawn follows from the progress and what came before it.
 
-import { shareEstimate } from '../../dht/crawl/estimates.ts';
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
-import { answerShare, bigNumber, timeLeftMs } from '../dht/crawl-text.ts';
-import { safeText } from '../output/text.ts';
+import { answerShare, bigNumber } from '../dht/crawl-text.ts';
+import { liveEstimate } from '../dht/live-estimate.ts';
 import { formatDuration, formatShare } from '../output/units.ts';
-import { brailleArea, shareBar, VALUES_PER_CELL } from './charts.ts';
-import { BLANK, bar, cell, edges, type Line, span } from './styled.ts';
+import { type BandPoint, brailleArea, brailleBand, shareBar, VALUES_PER_CELL } from './charts.ts';
+import { placeLines, tallyLines } from './crawl-places.ts';
+import { BLANK, bar, cell, edges, fitLine, type Line, lineWidth, span } from './styled.ts';
 
 export interface CrawlView {
   readonly progress: CrawlProgress;
-  /** `a3f/12`. */
-  readonly zone: string;
+  /** `tt dht crawl a3f/12`. */
+  readonly title: string;
+  /** Of this look; undefined while nobody can say. */
+  readonly leftMs: number | undefined;
   /** Verified nodes at every picture so far, oldest first. */
   readonly verified: readonly number[];
   /** Queries a second at every picture. */
   readonly rates: readonly number[];
+  /** Ends of the interval of the estimate at every picture. */
+  readonly estimates: readonly BandPoint[];
   /** Newest lines for people. */
   readonly notes: readonly string[];
 }
@@ -29,32 +33,43 @@ const PHASES = {
   summary: 'summary',
 } as const;
 const LABEL_COLUMNS = 12;
-const VALUE_COLUMNS = 12;
 const MOST_CLIENTS = 8;
-const LEAST_CURVE_ROWS = 2;
-/** A row each: title, bar, blank, five of numbers, blank, keys. */
-const FIXED_ROWS = 11;
+const MOST_NOTES = 2;
+/** Curves and places side by side need that much; less has the curves alone. */
+const LEAST_WIDE_COLUMNS = 72;
+const LEAST_WIDE_ROWS = 8;
+const GAP = 3;
+/** A band in fewer rows shows nothing. */
+const LEAST_BAND_ROWS = 2;
 
 function field(label: string, value: Line): Line {
   return [span('dim', cell(label, LABEL_COLUMNS)), ...value];
 }
 
 /** The whole curve in so many values: every point stays where it was in time, only coarser. */
-export function squeezed(values: readonly number[], count: number): number[] {
-  if (values.length <= count) return [...values];
+export function squeezed<T>(values: readonly T[], count: number): T[] {
+  return values.length <= count ? [...values] : fitted(values, count);
+}
+
+/** The same, stretched where there are fewer: from the first to the last over the whole width. */
+export function fitted<T>(values: readonly T[], count: number): T[] {
+  if (values.length === 0) return [];
   return Array.from(
     { length: count },
-    (_, i) => values[Math.floor(((i + 1) * values.length) / count) - 1] ?? 0,
+    (_, i) => values[Math.ceil(((i + 1) * values.length) / count) - 1] as T,
   );
 }
 
-/** About how many there are if who was not asked yet answers like those who were: tightens as the queue gets shorter. */
-export function estimateText({ counts, verified, zoneBits, queueLeft, inFlight }: CrawlProgress): string {
-  const share = shareEstimate({ hits: counts.askedAndAnswered, of: counts.asked + inFlight });
-  if (share === undefined || verified === 0) return 'nobody yet';
-  const total = (rest: number): string => bigNumber((verified + rest) * 2 ** zoneBits);
-  const rest = queueLeft + inFlight;
-  return `about ${total(queueLeft * share.value)} nodes in the network (${total(queueLeft * share.low)} to ${total(rest * share.high)}) of what is listed so far; p comes with the second look`;
+/** The estimate so far in words. */
+export function estimateText(progress: CrawlProgress): string {
+  const estimate = liveEstimate(progress);
+  if (estimate === undefined) return 'nobody yet';
+  const { value, low, high, p } = estimate;
+  const interval = `${bigNumber(value)} nodes (${bigNumber(low)} to ${bigNumber(high)})`;
+  if (p !== undefined) return `${interval}, p ${formatShare(p, 1)}`;
+  return progress.overlap === undefined
+    ? `${interval} by what is listed so far`
+    : `at least ${bigNumber(low)} nodes; p is being measured`;
 }
 
 function numbers({ progress }: CrawlView): Line[] {
@@ -77,64 +92,118 @@ function numbers({ progress }: CrawlView): Line[] {
   ];
 }
 
-function clientLines({ progress }: CrawlView, columns: number, most: number): Line[] {
-  const clients = [...progress.counts.clients].sort((x, y) => y[1] - x[1] || (x[0] < y[0] ? -1 : 1));
-  const total = clients.reduce((sum, [, count]) => sum + count, 0);
-  const width = Math.max(4, columns - LABEL_COLUMNS - VALUE_COLUMNS - 10);
-  return clients
-    .slice(0, Math.max(0, most))
-    .map(([name, count]) => [
-      cell(safeText(name), LABEL_COLUMNS),
-      span('up', shareBar(count / total, width)),
-      cell(bigNumber(count), VALUE_COLUMNS, 'right'),
-      cell(formatShare(count, total), 8, 'right'),
-    ]);
+/** A name and the newest value above what it belongs to. */
+function heading(label: string, value: string, columns: number): Line {
+  return edges([span('dim', label)], [value], columns);
+}
+
+function area(
+  label: string,
+  value: string,
+  values: readonly number[],
+  columns: number,
+  rows: number,
+): Line[] {
+  if (rows < 2) return [];
+  const top = values.reduce((most, each) => Math.max(most, each), 1);
+  return [
+    heading(label, value, columns),
+    ...brailleArea(values, columns, rows - 1, top).map((text): Line => [span('down', text)]),
+  ];
+}
+
+function band({ estimates, progress }: CrawlView, columns: number, rows: number): Line[] {
+  const values = fitted(estimates, columns * VALUES_PER_CELL);
+  const [last] = values.slice(-1);
+  if (rows < LEAST_BAND_ROWS || last === undefined) return [];
+  const low = values.reduce((least, [each]) => Math.min(least, each), last[0]);
+  const high = values.reduce((most, [, each]) => Math.max(most, each), last[1]);
+  const half = (last[1] - last[0]) / Math.max(1, last[1] + last[0]);
+  const what = progress.overlap === undefined ? 'estimate so far' : 'estimate by two looks';
+  return [
+    heading(what, `± ${(half * 100).toFixed(1)} %`, columns),
+    ...brailleBand(values, columns, rows - 1, [low, high]).map((text): Line => [span('rare', text)]),
+  ];
+}
+
+/** Clients, the curves, the estimate: exactly `rows` lines where there is anything to draw. */
+function chartLines(view: CrawlView, columns: number, rows: number): Line[] {
+  const { progress, verified, rates } = view;
+  const names = [...progress.counts.clients];
+  const total = names.reduce((sum, [, count]) => sum + count, 0);
+  const clients = tallyLines(names, total, columns, Math.min(MOST_CLIENTS, Math.floor(rows * 0.3)));
+  const rest = rows - clients.length;
+  const bandRows = rest >= 9 ? Math.floor(rest * 0.28) : 0;
+  const rateRows = rest >= 5 ? Math.max(2, Math.floor((rest - bandRows) * 0.38)) : 0;
+  return [
+    ...area(
+      'discovered',
+      bigNumber(verified.at(-1) ?? 0),
+      fitted(verified, columns * VALUES_PER_CELL),
+      columns,
+      rest - bandRows - rateRows,
+    ),
+    ...area(
+      'queries/s',
+      bigNumber(rates.at(-1) ?? 0),
+      rates.slice(-columns * VALUES_PER_CELL),
+      columns,
+      rateRows,
+    ),
+    ...band(view, columns, bandRows),
+    ...clients,
+  ];
+}
+
+/** Two columns of lines as one. */
+function beside(left: readonly Line[], right: readonly Line[], leftColumns: number, rows: number): Line[] {
+  return Array.from({ length: rows }, (_, row): Line => {
+    const fitted = fitLine(left[row] ?? BLANK, leftColumns);
+    return [...fitted, ' '.repeat(leftColumns - lineWidth(fitted) + GAP), ...(right[row] ?? BLANK)];
+  });
+}
+
+function body(view: CrawlView, columns: number, rows: number): Line[] {
+  const { places } = view.progress;
+  if (places === undefined) return chartLines(view, columns, rows);
+  if (columns >= LEAST_WIDE_COLUMNS && rows >= LEAST_WIDE_ROWS) {
+    const left = Math.floor((columns - GAP) * 0.46);
+    const right = columns - GAP - left;
+    return beside(chartLines(view, left, rows), placeLines(places, right, rows), left, rows);
+  }
+  // No room for a map: the first countries below the curves.
+  const below = placeLines(places, columns, Math.min(4, Math.floor(rows / 3)));
+  return [...chartLines(view, columns, rows - below.length), ...below];
 }
 
 /** The rows of the terminal, top first. */
 export function crawlLines(view: CrawlView, columns: number, rows: number): Line[] {
-  const { progress, zone, verified, rates, notes } = view;
+  const { progress, title, notes, leftMs } = view;
   const { counts, queueLeft, inFlight, phase, elapsedMs } = progress;
-  const left = timeLeftMs(progress);
   const total = counts.visits + queueLeft + inFlight;
-  const title = edges(
-    [` tt dht crawl ${zone}  ${PHASES[phase]}`],
-    [`${formatDuration(elapsedMs)}${left === undefined ? '' : `, ${formatDuration(left)} left`} `],
-    columns,
-  );
-  const spare = Math.max(0, rows - FIXED_ROWS);
-  const clients = clientLines(view, columns, Math.min(MOST_CLIENTS, Math.floor(spare / 2)));
-  const curveRows = Math.max(LEAST_CURVE_ROWS, Math.floor((spare - clients.length) * 0.6));
-  const rateRows = Math.max(1, spare - clients.length - curveRows - Math.min(notes.length, 2));
-  const width = Math.max(1, columns - LABEL_COLUMNS - VALUE_COLUMNS - 1);
-  const curve = squeezed(verified, width * VALUES_PER_CELL);
-  const area = (
-    label: string,
-    values: readonly number[],
-    height: number,
-    top: number,
-    mark: string,
-  ): Line[] =>
-    brailleArea(values, width, height, top).map((text, row) => [
-      span('dim', cell(row === 0 ? label : '', LABEL_COLUMNS)),
-      span('down', text),
-      cell(row === 0 ? mark : '', VALUE_COLUMNS, 'right'),
-    ]);
-  const lines: Line[] = [
-    bar(title, columns, 'inverse'),
+  const head: Line[] = [
+    bar(
+      edges(
+        [` ${title}  ${PHASES[phase]}`],
+        [`${formatDuration(elapsedMs)}${leftMs === undefined ? '' : `, ${formatDuration(leftMs)} left`} `],
+        columns,
+      ),
+      columns,
+      'inverse',
+    ),
     [span('good', shareBar(total === 0 ? 0 : counts.visits / total, columns))],
     BLANK,
     ...numbers(view),
     BLANK,
-    ...area('discovered', curve, curveRows, Math.max(1, ...curve), bigNumber(verified.at(-1) ?? 0)),
-    ...area('queries/s', rates, rateRows, Math.max(1, ...rates), bigNumber(rates.at(-1) ?? 0)),
-    ...clients,
-    ...notes.slice(-2).map((note): Line => [span('dim', note)]),
   ];
+  const said = notes.slice(-MOST_NOTES).map((note): Line => [span('dim', note)]);
   const room = Math.max(0, rows - 1);
-  while (lines.length < room) lines.push(BLANK);
-  return [...lines.slice(0, room), [span('key', 'q'), ' stop: a partial run, --resume goes on']].slice(
-    0,
-    rows,
-  ) as Line[];
+  const bodyRows = Math.max(0, room - head.length - said.length);
+  const middle = bodyRows === 0 ? [] : body(view, columns, bodyRows);
+  const lines = [...head, ...middle.slice(0, bodyRows)];
+  while (lines.length + said.length < room) lines.push(BLANK);
+  return [
+    ...[...lines, ...said].slice(0, room),
+    [span('key', 'q'), ' stop: a partial run, --resume goes on'] as Line,
+  ].slice(0, rows);
 }

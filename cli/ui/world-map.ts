@@ -74,7 +74,8 @@ function landRows(width: number, height: number, ascii: boolean): readonly strin
         for (let dx = 0; dx < columns; dx++) {
           const lat = NORTH - ((y + (dy + 0.5) / rows) / height) * (NORTH - SOUTH);
           const lon = WEST + ((x + (dx + 0.5) / columns) / width) * (EAST - WEST);
-          if (isLand(lat, lon)) dots |= DOT_BITS[dy]?.[dx as 0 | 1] ?? 0;
+          // Every other dot: a light grey that points stand out from, without colour too.
+          if ((ascii || (dx + dy) % 2 === 0) && isLand(lat, lon)) dots |= DOT_BITS[dy]?.[dx as 0 | 1] ?? 0;
         }
       }
       line += dots === 0 ? ' ' : ascii ? '.' : String.fromCodePoint(BRAILLE_BASE + dots);

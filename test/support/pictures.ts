@@ -2,6 +2,8 @@
 // `--check` only compares, and fails when a picture is stale.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { stripStyle } from '../../cli/output/style.ts';
+import { crawlModel } from './crawl-picture.ts';
 import {
   dhtPicture,
   file,
@@ -178,12 +180,29 @@ function colored({ torrents, keys, columns, rows }: Picture, title: string): str
   return svgOfScreen(made.model.frame(columns, rows), columns, title);
 }
 
+/** The screen of a crawl: first and second look, with a database of places and without. */
+const CRAWLS = [
+  { name: 'crawl-80x24', hasPlaces: true, columns: 80, rows: 24 },
+  { name: 'crawl-120x40', hasPlaces: true, columns: 120, rows: 40, hasSvg: true },
+  { name: 'crawl-200x60', hasPlaces: true, columns: 200, rows: 60 },
+  { name: 'crawl-second-80x24', hasPlaces: false, isSecond: true, columns: 80, rows: 24 },
+] as const;
+
 const isCheck = process.argv.includes('--check');
 mkdirSync(folder, { recursive: true });
 const wanted = new Map<string, string>();
 for (const [name, picture] of Object.entries(PICTURES)) {
   wanted.set(`${name}.txt`, plain(picture));
   if (picture.hasSvg === true) wanted.set(`${name}.svg`, colored(picture, `tt: ${name.split('-')[0]}`));
+}
+for (const { name, columns, rows, ...options } of CRAWLS) {
+  const lines = crawlModel({ ...options, hasColor: false }).frame(columns, rows);
+  wanted.set(`${name}.txt`, `${lines.map((row) => stripStyle(row).trimEnd()).join('\n')}\n`);
+  if ('hasSvg' in options)
+    wanted.set(
+      `${name}.svg`,
+      svgOfScreen(crawlModel({ ...options, hasColor: true }).frame(columns, rows), columns, 'tt: crawl'),
+    );
 }
 for (const [name, text] of wanted) {
   const path = `${folder}${name}`;

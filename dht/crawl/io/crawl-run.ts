@@ -5,10 +5,11 @@ import { rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { DhtAddress } from '../../address.ts';
+import { type AddressBook, geoColumns } from '../../dataset/io/address-book.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, type SummaryExtras, storeSummary } from '../../dataset/io/summarise.ts';
-import { SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
+import { ENRICHMENT_TABLE, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { Id160 } from '../../node-id.ts';
 import type { CrawlConfig } from '../config.ts';
@@ -21,7 +22,9 @@ import type { Zone } from '../zone.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
 import { beginRun, reopenRun } from './open-run.ts';
+import type { OverlapCounts } from './overlap.ts';
 import { Pass, Vantage } from './pass.ts';
+import type { PlaceCounts } from './places.ts';
 import { addressText, type IpPrivacy } from './privacy.ts';
 import { type ToolIdentity, writeHeader } from './run-header.ts';
 import { HEADER_FILE, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
@@ -44,6 +47,8 @@ export interface CrawlSetup {
   /** Distances of the nearest live nodes to random targets; undefined for no lookups. */
   readonly lookups: ((config: CrawlConfig) => Promise<readonly (readonly number[])[]>) | undefined;
   readonly jsonl: JsonlWriter | undefined;
+  /** Databases of addresses: the enrichment table is written as the run goes, from addresses not yet hidden. */
+  readonly book?: AddressBook | undefined;
   readonly signal: AbortSignal;
   /** Stops asking after this long; undefined for never. */
   readonly timeMs: number | undefined;
@@ -62,6 +67,10 @@ export interface CrawlProgress {
   readonly sent: number;
   readonly zoneBits: number;
   readonly traps: number;
+  /** Where the answering nodes of this look are, with a database. */
+  readonly places: PlaceCounts | undefined;
+  /** Of a second look: how much of what it finds the first had found. */
+  readonly overlap: OverlapCounts | undefined;
 }
 
 export interface CrawlResult {
@@ -138,6 +147,8 @@ export class CrawlRun {
       sent: this.#passes.reduce((sum, each) => sum + each.machine.prober.sent, 0),
       zoneBits: pass.options.zone.bits,
       traps: machine.subnets.traps.length,
+      places: pass.places,
+      overlap: pass.overlap,
     };
   }
 
@@ -145,7 +156,7 @@ export class CrawlRun {
     const { header, store } = await beginRun(setup, config);
     const journal = JournalFile.create(join(setup.directory, JOURNAL_FILE));
     const run = new CrawlRun(setup, { store, journal, header, passes: [], isLastEnded: true });
-    run.#saveHeader({});
+    run.#saveHeader(run.#geoColumns(undefined));
     return run;
   }
 
@@ -160,7 +171,10 @@ export class CrawlRun {
       if (record.kind === 'pass') {
         const zone = record.pass === 1 ? zoneOf(config) : passZone(config, passes[0] as Pass);
         passes.push(
-          new Pass(passOptions(setup, header, config, zone, record.pass, record.ownId, store, vantage)),
+          new Pass({
+            ...passOptions(setup, header, config, zone, record.pass, record.ownId, store, vantage),
+            first: passes[0]?.machine,
+          }),
         );
         isLastEnded = false;
       } else if (record.kind === 'end') {
@@ -179,7 +193,8 @@ export class CrawlRun {
     const visits = passes.reduce((sum, { machine }) => sum + machine.counts.visits, 0);
     const lineage = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString(), visits }];
     const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded });
-    run.#saveHeader({ resumes: lineage, state: 'running', state_reason: null, ended_utc: null });
+    const again = { resumes: lineage, state: 'running', state_reason: null, ended_utc: null };
+    run.#saveHeader({ ...again, ...run.#geoColumns(undefined) });
     const note = new JournalBuffer();
     note.resumed(new Date().toISOString());
     journal.append(note);
@@ -240,7 +255,10 @@ export class CrawlRun {
     const zone = number === 1 ? this.zone : passZone(config, this.#passes[0] as Pass);
     const pass =
       restored ??
-      new Pass(passOptions(setup, this.#header, config, zone, number, ownId, this.#store, this.#vantage));
+      new Pass({
+        ...passOptions(setup, this.#header, config, zone, number, ownId, this.#store, this.#vantage),
+        first: this.#passes[0]?.machine,
+      });
     const driver = await Driver.open(
       { family: config.family, port: number === 1 ? setup.port : 0, bind: setup.bind },
       this.#nowMs,
@@ -348,8 +366,11 @@ export class CrawlRun {
       warnings: this.#warnings(traps, loss?.share),
       ...this.#vantageColumns(),
     });
-    this.setup.jsonl?.put(SUMMARY_TABLE, summary);
-    this.setup.jsonl?.put(RUN_TABLE, [this.#header]);
+    const { jsonl } = this.setup;
+    if (jsonl !== undefined && this.setup.book !== undefined)
+      for (const row of this.#store.rows(ENRICHMENT_TABLE)) jsonl.put(ENRICHMENT_TABLE, [row]);
+    jsonl?.put(SUMMARY_TABLE, summary);
+    jsonl?.put(RUN_TABLE, [this.#header]);
     // What could still be looked up goes when nothing is left to resume.
     if (!isPartial && config.ipPrivacy !== 'raw')
       rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
@@ -396,7 +417,12 @@ export class CrawlRun {
     const keepsPort = samePort > otherPort;
     const nat =
       own.includes(external.host) && keepsPort ? 'none' : keepsPort ? 'port-preserving' : 'port-changing';
-    return { vantage_external: text.ip(external), vantage_nat: nat };
+    return { vantage_external: text.ip(external), vantage_nat: nat, ...this.#geoColumns(external.host) };
+  }
+
+  #geoColumns(external: string | undefined): Partial<RunRow> {
+    const { book } = this.setup;
+    return book === undefined ? {} : geoColumns(book, external ?? null);
   }
 
   #saveHeader(changes: Partial<RunRow>): void {

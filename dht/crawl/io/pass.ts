@@ -5,8 +5,15 @@ import { fromHex } from '../../../core/base/bytes.ts';
 import type { Rng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../address.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
+import type { AddressBook } from '../../dataset/io/address-book.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
-import { EDGE_TABLE, type EdgeRow, SAMPLE_TABLE, type SampleRow } from '../../dataset/more-tables.ts';
+import {
+  EDGE_TABLE,
+  type EdgeRow,
+  ENRICHMENT_TABLE,
+  SAMPLE_TABLE,
+  type SampleRow,
+} from '../../dataset/more-tables.ts';
 import { VISIT_TABLE, type VisitRow } from '../../dataset/visit-table.ts';
 import { Id160 } from '../../node-id.ts';
 import { CLIENT_VERSION } from '../../options.ts';
@@ -18,6 +25,8 @@ import { type AddressText, edgeRows, sampleRows, visitRow } from '../rows.ts';
 import type { Visit } from '../visit.ts';
 import type { Zone } from '../zone.ts';
 import type { JournalFile } from './journal-file.ts';
+import { Overlap } from './overlap.ts';
+import { Places } from './places.ts';
 import { disguised, RAW_TEXT } from './privacy.ts';
 
 /** Rows wait for a transaction of so many, or so long. */
@@ -70,12 +79,20 @@ export interface PassOptions {
   readonly store: RowSink;
   readonly jsonl: JsonlWriter | undefined;
   readonly vantage: Vantage;
+  /** Where addresses are; undefined: nobody is asked. */
+  readonly book?: AddressBook | undefined;
+  /** Of a repeat: the first pass. */
+  readonly first?: CrawlMachine | undefined;
   readonly onVisit?: ((visit: Visit) => void) | undefined;
 }
 
 export class Pass {
   readonly options: PassOptions;
   readonly machine: CrawlMachine;
+  /** With a database. */
+  readonly places: Places | undefined;
+  /** Of a repeat. */
+  readonly overlap: Overlap | undefined;
   readonly #buffer = new JournalBuffer();
   #send: (datagram: Uint8Array, to: DhtAddress) => void = () => {};
   #ownPort = 0;
@@ -87,7 +104,13 @@ export class Pass {
 
   constructor(options: PassOptions) {
     this.options = options;
-    const { config, pass, zone, ownId, rng, optOut } = options;
+    const { config, pass, zone, ownId, rng, optOut, book, first } = options;
+    const { ipPrivacy } = config;
+    this.places =
+      book === undefined
+        ? undefined
+        : new Places({ book, ipPrivacy, isTopology: config.mode === 'topology' });
+    this.overlap = first === undefined ? undefined : new Overlap(first);
     this.machine = new CrawlMachine(
       {
         family: config.family,
@@ -167,6 +190,8 @@ export class Pass {
     this.#put(VISIT_TABLE, this.#visits.splice(0));
     this.#put(EDGE_TABLE, this.#edges.splice(0));
     this.#put(SAMPLE_TABLE, this.#samples.splice(0));
+    // A stream has them once, at the end: an address comes in many visits.
+    if (this.places !== undefined) this.options.store.put(ENRICHMENT_TABLE, this.places.drain());
   }
 
   #put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
@@ -197,7 +222,10 @@ export class Pass {
 
   /** With addresses as the dataset may show them. */
   #keep({ row, edges, samples }: JournalVisit): void {
-    this.#visits.push(this.#disguised(row));
+    const shown = this.#disguised(row);
+    this.#visits.push(shown);
+    this.places?.take(row, shown.ip);
+    this.overlap?.take(row);
     for (const edge of edges) this.#edges.push(this.#disguised(edge));
     for (const sample of samples) this.#samples.push(sample);
   }

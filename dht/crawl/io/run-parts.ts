@@ -86,7 +86,7 @@ export function passOptions(
   vantage: Vantage,
 ): PassOptions {
   const text = addressText(config.ipPrivacy, setup.key);
-  const { optOut, jsonl } = setup;
+  const { optOut, jsonl, book } = setup;
   return {
     runId: header.run_id,
     pass,
@@ -98,6 +98,7 @@ export function passOptions(
     rng: systemRng,
     store,
     jsonl,
+    book,
     vantage,
   };
 }
