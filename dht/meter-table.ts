@@ -1,83 +1,117 @@
-// What a throttle knows of each address, in one array: an open-addressed table of numbers, because a Map and an object per
-// address would be most of what a query costs. Grows with its content, and is cleared, never searched for the oldest.
+// What a throttle knows of each address, in one array: sets of a few entries, because a Map and an object per address would be
+// most of what a query costs. Whoever has been silent for a while has his place taken by the next; nothing is ever searched.
 import type { HostKey } from './address.ts';
 
 /** Cells of an entry. */
 const KEY = 0;
 /** Queries still allowed, as of `FILLED_AT`. */
 export const TOKENS = 1;
+/** When the address was last heard of. */
 export const FILLED_AT = 2;
 /** Start of the window that `COUNT` counts in. */
 export const WINDOW_AT = 3;
 /** Queries in the window; 0 marks a free entry, so it is at least 1 in all others. */
 export const COUNT = 4;
 const STRIDE = 5;
-const FIRST_ENTRIES = 8;
+/** An address has its place in one set: the entries that are looked at. */
+const WAYS = 4;
+const SET = WAYS * STRIDE;
+const FIRST_SETS = 2;
 /** Room that is never given back. */
-const KEPT_ENTRIES = 32;
+const KEPT_SETS = 8;
+const GIVE_BACK_MS = 60_000;
 const NOTHING = new Float64Array(0);
 
 export class MeterTable {
+  readonly #mostSets: number;
+  readonly #lifetimeMs: number;
   #cells: Float64Array = NOTHING;
-  #size = 0;
+  #lookedOverMs = 0;
 
-  get size(): number {
-    return this.#size;
+  /**
+   * @param mostEntries rounded down to a power of two
+   * @param lifetimeMs who has been silent for as long is forgotten
+   */
+  constructor(mostEntries: number, lifetimeMs: number) {
+    this.#mostSets = 2 ** Math.max(1, Math.floor(Math.log2(mostEntries / WAYS)));
+    this.#lifetimeMs = lifetimeMs;
   }
 
-  /** Entry n of the cells is `cells[at + n]`; holds until the next `add`. */
+  /** Entries in use, forgotten ones that nobody has replaced included. */
+  get size(): number {
+    let size = 0;
+    for (let at = COUNT; at < this.#cells.length; at += STRIDE) if (this.#cells[at] !== 0) size++;
+    return size;
+  }
+
+  /** Entry n of the cells is `cells[at + n]`; holds until the next `take`. */
   get cells(): Float64Array {
     return this.#cells;
   }
 
-  /** Where the address's entry begins; -1 when it has none. */
-  find(key: HostKey): number {
-    if (this.#size === 0) return -1;
-    const at = this.#placeOf(key);
-    return this.#cells[at + COUNT] === 0 ? -1 : at;
+  /**
+   * Where the entry of the address begins. `COUNT` is 0 when it is a new one: the caller sets all cells then. With all places
+   * taken that are allowed, one of those longest silent makes way.
+   */
+  take(key: HostKey, nowMs: number): number {
+    if (nowMs - this.#lookedOverMs >= GIVE_BACK_MS) this.#giveBack(nowMs);
+    if (this.#cells.length === 0) this.#cells = new Float64Array(FIRST_SETS * SET);
+    for (;;) {
+      const cells = this.#cells;
+      const set = setOf(key, cells.length);
+      let place = -1;
+      for (let at = set; at < set + SET; at += STRIDE) {
+        const isLive =
+          cells[at + COUNT] !== 0 && nowMs - (cells[at + FILLED_AT] as number) < this.#lifetimeMs;
+        if (isLive && cells[at + KEY] === key) return at;
+        if (!isLive && place < 0) place = at;
+      }
+      if (place < 0 && cells.length < this.#mostSets * SET) {
+        this.#grow(nowMs);
+        continue;
+      }
+      if (place < 0) place = oldestIn(cells, set);
+      cells[place + KEY] = key;
+      cells[place + COUNT] = 0;
+      return place;
+    }
   }
 
-  /** For an address that has no entry. The caller sets the other cells, `COUNT` before anything else is asked of the table. */
-  add(key: HostKey): number {
-    // Half full at most: searches stay short.
-    if (this.#size * 2 >= this.#cells.length / STRIDE) this.#grow();
-    this.#size++;
-    const at = this.#placeOf(key);
-    this.#cells[at + KEY] = key;
-    return at;
-  }
-
-  /** Empty again; keeps its room unless it had far more than it used. */
-  clear(): void {
-    const entries = this.#cells.length / STRIDE;
-    if (entries > KEPT_ENTRIES && this.#size * 8 < entries) this.#cells = NOTHING;
-    else if (this.#size > 0) this.#cells.fill(0);
-    this.#size = 0;
-  }
-
-  /** Its entry, or the free one where it would be. */
-  #placeOf(key: HostKey): number {
+  /** A quiet table needs none of the room that a flood has made it take. */
+  #giveBack(nowMs: number): void {
+    this.#lookedOverMs = nowMs;
     const cells = this.#cells;
-    const { length } = cells;
-    const mask = length / STRIDE - 1;
-    // Keys are words, or words with more above them: both parts count.
-    const folded = (key | 0) ^ Math.imul((key / 2 ** 32) | 0, 0x85ebca6b);
-    const hash = Math.imul(folded ^ (folded >>> 15), 0x9e3779b1);
-    let at = ((hash ^ (hash >>> 16)) & mask) * STRIDE;
-    while (cells[at + COUNT] !== 0 && cells[at + KEY] !== key) {
-      at += STRIDE;
-      if (at === length) at = 0;
-    }
-    return at;
+    if (cells.length <= KEPT_SETS * SET) return;
+    for (let at = 0; at < cells.length; at += STRIDE)
+      if (cells[at + COUNT] !== 0 && nowMs - (cells[at + FILLED_AT] as number) < this.#lifetimeMs) return;
+    this.#cells = NOTHING;
   }
 
-  #grow(): void {
+  /** Twice as many sets: what was in one goes to two, so that there is room for all of it. */
+  #grow(nowMs: number): void {
     const old = this.#cells;
-    this.#cells = new Float64Array(Math.max(FIRST_ENTRIES * STRIDE, old.length * 2));
+    const cells = new Float64Array(old.length * 2);
     for (let from = 0; from < old.length; from += STRIDE) {
-      if (old[from + COUNT] === 0) continue;
-      const at = this.#placeOf(old[from + KEY] as number);
-      for (let i = 0; i < STRIDE; i++) this.#cells[at + i] = old[from + i] as number;
+      if (old[from + COUNT] === 0 || nowMs - (old[from + FILLED_AT] as number) >= this.#lifetimeMs) continue;
+      let at = setOf(old[from + KEY] as number, cells.length);
+      while (cells[at + COUNT] !== 0) at += STRIDE;
+      for (let i = 0; i < STRIDE; i++) cells[at + i] = old[from + i] as number;
     }
+    this.#cells = cells;
   }
+}
+
+/** First cell of the set that the address belongs to, of a table with so many cells. */
+function setOf(key: HostKey, length: number): number {
+  // Keys are words, or words with more above them: both parts count.
+  const folded = (key | 0) ^ Math.imul((key / 2 ** 32) | 0, 0x85ebca6b);
+  const hash = Math.imul(folded ^ (folded >>> 15), 0x9e3779b1);
+  return ((hash ^ (hash >>> 16)) & (length / SET - 1)) * SET;
+}
+
+function oldestIn(cells: Float64Array, set: number): number {
+  let oldest = set;
+  for (let at = set + STRIDE; at < set + SET; at += STRIDE)
+    if ((cells[at + FILLED_AT] as number) < (cells[oldest + FILLED_AT] as number)) oldest = at;
+  return oldest;
 }

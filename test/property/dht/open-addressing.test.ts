@@ -1,7 +1,7 @@
 // The two hash tables of the hot path against a Map, over any mix of what is put in and taken out.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { COUNT, MeterTable, TOKENS } from '../../../dht/meter-table.ts';
+import { COUNT, FILLED_AT, MeterTable, TOKENS } from '../../../dht/meter-table.ts';
 import { OpenQueries } from '../../../dht/open-queries.ts';
 import type { OpenQuery } from '../../../dht/transactions.ts';
 
@@ -36,6 +36,8 @@ describe('OpenQueries', () => {
   });
 });
 
+const LIFETIME_MS = 10_000;
+
 describe('MeterTable', () => {
   it('keeps each key apart: words, local endpoints, IPv6', () => {
     const keys = fc.oneof(
@@ -45,18 +47,38 @@ describe('MeterTable', () => {
     );
     fc.assert(
       fc.property(fc.uniqueArray(keys, { maxLength: 300 }), (list) => {
-        const table = new MeterTable();
-        for (const [i, key] of list.entries()) {
-          expect(table.find(key)).toBe(-1);
-          const at = table.add(key);
+        const table = new MeterTable(2 ** 16, LIFETIME_MS);
+        const take = (key: number, nowMs: number): number => {
+          const at = table.take(key, nowMs);
+          if (table.cells[at + COUNT] === 0) table.cells[at + TOKENS] = -1;
           table.cells[at + COUNT] = 1;
+          table.cells[at + FILLED_AT] = nowMs;
+          return at;
+        };
+        for (const [i, key] of list.entries()) {
+          const at = take(key, 0);
+          expect(table.cells[at + TOKENS]).toBe(-1);
           table.cells[at + TOKENS] = i;
         }
         expect(table.size).toBe(list.length);
-        for (const [i, key] of list.entries()) expect(table.cells[table.find(key) + TOKENS]).toBe(i);
-        table.clear();
-        for (const key of list) expect(table.find(key)).toBe(-1);
+        for (const [i, key] of list.entries())
+          expect(table.cells[take(key, LIFETIME_MS - 1) + TOKENS]).toBe(i);
+        // Silent for too long: as if never seen, and their room is given back.
+        const laterMs = LIFETIME_MS * 100;
+        for (const key of list) expect(table.cells[take(key, laterMs) + TOKENS]).toBe(-1);
       }),
     );
+  });
+
+  it('takes no more room than it may, and forgets those longest silent', () => {
+    const table = new MeterTable(64, LIFETIME_MS);
+    for (let key = 0; key < 10_000; key++) {
+      const at = table.take(key, key);
+      table.cells[at + COUNT] = 1;
+      table.cells[at + FILLED_AT] = key;
+    }
+    expect(table.size).toBe(64);
+    // Of four in a set the last is never the one that goes.
+    expect(table.cells[table.take(9_999, 9_999) + COUNT]).toBe(1);
   });
 });
