@@ -1,16 +1,19 @@
-// Contacts of one table in one Int32Array: about 44 bytes each, no object per contact, and distances compare in place. A
-// slot is an index; freed slots are used again. Times are kept in tenths of a second to fit a word.
+// Contacts of one table in one Int32Array: 44 bytes each, no object per contact, and distances compare in place. A slot is an
+// index; freed slots are used again. Who they are and how they do lie in two parts of the array, because the second is gone through
+// once a minute. Times are kept in tenths of a second to fit a word.
 import { DhtAddress, type Family, putWord } from './address.ts';
 import { Id160, sharedBits } from './node-id.ts';
 
 const ID = 0;
 const PORT = 5;
-const FAILURES = 6;
+const IP = 6;
+/** Of the second part. */
+const FAILURES = 0;
 /** 0 for never. */
-const ANSWERED = 7;
-const ASKED = 8;
-const ROUND_TRIP = 9;
-const IP = 10;
+const ANSWERED = 1;
+const ASKED = 2;
+const ROUND_TRIP = 3;
+const STATE_WORDS = 4;
 const FIRST_CAPACITY = 16;
 
 /** A tenth of a second. */
@@ -20,13 +23,16 @@ export class ContactSlab {
   readonly family: Family;
   readonly #stride: number;
   #words: Int32Array;
+  /** Where the second part begins. */
+  #states: number;
   #used = 0;
   readonly #free: number[] = [];
 
   constructor(family: Family) {
     this.family = family;
     this.#stride = IP + (family === 4 ? 1 : 4);
-    this.#words = new Int32Array(this.#stride * FIRST_CAPACITY);
+    this.#words = new Int32Array((this.#stride + STATE_WORDS) * FIRST_CAPACITY);
+    this.#states = this.#stride * FIRST_CAPACITY;
   }
 
   /** Bytes held, for measurements. */
@@ -44,16 +50,14 @@ export class ContactSlab {
     words[at + ID + 3] = id.d;
     words[at + ID + 4] = id.e;
     words[at + PORT] = address.port;
-    words[at + FAILURES] = 0;
-    words[at + ANSWERED] = 0;
-    words[at + ASKED] = 0;
-    words[at + ROUND_TRIP] = 0;
     words[at + IP] = address.w0;
     if (this.family === 6) {
       words[at + IP + 1] = address.w1;
       words[at + IP + 2] = address.w2;
       words[at + IP + 3] = address.w3;
     }
+    const state = this.#stateOf(slot);
+    words.fill(0, state, state + STATE_WORDS);
     return slot;
   }
 
@@ -65,12 +69,19 @@ export class ContactSlab {
 
   #grow(): number {
     const slot = this.#used++;
-    if (this.#used * this.#stride > this.#words.length) {
-      const bigger = new Int32Array(Math.ceil((this.#used * 3) / 2) * this.#stride);
-      bigger.set(this.#words);
+    if (this.#used * this.#stride > this.#states) {
+      const capacity = Math.ceil((this.#used * 3) / 2);
+      const bigger = new Int32Array(capacity * (this.#stride + STATE_WORDS));
+      bigger.set(this.#words.subarray(0, this.#states));
+      bigger.set(this.#words.subarray(this.#states), capacity * this.#stride);
       this.#words = bigger;
+      this.#states = capacity * this.#stride;
     }
     return slot;
+  }
+
+  #stateOf(slot: number): number {
+    return this.#states + slot * STATE_WORDS;
   }
 
   id(slot: number): Id160 {
@@ -177,18 +188,18 @@ export class ContactSlab {
   }
 
   failures(slot: number): number {
-    return this.#word(slot * this.#stride + FAILURES);
+    return this.#word(this.#stateOf(slot) + FAILURES);
   }
 
   markFailed(slot: number): number {
-    const at = slot * this.#stride + FAILURES;
+    const at = this.#stateOf(slot) + FAILURES;
     const failures = this.#word(at) + 1;
     this.#words[at] = failures;
     return failures;
   }
 
   markAnswered(slot: number, roundTripMs: number, nowMs: number): void {
-    const at = slot * this.#stride;
+    const at = this.#stateOf(slot);
     const held = this.#word(at + ROUND_TRIP);
     // A quarter of the new sample: one hiccup does not hide a fast node.
     const mean = held === 0 ? roundTripMs : held + (roundTripMs - held) / 4;
@@ -198,23 +209,23 @@ export class ContactSlab {
   }
 
   markAsked(slot: number, nowMs: number): void {
-    this.#words[slot * this.#stride + ASKED] = ticksOf(nowMs);
+    this.#words[this.#stateOf(slot) + ASKED] = ticksOf(nowMs);
   }
 
   /** Milliseconds, rounded down to a tenth of a second; -Infinity for never. */
   answeredMs(slot: number): number {
-    const ticks = this.#word(slot * this.#stride + ANSWERED);
+    const ticks = this.#word(this.#stateOf(slot) + ANSWERED);
     return ticks === 0 ? Number.NEGATIVE_INFINITY : (ticks - 1) * TICK_MS;
   }
 
   askedMs(slot: number): number {
-    const ticks = this.#word(slot * this.#stride + ASKED);
+    const ticks = this.#word(this.#stateOf(slot) + ASKED);
     return ticks === 0 ? Number.NEGATIVE_INFINITY : (ticks - 1) * TICK_MS;
   }
 
   /** Mean, in milliseconds; 0 for unknown. */
   roundTripMs(slot: number): number {
-    return this.#word(slot * this.#stride + ROUND_TRIP);
+    return this.#word(this.#stateOf(slot) + ROUND_TRIP);
   }
 
   /** @returns how many bytes were written: 26 or 38 */

@@ -1,7 +1,7 @@
 // One node in one of the two DHTs (BEP 32): its id, its table, and what it learns from every answer and query: who is
 // alive, who lies, who waits to be verified, how others see us.
 import { ID_BYTES } from '../core/base/ids.ts';
-import { compactBytes, DhtAddress, type Family, type HostKey } from './address.ts';
+import { compactBytes, DhtAddress, type Family, getWord, type HostKey } from './address.ts';
 import { isValidId } from './bep42.ts';
 import { ExternalAddress } from './external-address.ts';
 import type { KrpcMessage } from './krpc.ts';
@@ -117,7 +117,8 @@ export class FamilyState {
     if (message.readOnly) return;
     const { bytes, id: span } = message;
     if (this.#policy.verify) {
-      if (this.quarantine.length >= MAX_QUARANTINED) return;
+      if (this.#table.isClosedTo(getWord(bytes, span.start)) || this.quarantine.length >= MAX_QUARANTINED)
+        return;
       if (this.#lastAsker?.equals(from)) return;
       this.#lastAsker = from;
       const id = Id160.read(bytes, span.start);
@@ -130,18 +131,19 @@ export class FamilyState {
     } else this.#table.offer(Id160.read(bytes, span.start), from, 0, nowMs);
   }
 
-  /** The usable contacts of a reply: of our family, reachable from where the sender stands, not ourselves. */
-  namedNodes(message: KrpcMessage, from: DhtAddress): NamedNode[] {
+  /**
+   * The usable contacts of a reply: of our family, reachable from where the sender stands, not ourselves.
+   * @param wantedOnly leaves out those whom the table has no place for, as far as it knows at a glance
+   */
+  namedNodes(message: KrpcMessage, from: DhtAddress, wantedOnly = false): NamedNode[] {
     const span = this.family === 4 ? message.nodes : message.nodes6;
     const entryBytes = ID_BYTES + compactBytes(this.family);
     const named: NamedNode[] = [];
     if (span.start < 0) return named;
     const senderScope = from.scope;
-    for (
-      let at = span.start;
-      at + entryBytes <= span.end && named.length < MAX_NODES_PER_REPLY;
-      at += entryBytes
-    ) {
+    const end = Math.min(span.end, span.start + entryBytes * MAX_NODES_PER_REPLY);
+    for (let at = span.start; at + entryBytes <= end; at += entryBytes) {
+      if (wantedOnly && this.#table.isClosedTo(getWord(message.bytes, at))) continue;
       const address = DhtAddress.fromCompact(this.family, message.bytes, at + ID_BYTES);
       const { scope } = address;
       if (address.port === 0 || scope === 'unusable') continue;

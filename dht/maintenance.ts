@@ -91,7 +91,7 @@ export class Maintenance implements QueryOwner {
   onReply(query: OpenQuery, message: KrpcMessage, _roundTripMs: number, nowMs: number): void {
     const wasVerifying = this.#verifying.delete(query);
     if (!wasVerifying) {
-      const named = this.#family.namedNodes(message, query.address);
+      const named = this.#family.namedNodes(message, query.address, true);
       this.verify(named, MAX_VERIFICATIONS, nowMs);
     }
   }

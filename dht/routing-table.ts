@@ -16,6 +16,8 @@ const FASTER_FACTOR = 2.5;
 const DIVERSITY_BITS = 3;
 /** Enough for any request: 20 of k-rpc, 16 starts of a lookup, with room for what is skipped. */
 const MAX_CLOSEST = 64;
+/** Buckets that may be known as closed: bits of a word. */
+const CLOSED_BITS = 31;
 
 export interface Bucket {
   /** Digits shared with our own id. */
@@ -45,6 +47,10 @@ export class RoutingTable {
   readonly #perLevel: number;
   readonly #buckets: (Bucket | undefined)[] = [];
   #size = 0;
+  /** One bit for each of the first buckets: known to be full of good nodes, and not of our neighbourhood. */
+  #closed = 0;
+  /** -1 when it has to be counted. */
+  #homeLevel = -1;
 
   constructor(family: Family, ownId: Id160, policy: TablePolicy) {
     this.family = family;
@@ -118,17 +124,31 @@ export class RoutingTable {
     return 'spare';
   }
 
+  /**
+   * Nobody whose id begins with this word is wanted: known without a look at the bucket, which is somewhere in cold memory. False
+   * says nothing.
+   */
+  isClosedTo(firstWord: number): boolean {
+    const level = Math.clz32(firstWord ^ this.ownId.a);
+    return level < CLOSED_BITS && (this.#closed & (1 << level)) !== 0;
+  }
+
   /** Would an unverified node be worth a ping: is there room, or somebody failing, or is it a near neighbour? */
   isWanted(id: Id160, address: DhtAddress): boolean {
-    if (id.equals(this.ownId)) return false;
+    if (this.isClosedTo(id.a) || id.equals(this.ownId)) return false;
     const bucket = this.#buckets[this.#indexFor(id)];
     if (bucket === undefined) return this.#isHostFree(address);
+    const isOpen =
+      bucket.members.length < bucket.capacity || bucket.members.some((slot) => this.slab.failures(slot) > 0);
+    if (
+      !isOpen &&
+      this.#perLevel === 1 &&
+      bucket.level < CLOSED_BITS &&
+      bucket.level < this.neighbourhoodLevel()
+    )
+      this.#closed |= 1 << bucket.level;
     if (this.#findIn(bucket.members, id) >= 0) return false;
-    const hasRoom =
-      bucket.members.length < bucket.capacity ||
-      bucket.members.some((slot) => this.slab.failures(slot) > 0) ||
-      this.#fartherNeighbour(bucket, id) >= 0;
-    return hasRoom && this.#isAddressFree(bucket, address);
+    return (isOpen || this.#fartherNeighbour(bucket, id) >= 0) && this.#isAddressFree(bucket, address);
   }
 
   /**
@@ -146,6 +166,7 @@ export class RoutingTable {
     }
     if (!this.slab.hasAddress(slot, address)) return;
     const failures = this.slab.markFailed(slot);
+    this.#closed = 0;
     const spare = this.#freshSpare(bucket, nowMs);
     if (spare < 0 && failures < this.#policy.maxFailures) return;
     this.#remove(bucket, slot);
@@ -199,12 +220,23 @@ export class RoutingTable {
 
   /** Level from which on fewer than k contacts are left: our neighbourhood begins there. */
   neighbourhoodLevel(): number {
+    if (this.#homeLevel < 0) this.#homeLevel = this.#countHomeLevel();
+    return this.#homeLevel;
+  }
+
+  #countHomeLevel(): number {
     let count = 0;
     for (let at = this.#buckets.length - 1; at >= 0; at--) {
       count += this.#buckets[at]?.members.length ?? 0;
       if (count >= this.#policy.k) return Math.floor(at / this.#perLevel);
     }
     return 0;
+  }
+
+  /** A bucket has other members than before. */
+  #forgetShape(): void {
+    this.#closed = 0;
+    this.#homeLevel = -1;
   }
 
   /** Leading bits that every id of the bucket shares with ours. */
@@ -278,18 +310,21 @@ export class RoutingTable {
     this.slab.markAnswered(slot, roundTripMs, nowMs);
     bucket.members.push(slot);
     this.#size++;
+    this.#forgetShape();
   }
 
   #remove(bucket: Bucket, slot: number): void {
     bucket.members.splice(bucket.members.indexOf(slot), 1);
     this.slab.remove(slot);
     this.#size--;
+    this.#forgetShape();
   }
 
   #promote(bucket: Bucket, slot: number): void {
     bucket.spares.splice(bucket.spares.indexOf(slot), 1);
     bucket.members.push(slot);
     this.#size++;
+    this.#forgetShape();
   }
 
   #dropSpare(bucket: Bucket, id: Id160): void {
