@@ -1,7 +1,7 @@
 // One torrent's calls through relays (tt_relay): ours to peers that we cannot dial, and theirs to us. The relay client speaks the
 // protocol; here it becomes streams.
 import { toHex } from '../base/bytes.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import { answerTo, type Rung } from '../nat/ladder.ts';
 import { type Reach, reachOf } from '../nat/ladder-reach.ts';
 import { SignalLimit } from '../nat/ladder-rules.ts';
@@ -13,10 +13,12 @@ import {
   ROLE,
   type SpliceOrder,
 } from '../relay/client-port.ts';
-import type { PeerRecord, Way } from '../relay/messages.ts';
+import type { NatState, PeerRecord, Way } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { openSplice } from './nat-splice.ts';
+import { never, pause } from './pauses.ts';
 import type { SessionShared } from './shared.ts';
+import { agreeOnPorts, punchTcp } from './tcp-punch.ts';
 
 /** Relays asked for one rung. */
 const MAX_LINKS = 3;
@@ -31,6 +33,8 @@ const MAX_TRIED = 256;
 export interface Answered {
   readonly rung: Rung;
   readonly peer: Reach;
+  readonly state: NatState;
+  readonly relay: Endpoint;
   /** Where the peer is, as the relay sees it. */
   readonly endpoint: Endpoint;
   /** By this any relay knows it, whatever port it shows there. */
@@ -61,9 +65,12 @@ const RUNG_OF: Readonly<Partial<Record<Way, Rung>>> = {
   direct: 'direct',
   reverse: 'reverse',
   punch: 'punch',
-  'tcp-punch': 'punch',
+  'tcp-punch': 'tcp-punch',
   splice: 'splice',
 };
+
+/** What a relay must offer for a rung beyond passing calls on. */
+const ROLE_FOR: Readonly<Partial<Record<Rung, number>>> = { splice: ROLE.splice, 'tcp-punch': ROLE.mirror };
 
 /** A peer as the relay presents it: where packets for it go. */
 export function endpointOf({ host, udpPort, tcpPort, sourcePort }: PeerRecord): Endpoint {
@@ -91,6 +98,15 @@ export class NatCalls {
     return (this.#shared.nat.relays?.linksFor(this.#infoHash, ROLE.splice) ?? []).length > 0;
   }
 
+  get canPunchTcp(): boolean {
+    const { punchPorts, relays } = this.#shared.nat;
+    return punchPorts !== undefined && (relays?.linksFor(this.#infoHash, ROLE.mirror) ?? []).length > 0;
+  }
+  /** The relay has said as whom it sees the port that we would punch from. */
+  hasPunchPort(relay: Endpoint): boolean {
+    return (this.#shared.nat.punchPorts?.seenPort(relay) ?? 0) !== 0;
+  }
+
   /**
    * @param rung a neighbour of the swarm passes calls on, but no bytes
    * @param onAnswer before anything is dialled
@@ -103,13 +119,18 @@ export class NatCalls {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     let refusal: CallRefused | undefined;
-    const role = rung === 'splice' ? ROLE.splice : ROLE.signal;
+    const role = ROLE_FOR[rung] ?? ROLE.signal;
     const links = this.#shared.nat.relays?.linksFor(this.#infoHash, role) ?? [];
     for (const link of links.slice(0, MAX_LINKS)) {
       if (signal.aborted) break;
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
-      const result = await this.#callOne(link, called, tried);
-      if (result.kind === 'go') return this.#follow(result.introduction, onAnswer, signal);
+      const call = (): Promise<CallResult> => this.#callOne(link, called, tried);
+      const said = this.#shared.nat.punchPorts?.seenPorts();
+      const result = await call();
+      if (result.kind === 'go') {
+        const introduction = await this.#settle(result.introduction, said, call, signal);
+        return this.#follow(introduction, onAnswer, signal);
+      }
       refusal = new CallRefused(result.code);
       // Another relay would ask the same one.
       if (refusal.isAnswer) break;
@@ -125,9 +146,32 @@ export class NatCalls {
   ): Promise<ByteStream> {
     const { relays } = this.#shared.nat;
     if (relays === undefined) throw new CallRefused('no relay');
-    const result = await this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult));
+    const call = (): Promise<CallResult> =>
+      this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult));
+    const said = this.#shared.nat.punchPorts?.seenPorts();
+    const result = await call();
     if (result.kind !== 'go') throw new CallRefused(result.code);
-    return this.#follow(result.introduction, onAnswer, signal);
+    return this.#follow(await this.#settle(result.introduction, said, call, signal), onAnswer, signal);
+  }
+
+  /** A TCP punch wants two ports that nobody knew before they were needed. */
+  #settle(
+    introduction: Introduction,
+    said: ReadonlyMap<string, number> | undefined,
+    callAgain: () => Promise<CallResult>,
+    signal: AbortSignal,
+  ): Promise<Introduction> {
+    const { punchPorts } = this.#shared.nat;
+    if (introduction.way !== 'tcp-punch' || punchPorts === undefined) return Promise.resolve(introduction);
+    const saidPort = said?.get(endpointKey(introduction.relay)) ?? 0;
+    return agreeOnPorts(punchPorts, introduction, saidPort, callAgain, signal);
+  }
+
+  /** @throws where nobody listens for streams of ours */
+  punchTcp(relay: Endpoint, target: Endpoint, signal: AbortSignal): Promise<ByteStream> {
+    const { nat, accept } = this.#shared;
+    if (nat.punchPorts === undefined) throw new Error('no port to punch from');
+    return punchTcp({ ports: nat.punchPorts, accept }, relay, target, signal);
   }
 
   #callOne(link: ClientLinkId, { endpoint, key }: Called, tried: readonly Way[]): Promise<CallResult> {
@@ -140,6 +184,10 @@ export class NatCalls {
   #ask(call: (onResult: (result: CallResult) => void) => void): Promise<CallResult> {
     return new Promise((resolve) => {
       call((result) => {
+        const { stats } = this.#shared.nat;
+        stats.handleIntroduction(
+          result.kind === 'go' ? { way: result.introduction.way } : { refused: result.code },
+        );
         // The ticket of a splice may come in the same turn as the word that it was agreed upon.
         if (result.kind === 'go' && result.introduction.way === 'splice') this.#expect(result.introduction);
         resolve(result);
@@ -155,8 +203,8 @@ export class NatCalls {
     const { way, peer, target, relay } = introduction;
     const rung = RUNG_OF[way];
     if (rung === undefined) throw new Error('the peer does not want');
-    const reach = reachOf(peer.state, peer.filter);
-    onAnswer({ rung, peer: reach, endpoint: endpointOf(peer), key: peer.key });
+    const { state, filter, key } = peer;
+    onAnswer({ rung, peer: reachOf(state, filter), state, relay, endpoint: endpointOf(peer), key });
     try {
       const stream = await this.#go(introduction, target, signal);
       this.#shared.nat.relays?.report(relay, true);
@@ -181,7 +229,11 @@ export class NatCalls {
       case 'punch':
         if (target === undefined) throw new Error('no endpoint to punch to');
         await pause(introduction.delayMs, signal);
-        return this.#shared.nat.punch(target, signal);
+        return this.#shared.nat.punch(target, signal, introduction.delayMs);
+      case 'tcp-punch':
+        if (target === undefined) throw new Error('no endpoint to punch to');
+        await pause(introduction.delayMs, signal);
+        return this.punchTcp(introduction.relay, target, signal);
       case 'direct':
         if (target === undefined) throw new Error('no endpoint to dial');
         return this.#shared.connect(target);
@@ -243,8 +295,16 @@ export class NatCalls {
     const theirs = reachOf(caller.state, caller.filter);
     const tried = this.#triedBy(caller, call.tried);
     if (own.isOpen === 'yes' && !tried.has('direct')) return 'direct';
-    const way = answerTo(own, theirs, { splice: true }, tried);
+    const { punchPorts } = this.#shared.nat;
+    const tcpPunch = punchPorts !== undefined && (call.roles & ROLE.mirror) !== 0;
+    const way = answerTo(own, theirs, { splice: true, tcpPunch }, tried);
     if (way === 'no') return 'none';
+    if (way === 'tcp-punch' && punchPorts !== undefined) {
+      // The first answers only say that this is the way: until both ports are known the caller calls again.
+      if (caller.punchPort !== undefined && punchPorts.seenPort(call.relay) !== 0) tried.add(way);
+      else punchPorts.prepare(call.relay).catch(() => tried.add(way));
+      return way;
+    }
     tried.add(way);
     return way === 'punch' && !this.#shared.nat.hasUtp ? 'splice' : way;
   }
@@ -277,25 +337,4 @@ export class NatCalls {
     }
     return limit;
   }
-}
-
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    timer.unref();
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        reject(new Error('not wanted any more'));
-      },
-      { once: true },
-    );
-  });
-}
-
-async function never(ms: number, signal: AbortSignal, why: string): Promise<never> {
-  await pause(ms, signal);
-  throw new Error(why);
 }

@@ -1,7 +1,9 @@
 // One attempt to reach one peer, on real time: starts what its ladder says, takes the first stream, drops the rest.
 import type { Clock } from '../base/clock.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import type { Ladder, Rung } from '../nat/ladder.ts';
 import type { Reach } from '../nat/ladder-reach.ts';
+import type { NatState } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 
 /** A stream to a peer and how it came about. */
@@ -10,6 +12,12 @@ export interface Dialled {
   readonly rung: Rung;
   /** Clock ms of the first step. */
   readonly startedAtMs: number;
+  /** Everything that was begun. */
+  readonly tried?: readonly Rung[];
+  /** What the peer says of its own place. */
+  readonly peer?: NatState;
+  /** Who introduced us, or passes the bytes on. */
+  readonly relay?: Endpoint;
 }
 
 /** Rejects when the rung leads nowhere; `signal` says that it is not wanted any more. */
@@ -96,7 +104,12 @@ export class Climb {
         const won = this.#nameOf(rung, stream);
         this.ladder.handleConnected(won, this.#clock.nowMs());
         this.#end();
-        this.#settle.resolve({ stream, rung: won, startedAtMs: this.startedAtMs });
+        this.#settle.resolve({
+          stream,
+          rung: won,
+          startedAtMs: this.startedAtMs,
+          tried: [...this.ladder.tried],
+        });
       },
       (error: unknown) => {
         if (this.#isOver) return;
@@ -142,5 +155,19 @@ export function firstStream(attempts: readonly Promise<ByteStream>[]): Promise<B
         },
       );
     }
+  });
+}
+
+/** Resolves when an attempt has failed, or has gone on for so long. Rejects when neither is of interest any more. */
+export function afterFailure(attempt: Promise<unknown>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const go = (): void => {
+      clearTimeout(timer);
+      if (signal.aborted) reject(new Error('not wanted any more'));
+      else resolve();
+    };
+    const timer = setTimeout(go, ms);
+    timer.unref();
+    attempt.catch(go);
   });
 }

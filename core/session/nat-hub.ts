@@ -19,9 +19,13 @@ import type { PeerFacts, QueueEntry, Way } from '../relay/messages.ts';
 import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { UtpConnectOptions, UtpStack } from '../transport/utp-api.ts';
+import type { PunchPorts } from './punch-ports.ts';
+import { ReachStats } from './reach-stats.ts';
 
 /** Leaves the home gateway and dies before it comes near another: where the peer's gateway answers strangers, a packet that comes too early closes the hole. */
 const FIRST_TTL = 2;
+/** So long: both sides hear of each other at about the same time. */
+const FIRST_TTL_MS = 300;
 /** Three SYNs and the time for an answer (rule: an introduction costs a stranger at most that). */
 const PUNCH_TIMEOUT_MS = 5_000;
 /** Neighbours that can introduce us: one may leave, and not all know whom we want. */
@@ -49,6 +53,8 @@ export interface RelayCalls {
   ): void;
   /** How an introduction ended: a relay whose introductions lead nowhere is left. */
   report(relay: Endpoint, worked: boolean): void;
+  /** The way to a peer is dead: so may be those to the relays. */
+  check(): void;
 }
 
 /** One torrent, as relays reach it. */
@@ -74,8 +80,11 @@ export class NatHub {
   readonly #torrents = new Map<string, CalledTorrent>();
   #utpDialsMs: number[] = [];
   readonly #punching = new Set<string>();
+  readonly stats = new ReachStats();
   /** Set by whoever runs relays; undefined without. */
   relays: RelayCalls | undefined;
+  /** Ports for holes in TCP; set by whoever dials, undefined where TCP does not leave from here straight. */
+  punchPorts: PunchPorts | undefined;
   /** Set by whoever finds out about our own NAT. */
   ownFacts: () => PeerFacts = () => NO_FACTS;
 
@@ -91,6 +100,12 @@ export class NatHub {
     if (this.#options.utpPeerCount() + this.#utpDialsMs.length >= ENOUGH_UTP_PEERS) return false;
     this.#utpDialsMs.push(nowMs);
     return true;
+  }
+
+  /** @param relay whom it is said to: what of it only that relay can know is added */
+  factsFor(relay: Endpoint | undefined): PeerFacts {
+    const punchPort = relay === undefined ? 0 : (this.punchPorts?.seenPort(relay) ?? 0);
+    return { ...this.ownFacts(), ...(punchPort === 0 ? {} : { punchPort }) };
   }
 
   get hasUtp(): boolean {
@@ -143,15 +158,23 @@ export class NatHub {
     if (this.#torrents.get(toHex(infoHash)) === torrent) this.#torrents.delete(toHex(infoHash));
   }
 
-  /** One side of a hole. Rejects when the other side's packets do not come through. */
-  async punch(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream> {
+  /**
+   * One side of a hole. Rejects when the other side's packets do not come through.
+   * @param waitedMs what the relay thought that the other side hears later than we; it may be twice that
+   */
+  async punch(endpoint: Endpoint, signal: AbortSignal, waitedMs = 0): Promise<ByteStream> {
     const utp = this.#options.utp();
     if (utp === undefined) throw new Error('no uTP here');
     // Introduced by two: one hole is enough, and twice the packets would be more than an introduction may cost.
     const key = endpointKey(endpoint);
     if (this.#punching.has(key)) throw new Error('a hole is being punched there already');
     this.#punching.add(key);
-    const options: UtpConnectOptions = { timeoutMs: PUNCH_TIMEOUT_MS, signal, firstTtl: FIRST_TTL };
+    const options: UtpConnectOptions = {
+      timeoutMs: PUNCH_TIMEOUT_MS + waitedMs,
+      signal,
+      firstTtl: FIRST_TTL,
+      firstTtlMs: FIRST_TTL_MS + waitedMs,
+    };
     try {
       return await utp.connect(endpoint, options);
     } finally {

@@ -5,23 +5,17 @@
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { InfoHash } from '../base/ids.ts';
 import type { Candidate } from '../discovery/candidates.ts';
-import {
-  Ladder,
-  PUNCH_SILENCE_MS,
-  type Reached,
-  type Rung,
-  UPGRADE_INTERVAL_MS,
-  type Ways,
-} from '../nat/ladder.ts';
+import { Ladder, PUNCH_SILENCE_MS, type Rung, UPGRADE_INTERVAL_MS, type Ways } from '../nat/ladder.ts';
 import { type Reach, reachOf, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
 import type { IncomingCall, Introduction, SpliceOrder } from '../relay/client-port.ts';
 import type { QueueEntry, Way } from '../relay/messages.ts';
 import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { AbsentPeers } from './absent-peers.ts';
-import { type Answered, CallRefused, endpointOf, NatCalls, pause } from './nat-calls.ts';
-import { CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
+import { type Answered, CallRefused, endpointOf, NatCalls } from './nat-calls.ts';
+import { afterFailure, CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
+import { pause } from './pauses.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
@@ -48,7 +42,7 @@ interface Attempt {
   readonly candidate: Candidate | undefined;
   readonly climb: Climb;
   /** What the called peer said of itself. */
-  readonly answered?: Answered;
+  answered: Answered | undefined;
 }
 
 /** What a called peer said of itself. */
@@ -141,7 +135,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { isPrivate } = this.#owner;
     const canCall = !isPrivate && this.#calls.canCall;
     const splice = !isPrivate && this.#calls.canSplice;
-    return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), splice };
+    const tcpPunch = !isPrivate && this.#calls.canPunchTcp;
+    return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), tcpPunch, splice };
   }
 
   async #climb(
@@ -157,10 +152,11 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       start ?? ((rung, signal) => this.#start(rung, endpoint, candidate, () => climb, signal)),
     );
     const key = endpointKey(endpoint);
-    const attempt = { endpoint, candidate, climb, ...(answered === undefined ? {} : { answered }) };
+    const attempt: Attempt = { endpoint, candidate, climb, answered };
     this.#attempts.set(key, attempt);
     try {
-      const dialled = await climb.result;
+      const dialled = { ...(await climb.result), ...introducedBy(attempt) };
+      this.#countPunch(ladder, dialled.rung);
       this.#reached.set(key, {
         endpoint,
         rung: dialled.rung,
@@ -168,10 +164,20 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
         atMs: this.#shared.clock.nowMs(),
       });
       return dialled;
+    } catch (error) {
+      const cameIn = (error as NodeJS.ErrnoException).code === CAME_IN;
+      this.#countPunch(ladder, cameIn ? ladder.expectsIncoming : undefined);
+      throw error;
     } finally {
       if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
       this.punch.forget(endpoint);
     }
+  }
+
+  #countPunch(ladder: Ladder, won: Rung | undefined): void {
+    // Overtaken by another way it says nothing about holes.
+    if (ladder.tried.has('punch') && (won === undefined || won === 'punch' || won === 'splice'))
+      this.#shared.nat.stats.handlePunch(won === 'punch');
   }
 
   async #start(
@@ -186,6 +192,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     await Promise.resolve();
     const answered = (answer: Answered): void => {
       this.#learn(candidate, answer);
+      const attempt = this.#attempts.get(endpointKey(endpoint));
+      if (attempt?.climb === climb()) attempt.answered = answer;
       climb().handleAnswer(rung, answer.rung, answer.peer);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
@@ -200,14 +208,13 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
           throw error;
         });
     if (rung !== 'punch' || !this.punch.canAsk(endpoint)) return viaRelay();
-    // A neighbour sees the peer's uTP endpoint, a relay knows its kind of NAT: what one lacks the other may have.
-    return firstStream([viaRelay(), this.punch.ask(endpoint, signal)]);
+    // A relay knows both NATs and how far away both are; a neighbour knows neither, and a packet that it makes come too early closes a door.
+    const relayed = viaRelay();
+    const ask = (): Promise<ByteStream> => this.punch.ask(endpoint, signal);
+    return firstStream([relayed, afterFailure(relayed, NEIGHBOUR_AFTER_MS, signal).then(ask)]);
   }
 
-  cameIn(
-    connection: PeerConnection,
-    nowMs: number,
-  ): { readonly reached: Reached; readonly candidate: Candidate | undefined } | undefined {
+  cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {
     const { remote, transport } = connection.stream;
     if (transport === 'relayed') {
       return { reached: { rung: 'splice', ms: nowMs - connection.openedAtMs }, candidate: undefined };
@@ -256,17 +263,33 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     return this.#calls.decide(call);
   }
 
-  introduce({ way, peer, target, delayMs }: Introduction): void {
-    if (way === 'punch') this.#introduced(target ?? endpointOf(peer), 'punch', delayMs);
-    if (way === 'reverse' && target !== undefined) this.#introduced(target, 'reverse', 0);
+  introduce({ way, peer, target, delayMs, relay }: Introduction): void {
+    if (way !== 'punch' && way !== 'reverse' && way !== 'tcp-punch') return;
+    // The port of a TCP punch leads nowhere later: the peer is known by the one that it announces.
+    const endpoint = way === 'tcp-punch' ? endpointOf(peer) : (target ?? endpointOf(peer));
+    const { state, key } = peer;
+    const as = { rung: way, peer: reachOf(state, peer.filter), state, key, relay, endpoint };
+    if (way !== 'tcp-punch') this.#introduced(endpoint, way, way === 'punch' ? delayMs : 0, as);
+    // Without both ports it was only a word that one is wanted.
+    else if (target !== undefined && this.#calls.hasPunchPort(relay))
+      this.#introduced(endpoint, way, delayMs, as, (signal) => this.#calls.punchTcp(relay, target, signal));
   }
 
   /** At once and beside the schedule: the other side's first packets are on the way. */
-  #introduced(endpoint: Endpoint, rung: Rung, delayMs: number): void {
+  #introduced(
+    endpoint: Endpoint,
+    rung: Rung,
+    delayMs: number,
+    answered?: Answered,
+    open?: (signal: AbortSignal) => Promise<ByteStream>,
+  ): void {
     if (isConnectedTo(this.#owner.peers.connections, endpoint)) return;
     const dial = async (signal: AbortSignal): Promise<ByteStream> => {
       await pause(delayMs, signal);
-      return rung === 'punch' ? this.#shared.nat.punch(endpoint, signal) : this.#shared.connect(endpoint);
+      if (open !== undefined) return open(signal);
+      return rung === 'punch'
+        ? this.#shared.nat.punch(endpoint, signal, delayMs)
+        : this.#shared.connect(endpoint);
     };
     const attempt = this.#attempts.get(endpointKey(endpoint));
     if (attempt !== undefined) {
@@ -275,9 +298,16 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       return;
     }
     const nowMs = this.#shared.clock.nowMs();
-    this.#owner.peers.dialIntroduced(endpoint, (candidate) =>
-      this.#climb(endpoint, candidate, Ladder.only(rung, nowMs), (_rung, signal) => dial(signal)),
-    );
+    this.#owner.peers.dialIntroduced(endpoint, (candidate) => {
+      if (answered !== undefined) this.#learn(candidate, answered);
+      return this.#climb(
+        endpoint,
+        candidate,
+        Ladder.only(rung, nowMs),
+        (_rung, signal) => dial(signal),
+        answered,
+      );
+    });
   }
 
   splice(order: SpliceOrder): void {
@@ -354,8 +384,9 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     }, this.#given.signal);
     attempt.then(
       (stream) => {
-        const { endpoint, rung, ...known } = answeredAs as Answered;
-        if (!peers.adopt(endpoint, { stream, rung, startedAtMs })) stream.destroy();
+        const { endpoint, rung, state: peer, relay, ...known } = answeredAs as Answered;
+        const how = { rung, startedAtMs, tried: [rung], peer, relay };
+        if (!peers.adopt(endpoint, { stream, ...how })) stream.destroy();
         else this.#learn(peers.pool.find(endpoint), known);
       },
       (error: unknown) => this.#shared.log('debug', 'called through relays', { error: String(error) }),
@@ -380,11 +411,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { candidate } = connection;
     if (connection.reached?.rung !== 'splice' || connection.isIncoming || candidate === undefined) return;
     if (connection.leaveAtMs !== undefined) return;
+    const { nat } = this.#shared;
     const since = this.#upgradedAtMs.get(connection) ?? connection.openedAtMs;
-    if (nowMs - since < UPGRADE_INTERVAL_MS) return;
+    // The splice was for want of knowledge, which has come since: at once.
+    const isWiser = connection.reached.own === 'unknown' && nat.ownFacts().state !== 'unknown';
+    if (nowMs - since < UPGRADE_INTERVAL_MS && (!isWiser || this.#upgradedAtMs.has(connection))) return;
     this.#upgradedAtMs.set(connection, nowMs);
     const ladder = new Ladder({
-      own: this.#shared.nat.reach(),
+      own: nat.reach(),
       peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
       ways: this.#waysTo(candidate.endpoint),
       nowMs,
@@ -398,6 +432,13 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     );
   }
 }
+
+function introducedBy({ answered }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
+  return answered === undefined ? {} : { peer: answered.state, relay: answered.relay };
+}
+
+/** A call through a relay that is far from the peer; no call at all is found out at once. */
+const NEIGHBOUR_AFTER_MS = 1_500;
 
 /** Both ends of a hole open within a round trip or two. */
 const OTHER_END_MS = 5_000;

@@ -7,7 +7,6 @@ import { endpointKey } from '../base/endpoint.ts';
 import { isLoopbackAddress } from '../base/local-address.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import type { Candidate } from '../discovery/candidates.ts';
-import type { Reached } from '../nat/ladder.ts';
 import type { PeerPort } from '../swarm/peer-port.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
@@ -18,6 +17,7 @@ import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import { PeerWire } from '../wire/peer-wire.ts';
 import type { OwnHandshake, PeerHandshake, WireSink } from '../wire/wire-handler.ts';
 import { MAX_UNREAD_BYTES } from './peer-limits.ts';
+import type { ReachedBy } from './reach-stats.ts';
 import { SecureStream, type StreamEnd } from './secure-stream.ts';
 import type { EncryptionPolicy } from './session-api.ts';
 import { SwarmPort } from './swarm-port.ts';
@@ -79,9 +79,14 @@ export class PeerConnection implements WireSink, UploadLine {
   /** Whom it leads to, in the pool: known at once when we dialled. */
   candidate: Candidate | undefined;
   /** Which way led to it; known once both handshakes are done. */
-  reached: Reached | undefined;
+  reached: ReachedBy | undefined;
+  /** Clock ms of the first block, sent or received. */
+  firstPayloadAtMs: number | undefined;
   /** Clock ms when it makes way for a straighter connection to the same peer. */
   leaveAtMs: number | undefined;
+  /** How often the peer was dialled once more since it was heard last, and when the next time is. */
+  soughtCount = 0;
+  seekAtMs = 0;
   readonly isIncoming: boolean;
   readonly origin: PeerOrigin;
   readonly openedAtMs: number;
@@ -183,6 +188,11 @@ export class PeerConnection implements WireSink, UploadLine {
   get queuedBytes(): number {
     return this.stream.queuedBytes;
   }
+  /** Payload moved, both ways, in bytes. */
+  get payloadBytes(): number {
+    const { swarmPeer } = this;
+    return swarmPeer === undefined ? 0 : swarmPeer.downloadedBytes + swarmPeer.uploadedBytes;
+  }
   get address(): string {
     return endpointKey(this.stream.remote);
   }
@@ -264,6 +274,7 @@ export class PeerConnection implements WireSink, UploadLine {
   }
 
   writePayload(bytes: Uint8Array, sent?: () => void): void {
+    this.lastSentAtMs = this.nowMs();
     this.#secure.writeShared(bytes, sent);
   }
 
@@ -272,6 +283,7 @@ export class PeerConnection implements WireSink, UploadLine {
   }
 
   sendBlock(piece: number, begin: number, payload: Uint8Array, sent: () => void): void {
+    this.firstPayloadAtMs ??= this.nowMs();
     this.wire.sendPiece(piece, begin, payload, sent);
   }
 

@@ -56,6 +56,7 @@ export class PeerHost implements PeersOwner {
       connection.traced?.connected();
       const client = clientName(connection.handshake?.peerId);
       const { address, reached, stream } = connection;
+      if (reached !== undefined) this.#shared.nat.stats.handleConnected(reached.rung);
       const how = { transport: stream.transport, ...(reached === undefined ? {} : { reached }) };
       this.#shared.emit(this.#torrent.infoHash, { kind: 'peer-connected', address, client, ...how });
     }
@@ -89,6 +90,8 @@ export class PeerHost implements PeersOwner {
   onClosed(connection: PeerConnection, end: StreamEnd): void {
     const nowMs = this.#shared.clock.nowMs();
     this.#torrent.account.handleClosed(connection);
+    const { isAdmitted, reached, payloadBytes } = connection;
+    if (isAdmitted && reached !== undefined) this.#shared.nat.stats.handleEnded(reached.rung, payloadBytes);
     if (connection.swarmPeer !== undefined) this.swarm?.removePeer(connection.swarmPeer, nowMs);
     this.#torrent.extensions.onClosed(connection);
     this.#torrent.peers.closed(connection, end);

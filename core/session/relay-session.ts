@@ -13,9 +13,11 @@ import { ClientShell } from '../relay/io/client-shell.ts';
 import { shardKey, torrentRelayKey } from '../relay/keys.ts';
 import type { PeerFacts } from '../relay/messages.ts';
 import type { QueueCounts } from '../relay/queue-counts.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { openSplice } from './nat-splice.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { type DialFrom, PunchPorts } from './punch-ports.ts';
 import { type RelayKeyFile, TOUCH_MS } from './relay-key-file.ts';
 import { RelayLookups } from './relay-lookups.ts';
 import { RelayNeighbours } from './relay-neighbours.ts';
@@ -42,6 +44,8 @@ export interface RelaySessionOptions {
   readonly torrents: () => Iterable<RelayedTorrent>;
   /** Relays that the user names: kept whatever others there are. */
   readonly given: readonly { readonly host: string; readonly port: number }[];
+  /** By TCP from a port of its own; undefined: TCP does not leave from here straight. */
+  readonly dialFrom: ((endpoint: Endpoint, from: DialFrom) => Promise<ByteStream>) | undefined;
   /** A relay said as whom it sees our UDP port. */
   readonly onSeen: (seen: Endpoint, by: string) => void;
 }
@@ -88,7 +92,7 @@ export class RelaySession {
         peerId: shared.peerId,
         identity: options.identity,
         wallMs: (nowMs) => Date.now() + nowMs - clock.nowMs(),
-        facts: () => nat.ownFacts(),
+        facts: (relay) => nat.factsFor(relay),
         torrents: () => this.#wanted().map(({ infoHashBytes }) => infoHashBytes),
         sought: () => this.#sought().map(({ infoHashBytes }) => infoHashBytes),
         // Whoever has everything is worth an unmodified client's while.
@@ -111,6 +115,9 @@ export class RelaySession {
       },
     );
     this.#neighbours = new RelayNeighbours(shared, this.#shell);
+    const { dialFrom } = options;
+    if (dialFrom !== undefined)
+      nat.punchPorts = new PunchPorts({ dial: dialFrom, rng, nowMs: () => clock.nowMs() });
     this.dialBack = new RelayDialBack({
       relays: () => this.#strangers(),
       ask: (relay, order, onStart, onResult) =>
@@ -139,6 +146,7 @@ export class RelaySession {
         this.#shell.run((machine, nowMs) => machine.push(key, infoHash, onResult, nowMs, nonce)),
       report: (relay, worked) =>
         this.#shell.run((machine, nowMs) => machine.reportIntroduction(relay, worked, nowMs)),
+      check: () => this.#shell.run((machine, nowMs) => machine.checkLinks(nowMs)),
     };
     void resolveHosts(given, shared.resolvesNames, (endpoints) => {
       if (this.#isClosed) return;
@@ -153,8 +161,9 @@ export class RelaySession {
   status(): RelayStatus[] {
     return this.#shell.client.status();
   }
-  get queueCounts(): QueueCounts {
-    return this.#shell.client.queueCounts;
+  /** For the picture of the session: calls that were left and taken. */
+  reach(): { readonly queue: QueueCounts } {
+    return { queue: this.#shell.client.queueCounts };
   }
 
   /** Our own address at a proxy port: trackers and PEX bring it back to us. */
@@ -184,7 +193,10 @@ export class RelaySession {
     this.#isClosed = true;
     void this.#options.keyFile.touch(Date.now());
     clearInterval(this.#timer);
-    this.#options.shared.nat.relays = undefined;
+    const { nat } = this.#options.shared;
+    nat.relays = undefined;
+    nat.punchPorts?.close();
+    nat.punchPorts = undefined;
     this.#lookups.close();
     this.#neighbours.close();
     this.#shell.close();

@@ -21,6 +21,7 @@ import { Listeners } from './listeners.ts';
 import { NatHub } from './nat-hub.ts';
 import { PeerConnection } from './peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
+import { mappingCounts, type ReachSnapshot } from './reach-stats.ts';
 import type { RelaySession } from './relay-session.ts';
 import type {
   AddTorrentOptions,
@@ -189,6 +190,7 @@ export class Session implements SessionApi {
       keyFile,
       given: relays.given,
       torrents: () => this.#torrents.values(),
+      dialFrom: this.#wayOut.dialsTcp ? (endpoint, from) => this.#wayOut.dialFrom(endpoint, from) : undefined,
       onSeen: (seen, by) => this.#nat.handleSeen(seen, by),
     });
     this.#nat.dialBack = this.#relays.dialBack;
@@ -282,8 +284,30 @@ export class Session implements SessionApi {
       upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
       externalAddresses: this.#votes.ranked(),
       ...withNat(this.#nat.snapshot()),
+      reach: this.#reach(),
       ...(this.#relays === undefined ? {} : { relays: this.#relays.status() }),
       ...(dht === undefined ? {} : { dht }),
+    };
+  }
+
+  #reach(): ReachSnapshot {
+    const peers = [...this.#torrents.values()].map((torrent) => torrent.peers);
+    const connections = peers.flatMap((each) => [...each.connections].filter(({ isAdmitted }) => isAdmitted));
+    const { stats } = this.#shared.nat;
+    return {
+      knownPeers: connections.length + peers.reduce((sum, { pool }) => sum + pool.idleCount, 0),
+      connectedPeers: connections.length,
+      connections: { ...stats.connections },
+      bytes: stats.bytes(
+        connections.map(({ reached, payloadBytes }) => ({
+          rung: reached?.rung ?? 'direct',
+          bytes: payloadBytes,
+        })),
+      ),
+      punches: { ...stats.punches },
+      introductions: { ...stats.introductions },
+      mappings: mappingCounts(this.#nat.snapshot()),
+      ...this.#relays?.reach(),
     };
   }
 

@@ -4,6 +4,7 @@ import type { TransferAccount } from '../account/transfer-account.ts';
 import type { DhtPicture, PeerSourceStatus } from '../base/peer-source.ts';
 import type { NatSnapshot } from '../nat/nat-snapshot.ts';
 import type { RelayStatus } from '../relay/client-links.ts';
+import type { ReachedBy, ReachSnapshot } from './reach-stats.ts';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -33,6 +34,8 @@ export interface SessionSnapshot {
   readonly nat?: NatSnapshot;
   /** Relays that we are connected to; absent where none are used. */
   readonly relays?: readonly RelayStatus[];
+  /** How peers are reached, in numbers. */
+  readonly reach?: ReachSnapshot;
   /** Absent without a DHT node. */
   readonly dht?: DhtPicture;
 }
@@ -116,10 +119,9 @@ export type FilePriority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export type UnchokeReason = 'regular' | 'optimistic' | 'free-slot' | 'allowed-fast';
 
-export interface ReachedSnapshot {
-  /** Straight; called back through a relay; a hole punched from both sides; bytes passed on by a relay. */
-  readonly rung: 'direct' | 'reverse' | 'punch' | 'splice';
-  readonly ms: number;
+export interface ReachedSnapshot extends ReachedBy {
+  /** From the first step to the first byte of payload, either way; absent before that. */
+  readonly firstByteMs?: number;
 }
 
 export interface PeerSnapshot {

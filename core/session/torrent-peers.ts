@@ -1,26 +1,32 @@
 // The connections of one torrent: whom to dial, whom to take in, whom to let go. Payload matters are the swarm's.
 
 import { compareBytes } from '../base/bytes.ts';
-import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+import { type Endpoint, endpointKey, isIPv6 } from '../base/endpoint.ts';
 import type { PeerOrigin } from '../base/peer-source.ts';
 import { OperationError } from '../base/result.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
-import { type Reached, SPLICE_LINGER_MS } from '../nat/ladder.ts';
+import { SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { CAME_IN, type Dialled } from './nat-climb.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
 import {
+  FIND_AGAIN_MAX_MS,
+  FIND_AGAIN_MS,
+  FIND_AGAIN_TIMES,
+  FOUND_AGAIN_MS,
   HANDSHAKE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   NEGOTIATION_TIMEOUT_MS,
   SILENCE_MS,
+  STALLED_MS,
   TURNOVER_ABOVE,
   TURNOVER_INTERVAL_MS,
   TURNOVER_SHARE,
   USEFUL_AFTER_MS,
 } from './peer-limits.ts';
+import type { ReachedBy } from './reach-stats.ts';
 import type { StreamEnd } from './secure-stream.ts';
 import type { SessionShared } from './shared.ts';
 
@@ -41,7 +47,7 @@ export interface PeerDialler {
   cameIn(
     connection: PeerConnection,
     nowMs: number,
-  ): { readonly reached: Reached; readonly candidate: Candidate | undefined } | undefined;
+  ): { readonly reached: ReachedBy; readonly candidate: Candidate | undefined } | undefined;
 }
 
 export class TorrentPeers implements Dialable {
@@ -166,12 +172,20 @@ export class TorrentPeers implements Dialable {
     }
   }
 
-  #open(candidate: Candidate, { stream, rung, startedAtMs }: Dialled, settled: () => void): void {
+  #open(candidate: Candidate, dialled: Dialled, settled: () => void): void {
+    const { stream, rung, startedAtMs, tried = [rung], peer, relay } = dialled;
     const { policy, clock, rng, downLimiter, trace } = this.#shared;
     const encrypt = policy === 'require' || (policy === 'prefer' && !candidate.tryPlain);
     const common = { stream, clock, rng, policy, downLimiter, trace };
     const connection = PeerConnection.outgoing({ ...common, owner: this.#owner, candidate, encrypt });
-    connection.reached = { rung, ms: clock.nowMs() - startedAtMs };
+    connection.reached = {
+      rung,
+      ms: clock.nowMs() - startedAtMs,
+      tried,
+      own: this.#shared.nat.ownFacts().state,
+      ...(peer === undefined ? {} : { peer }),
+      ...(relay === undefined || rung === 'direct' ? {} : { relay: endpointKey(relay) }),
+    };
     this.connections.add(connection);
     this.#dialling.set(connection, settled);
   }
@@ -209,6 +223,13 @@ export class TorrentPeers implements Dialable {
       // A straight way at last: the relay is spared as soon as that has proved itself.
       this.#handOver(twin, connection);
       twin.leaveAtMs = this.#shared.clock.nowMs() + SPLICE_LINGER_MS;
+    } else if (twin !== undefined && twin.soughtCount > 0) {
+      this.#handOver(twin, connection);
+      twin.leaveAtMs = this.#shared.clock.nowMs() + FOUND_AGAIN_MS;
+    } else if (twin !== undefined && this.#isUnheard(twin)) {
+      // Whoever dials us once more has heard nothing from us either.
+      this.#handOver(twin, connection);
+      twin.close('the peer came back', true);
     } else if (twin !== undefined) {
       if (!this.#survivesTwin(connection, twin, peerId)) {
         this.#handOver(connection, twin);
@@ -231,7 +252,8 @@ export class TorrentPeers implements Dialable {
   #settleIncoming(connection: PeerConnection): void {
     const nowMs = this.#shared.clock.nowMs();
     const met = this.dialler?.cameIn(connection, nowMs);
-    connection.reached = met?.reached ?? { rung: 'direct', ms: nowMs - connection.openedAtMs };
+    const { state: own } = this.#shared.nat.ownFacts();
+    connection.reached = { own, ...(met?.reached ?? { rung: 'direct', ms: nowMs - connection.openedAtMs }) };
     const known = this.pool.find(connection.stream.remote);
     connection.candidate ??= met?.candidate ?? (known?.state === 'idle' ? known : undefined);
   }
@@ -277,8 +299,9 @@ export class TorrentPeers implements Dialable {
         // Never again.
       } else if (connection.isOurWish) this.pool.retryAtOnce(candidate, candidate.tryPlain);
       else if (connection.isAdmitted && wasOfUse(connection, nowMs)) {
-        // Nobody hung up: the path or the peer's end of the connection is dead, which took long enough to find out.
-        if (end.code === 'ETIMEDOUT') this.pool.retryAtOnce(candidate, candidate.tryPlain);
+        // Nobody hung up: the path or the peer's end of the connection is dead, which took long enough to find out. Splices are ended by relays.
+        if (end.code === 'ETIMEDOUT' || isSpliced(connection))
+          this.pool.retryAtOnce(candidate, candidate.tryPlain);
         else this.pool.ended(candidate, nowMs);
       } else if (encrypted && end.inNegotiation) this.pool.retryAtOnce(candidate, true);
       else {
@@ -306,7 +329,7 @@ export class TorrentPeers implements Dialable {
   tick(nowMs: number): void {
     for (const connection of [...this.connections]) {
       const ageMs = nowMs - connection.openedAtMs;
-      if (connection.leaveAtMs !== undefined && nowMs >= connection.leaveAtMs) this.#leaveSplice(connection);
+      if (connection.leaveAtMs !== undefined && nowMs >= connection.leaveAtMs) this.#leave(connection);
       else if (!connection.isAdmitted) {
         if (connection.isNegotiating && ageMs > NEGOTIATION_TIMEOUT_MS)
           connection.close('encryption timed out');
@@ -315,7 +338,7 @@ export class TorrentPeers implements Dialable {
         connection.close('silent for too long');
       } else if (nowMs - connection.lastSentAtMs > KEEP_ALIVE_MS) {
         connection.wire.sendKeepAlive();
-      }
+      } else this.#findAgain(connection, nowMs);
     }
     if (nowMs >= this.#turnoverAtMs) {
       this.#turnoverAtMs = nowMs + TURNOVER_INTERVAL_MS;
@@ -323,11 +346,43 @@ export class TorrentPeers implements Dialable {
     }
   }
 
-  #leaveSplice(connection: PeerConnection): void {
+  /** What we wait for does not come, or nobody takes what we send: the relays are asked for a sign, and the peer is dialled once more. */
+  #findAgain(connection: PeerConnection, nowMs: number): void {
+    const { candidate, swarmPeer, lastReceivedAtMs, heldUntilMs } = connection;
+    if (nowMs - Math.max(lastReceivedAtMs, heldUntilMs) < STALLED_MS || swarmPeer === undefined) {
+      connection.soughtCount = 0;
+      connection.seekAtMs = 0;
+      return;
+    }
+    const isWaiting = swarmPeer.requestsOut > 0;
+    const isServing = swarmPeer.up.rateBytesPerSec(nowMs) > 0 && this.#isUnheard(connection);
+    if ((!isWaiting && !isServing) || nowMs < connection.seekAtMs) return;
+    const doublings = Math.max(0, connection.soughtCount - FIND_AGAIN_TIMES);
+    connection.seekAtMs = nowMs + Math.min(FIND_AGAIN_MAX_MS, FIND_AGAIN_MS * 2 ** doublings);
+    this.#shared.nat.relays?.check();
+    if (!isWaiting || candidate === undefined || this.dialler === undefined || !this.#hasPlace) return;
+    connection.soughtCount++;
+    this.dialler.dial(candidate).then(
+      (dialled) => {
+        if (connection.isClosing || !this.adopt(candidate.endpoint, dialled)) dialled.stream.destroy();
+      },
+      (error: unknown) =>
+        this.#shared.log('debug', `not found again: ${candidate.key}`, { error: String(error) }),
+    );
+  }
+
+  /** Something was said to it, and nothing was heard since: for too long, if it lives. */
+  #isUnheard({ lastReceivedAtMs, lastSentAtMs }: PeerConnection): boolean {
+    return lastSentAtMs > lastReceivedAtMs && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
+  }
+
+  /** It makes way for another connection to the same peer, if that still stands. */
+  #leave(connection: PeerConnection): void {
     const peerId = connection.handshake?.peerId;
     const isReplaced = peerId !== undefined && this.#twinOf(connection, peerId) !== undefined;
     connection.leaveAtMs = undefined;
-    if (isReplaced) connection.close('a straight way was found', true);
+    if (isReplaced)
+      connection.close(isSpliced(connection) ? 'a straight way was found' : 'found again', true);
   }
 
   /** A full house with candidates outside: those who moved the least make room. */

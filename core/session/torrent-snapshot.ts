@@ -2,7 +2,7 @@
 import { endpointKey } from '../base/endpoint.ts';
 import { clientName } from '../wire/client-name.ts';
 import type { PeerConnection } from './peer-connection.ts';
-import type { FileSnapshot, PeerSnapshot, TorrentSnapshot } from './snapshot.ts';
+import type { FileSnapshot, PeerSnapshot, ReachedSnapshot, TorrentSnapshot } from './snapshot.ts';
 import type { Torrent } from './torrent.ts';
 
 const NO_WASTE = { duplicate: 0, failedHash: 0, unrequested: 0 };
@@ -73,13 +73,22 @@ function snapshotFiles({ metainfo, data }: Torrent): FileSnapshot[] {
     }));
 }
 
+function snapshotReached({ reached, firstPayloadAtMs, openedAtMs }: PeerConnection): {
+  reached?: ReachedSnapshot;
+} {
+  if (reached === undefined) return {};
+  if (firstPayloadAtMs === undefined) return { reached };
+  // The steps ended when the stream opened, but for one that came in.
+  return { reached: { ...reached, firstByteMs: reached.ms + Math.max(0, firstPayloadAtMs - openedAtMs) } };
+}
+
 function snapshotPeer(connection: PeerConnection, nowMs: number): PeerSnapshot {
   const peer = connection.swarmPeer;
   return {
     address: endpointKey(connection.stream.remote),
     client: clientName(connection.handshake?.peerId, connection.extended?.client),
     transport: connection.stream.transport,
-    ...(connection.reached === undefined ? {} : { reached: connection.reached }),
+    ...snapshotReached(connection),
     isIncoming: connection.isIncoming,
     isEncrypted: connection.isEncrypted,
     origin: connection.origin,

@@ -105,6 +105,7 @@ export class WireEvents implements WireHandler {
       swarm.handleUnrequested(swarmPeer, length, nowMs);
       return false;
     }
+    this.#connection.firstPayloadAtMs ??= nowMs;
     wire.blockTarget = owner.slotView(swarmPeer.claimSlot);
     wire.blockOffset = swarmPeer.claimOffset;
     this.#isInBlock = true;
