@@ -1,9 +1,9 @@
 // The ways to one peer, tried in order: straight, called back through somebody we both know, a hole punched from both sides,
 // bytes passed on by a relay. A machine: times come in, steps come out; who performs them is the shell's matter. Pure.
 // The next rung starts when the last has had its time, and earlier ones go on meanwhile: the first that works wins.
-import { canPunch, type Reach, UNKNOWN_REACH } from './ladder-reach.ts';
+import { canPunch, canPunchTcp, type Reach, UNKNOWN_REACH } from './ladder-reach.ts';
 
-export type Rung = 'direct' | 'reverse' | 'punch' | 'splice';
+export type Rung = 'direct' | 'reverse' | 'punch' | 'tcp-punch' | 'splice';
 
 /** Who could help, at this moment. */
 export interface Ways {
@@ -11,6 +11,8 @@ export interface Ways {
   readonly reverse: boolean;
   /** Somebody introduces us to the peer (tt_relay, or BEP 55). */
   readonly punch: boolean;
+  /** A relay introduces us, and says as which TCP port it sees us. */
+  readonly tcpPunch?: boolean;
   /** A relay passes bytes on. */
   readonly splice: boolean;
 }
@@ -21,6 +23,8 @@ const DIRECT_BUDGET_MS = 1_000;
 const REVERSE_BUDGET_MS = 2_000;
 /** Three SYNs and their answers, the first 300 ms with a low hop limit. */
 const PUNCH_BUDGET_MS = 3_000;
+/** Each side learns its port from the relay, two calls, SYNs at 0, 1 and 2 s. */
+const TCP_PUNCH_BUDGET_MS = 3_000;
 /** Nobody knows whether a hole is possible: bytes shall flow meanwhile, and a hole that comes late still counts. */
 const BLIND_PUNCH_BUDGET_MS = 1_500;
 /** A gateway that answered an early packet keeps its port occupied for 30 s after the last one: only silence helps. */
@@ -53,25 +57,24 @@ export function rungsFor(
   options: Pick<LadderOptions, 'own' | 'peer' | 'ways' | 'isHidden' | 'isUpgrade'>,
 ): Rung[] {
   const { own, peer, ways } = options;
-  const punch = ways.punch ? canPunch(own, peer) : 'no';
+  const holes: Rung[] = [
+    ...(ways.punch && canPunch(own, peer) !== 'no' ? (['punch'] as const) : []),
+    ...(ways.tcpPunch === true && canPunchTcp(own, peer) !== 'no' ? (['tcp-punch'] as const) : []),
+  ];
   const last: Rung[] = ways.splice && options.isUpgrade !== true ? ['splice'] : [];
-  if (peer.isOpen === 'yes') return ['direct', ...hole(punch), ...last];
+  if (peer.isOpen === 'yes') return ['direct', ...holes, ...last];
   // It can dial us: that works whatever its NAT does.
   if (own.isOpen === 'yes' && ways.reverse) {
     const straight: Rung[] = peer.isOpen === 'unknown' ? ['direct'] : [];
     const back: Rung[] = options.isHidden === true ? ['reverse', ...straight] : [...straight, 'reverse'];
-    return [...back, ...hole(punch), ...last];
+    return [...back, ...holes, ...last];
   }
-  const helped = [...hole(punch), ...last];
+  const helped = [...holes, ...last];
   if (peer.isOpen === 'no' && helped.length > 0) return helped;
   if (options.isUpgrade === true) return helped;
   // A stranger's endpoint mostly is what it seems; one we were told to call for is called for first.
-  if (options.isHidden === true && punch !== 'no') return ['punch', 'direct', ...last];
+  if (options.isHidden === true && holes.length > 0) return [...holes, 'direct', ...last];
   return ['direct', ...helped];
-}
-
-function hole(verdict: 'yes' | 'no' | 'unknown'): Rung[] {
-  return verdict === 'no' ? [] : ['punch'];
 }
 
 /**
@@ -81,11 +84,13 @@ function hole(verdict: 'yes' | 'no' | 'unknown'): Rung[] {
 export function answerTo(
   own: Reach,
   caller: Reach,
-  ways: { readonly splice: boolean },
+  ways: { readonly splice: boolean; readonly tcpPunch?: boolean },
   tried: ReadonlySet<Rung>,
-): 'reverse' | 'punch' | 'splice' | 'no' {
+): 'reverse' | 'punch' | 'tcp-punch' | 'splice' | 'no' {
   if (caller.isOpen === 'yes' && !tried.has('reverse')) return 'reverse';
   if (canPunch(own, caller) !== 'no' && !tried.has('punch')) return 'punch';
+  if (ways.tcpPunch === true && canPunchTcp(own, caller) !== 'no' && !tried.has('tcp-punch'))
+    return 'tcp-punch';
   return ways.splice ? 'splice' : 'no';
 }
 
@@ -137,6 +142,7 @@ export class Ladder {
   /** The rung whose other end may come in by itself; undefined when nobody was told of us. */
   get expectsIncoming(): Rung | undefined {
     if (this.#running.has('reverse')) return 'reverse';
+    if (this.#running.has('tcp-punch')) return 'tcp-punch';
     return this.#tried.has('punch') ? 'punch' : undefined;
   }
 
@@ -211,6 +217,7 @@ export class Ladder {
     if (rung === 'direct') return DIRECT_BUDGET_MS;
     if (rung === 'reverse') return REVERSE_BUDGET_MS;
     if (rung === 'splice') return Number.POSITIVE_INFINITY;
+    if (rung === 'tcp-punch') return TCP_PUNCH_BUDGET_MS;
     return canPunch(this.#own, this.#peer) === 'yes' ? PUNCH_BUDGET_MS : BLIND_PUNCH_BUDGET_MS;
   }
 }

@@ -18,12 +18,18 @@ const endpoint = fc.record({
   host: fc.oneof(fc.ipV4(), fc.constantFrom('2a00::1', '::1', '2001:db8::5')),
   port: fc.integer({ min: 1, max: 65_535 }),
 });
-const facts = fc.record({
+const known = {
   state: fc.constantFrom(...NAT_STATES),
   filter: fc.constantFrom(...NAT_FILTERS),
   tcpPort: port,
   udpPort: port,
-});
+};
+/** Of a call that waits: a port to punch from would be gone by the time it is read. */
+const lastingFacts = fc.record(known);
+const facts = fc.record(
+  { ...known, punchPort: fc.integer({ min: 1, max: 65_535 }) },
+  { requiredKeys: ['state', 'filter', 'tcpPort', 'udpPort'] },
+);
 const record = fc
   .tuple(facts, endpoint, port, fc.boolean(), fc.option(key, { nil: undefined }))
   .map(([own, { host }, sourcePort, isUtp, theirKey]) => ({
@@ -147,7 +153,7 @@ describe('queue items', () => {
         key,
         hash,
         nonce,
-        facts,
+        lastingFacts,
         fc.nat(2 ** 40),
         fc.nat(),
         (target, infoHash, itsNonce, own, timeMs, at) => {

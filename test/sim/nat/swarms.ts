@@ -57,7 +57,7 @@ export interface SwarmResult {
 
 export function runSwarms(options: SwarmOptions): SwarmResult {
   const rng = seededRng(options.seed);
-  const byRung: Record<Rung, number> = { direct: 0, reverse: 0, punch: 0, splice: 0 };
+  const byRung: Record<Rung, number> = { direct: 0, reverse: 0, punch: 0, 'tcp-punch': 0, splice: 0 };
   const times: number[] = [];
   const { client, peersPerSwarm } = options;
   const rungs = new Set(client.rungs);

@@ -7,7 +7,7 @@ import {
   rungsFor,
   type Ways,
 } from '../../../core/nat/ladder.ts';
-import { canPunch, type Reach, reachOf, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
+import { canPunch, canPunchTcp, type Reach, reachOf, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
 
 const ALL_WAYS: Ways = { reverse: true, punch: true, splice: true };
 const OPEN = reachOf('open', 'eif');
@@ -193,6 +193,33 @@ describe('news on the way', () => {
   });
 });
 
+describe('a hole for TCP', () => {
+  const ways: Ways = { ...ALL_WAYS, tcpPunch: true };
+  it('is possible where one side has no UDP, unless what is known of the NATs speaks against it', () => {
+    expect(canPunchTcp(PORT, TCP_ONLY)).toBe('unknown');
+    expect(canPunchTcp(TCP_ONLY, TCP_ONLY)).toBe('unknown');
+    expect(canPunchTcp(OPEN, TCP_ONLY)).toBe('yes');
+    expect(canPunchTcp({ ...SYMMETRIC, udp: 'no' }, PORT)).toBe('no');
+    for (const peer of [PORT, ADDRESS, OPEN, UNKNOWN_REACH]) expect(canPunchTcp(PORT, peer)).toBe('no');
+  });
+  it('is tried in place of the one for uTP, before a splice, and has its time', () => {
+    expect(rungsFor({ own: TCP_ONLY, peer: UNKNOWN_REACH, ways })).toEqual(['direct', 'tcp-punch', 'splice']);
+    expect(rungsFor({ own: TCP_ONLY, peer: PORT, ways, isHidden: true })).toEqual(['tcp-punch', 'splice']);
+    expect(rungsFor({ own: TCP_ONLY, peer: PORT, ways: ALL_WAYS })).toEqual(['splice']);
+    expect(rungsFor({ own: PORT, peer: PORT, ways })).toEqual(['punch', 'splice']);
+    expect(climb(TCP_ONLY, PORT, () => false, { ways }).log).toEqual(['0 tcp-punch', '3000 splice']);
+    expect(climb(TCP_ONLY, PORT, (rung) => rung === 'tcp-punch', { ways }).ladder.reached).toEqual({
+      rung: 'tcp-punch',
+      ms: 100,
+    });
+  });
+  it('may come in from the other side, as the other side said', () => {
+    const { ladder } = climb(PORT, UNKNOWN_REACH, () => false, { ways });
+    ladder.handleAnswer('punch', 'tcp-punch', 20_000);
+    expect(ladder.expectsIncoming).toBe('tcp-punch');
+  });
+});
+
 describe('what the called peer answers', () => {
   const none = new Set<Rung>();
   it('dials whoever is open, punches where that can work, splices else', () => {
@@ -201,6 +228,16 @@ describe('what the called peer answers', () => {
     expect(answerTo(SYMMETRIC, PORT, { splice: true }, none)).toBe('splice');
     expect(answerTo(SYMMETRIC, PORT, { splice: false }, none)).toBe('no');
     expect(answerTo(SYMMETRIC, ADDRESS, { splice: true }, none)).toBe('punch');
+  });
+  it('punches by TCP where one has no UDP and a relay shows the ports, and splices when that has failed', () => {
+    const ways = { splice: true, tcpPunch: true };
+    expect(answerTo(PORT, TCP_ONLY, ways, none)).toBe('tcp-punch');
+    expect(answerTo(TCP_ONLY, TCP_ONLY, ways, none)).toBe('tcp-punch');
+    expect(answerTo(PORT, TCP_ONLY, { splice: true }, none)).toBe('splice');
+    expect(answerTo(PORT, TCP_ONLY, ways, new Set<Rung>(['tcp-punch']))).toBe('splice');
+    // With UDP on both sides the same NATs would say the same to TCP.
+    expect(answerTo(PORT, PORT, ways, none)).toBe('punch');
+    expect(answerTo(SYMMETRIC, PORT, ways, none)).toBe('splice');
   });
   it('what was tried in vain is not tried again', () => {
     expect(answerTo(PORT, OPEN, { splice: true }, new Set<Rung>(['reverse']))).toBe('punch');
