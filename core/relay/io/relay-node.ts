@@ -22,6 +22,7 @@ import type { Splice } from '../splices.ts';
 import { ControlLink, type KnownKeys } from './control-link.ts';
 import { dialBack } from './dial-back.ts';
 import { sortIncoming } from './first-frame.ts';
+import { Mirror } from './mirror.ts';
 import { SpliceDesk } from './splice-desk.ts';
 
 export interface RelayNodeOptions {
@@ -57,6 +58,7 @@ export class RelayNode implements RelayServerPort {
   readonly #links = new Map<LinkId, ControlLink>();
   readonly #ids = new Map<ControlLink, LinkId>();
   readonly #splices: SpliceDesk;
+  readonly #mirror = new Mirror();
   /** Streams that are waited for, and what ends the wait. */
   readonly #pending = new Map<ByteStream, () => void>();
   readonly #timer: DueTimer;
@@ -86,7 +88,8 @@ export class RelayNode implements RelayServerPort {
       (limits.reservations > 0 ? ROLE.signal | ROLE.queue : 0) |
       (limits.splices > 0 ? ROLE.splice : 0) |
       (proxyPorts().length > 0 && limits.splices > 0 ? ROLE.proxy : 0) |
-      ROLE.test
+      ROLE.test |
+      ROLE.mirror
     );
   }
 
@@ -118,6 +121,7 @@ export class RelayNode implements RelayServerPort {
     this.#pending.clear();
     for (const link of [...this.#links.values()]) link.close('the relay stops');
     this.#splices.close();
+    this.#mirror.close();
   }
 
   // --- RelayServerPort
@@ -166,6 +170,7 @@ export class RelayNode implements RelayServerPort {
   #handleFrame(stream: ByteStream, frame: RelayFrame, rest: Uint8Array): void {
     this.#settle(stream);
     if (frame.kind === 'splice') this.#splices.handleTicket(stream, frame.token, rest);
+    else if (frame.kind === 'mirror') this.#mirror.handleFrame(stream, frame.token);
     else stream.destroy();
     this.#arm();
   }
