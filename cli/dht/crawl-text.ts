@@ -3,6 +3,7 @@ import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-run.ts
 import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import { formatFields } from '../output/table.ts';
+import { safeText } from '../output/text.ts';
 import { formatCount, formatDuration } from '../output/units.ts';
 import { liveEstimate } from './live-estimate.ts';
 
@@ -90,6 +91,18 @@ function withInterval({ value, low, high }: SummaryRow, show: (value: number) =>
   return `${show(value)} (95 %: ${show(low)} to ${high === null ? 'any' : show(high)})`;
 }
 
+const MOST_PLACES = 8;
+
+/** `DE 120, FR 80, 23 more`, the greatest first. */
+function mostOf(rows: readonly SummaryRow[]): string {
+  const sorted = [...rows].sort((x, y) => (y.value ?? 0) - (x.value ?? 0) || (x.item < y.item ? -1 : 1));
+  const shown = sorted
+    .slice(0, MOST_PLACES)
+    .map(({ item, value }) => `${safeText(item)} ${bigNumber(value ?? 0)}`);
+  const more = sorted.length - shown.length;
+  return [...shown, ...(more > 0 ? [`${bigNumber(more)} more`] : [])].join(', ');
+}
+
 const ESTIMATORS: Readonly<Record<string, string>> = {
   bernoulli: 'found / (share of ids x p)',
   chapman: 'two looks (Chapman)',
@@ -146,6 +159,8 @@ export function summaryText({ run, summary }: CrawlResult): string {
         .map(({ item, value }) => `${item} ${bigNumber(value ?? 0)}`)
         .join(', '),
     ]);
+  for (const metric of ['countries', 'systems'])
+    if (of(metric).length > 0) fields.push([metric, mostOf(of(metric))]);
   if (run.loss_share !== null)
     fields.push([
       'lost on the way',

@@ -12,6 +12,8 @@ export interface CountedVisit {
   readonly roundTripMs: number | undefined;
   readonly client: string | undefined;
   readonly bep42: 'valid' | 'invalid' | 'exempt' | undefined;
+  /** Of a node that has answered before: topology mode asks for each bucket, and the node counts once. */
+  readonly isAgain?: boolean;
 }
 
 const MAX_CLIENTS = 64;
@@ -44,7 +46,8 @@ export class CrawlCounts {
     this.visits++;
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     const hasAnswered = ANSWERED.includes(outcome);
-    if (visit.isClaimedInZone && visit.tries > 0) {
+    const isAgain = visit.isAgain === true;
+    if (visit.isClaimedInZone && visit.tries > 0 && !isAgain) {
       this.asked++;
       if (hasAnswered) this.askedAndAnswered++;
     }
@@ -56,7 +59,7 @@ export class CrawlCounts {
       const at = Math.min(BINS - 1, bin);
       this.roundTrips[at] = (this.roundTrips[at] as number) + 1;
     }
-    if (!visit.isInZone) return;
+    if (!visit.isInZone || isAgain) return;
     this.responded++;
     if (outcome === 'ok' || outcome === 'stalled_late') this.verified++;
     if (visit.bep42 === 'valid') this.bep42Valid++;

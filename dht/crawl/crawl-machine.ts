@@ -185,9 +185,11 @@ export class CrawlMachine {
     this.#numbers = Math.max(this.#numbers, visit.number + 1);
     this.#triesBefore.delete(node);
     for (const listed of visit.listed) this.table.refer(listed);
+    const isAgain = this.#drain?.hasAnswered(node) === true;
     this.#settle(node, outcome, visit.observed);
-    this.counts.count(visit);
-    if (visit.isInZone && isVerified(outcome)) this.subnets.countVerified(this.table.address(node));
+    this.counts.count({ ...visit, isAgain });
+    if (visit.isInZone && !isAgain && isVerified(outcome))
+      this.subnets.countVerified(this.table.address(node));
     if (this.#drain !== undefined && visit.observed !== undefined) {
       const deepest = visit.deepestBits;
       if (!this.#drain.isFinishedAfter(node, deepest)) this.#triesBefore.delete(node);
@@ -347,8 +349,10 @@ export class CrawlMachine {
       target: done.target,
       reply,
     };
+    const isAgain = this.#drain?.hasAnswered(node) === true;
     this.#settle(node, outcome, observed);
     this.counts.count({
+      isAgain,
       outcome,
       isInZone: visit.isInZone,
       isClaimedInZone: claimed !== undefined && zone.has(claimed),
@@ -358,7 +362,7 @@ export class CrawlMachine {
       client: reply?.client,
       bep42: reply?.bep42,
     });
-    if (visit.isInZone && isVerified(outcome) && address.scope === 'global')
+    if (visit.isInZone && !isAgain && isVerified(outcome) && address.scope === 'global')
       this.subnets.countVerified(address);
     if (reply !== undefined && this.#drain !== undefined) {
       const deepest = reply.listings.reduce(

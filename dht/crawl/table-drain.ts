@@ -28,6 +28,11 @@ export class TableDrain {
     return this.#open.has(node);
   }
 
+  /** Has a bucket of it been told already? */
+  hasAnswered(node: number): boolean {
+    return (this.#open.get(node)?.level ?? 0) > 0;
+  }
+
   wait(node: number): void {
     this.#waiting.push(node);
   }

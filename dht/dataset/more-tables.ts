@@ -164,6 +164,8 @@ export const METRICS = {
     'are ids spread evenly over the zone: chi-square statistic (`chi2`), its p-value (`p_value`)',
   samples:
     'BEP 51: nodes that gave samples (`nodes`), info hashes they say they store (`stored`), distinct ones kept (`info_hashes`)',
+  countries: 'answering nodes in the zone whose address a database knows, by country; only with an enrichment',
+  systems: 'the same by autonomous system, as `AS64500 Example`',
   trapped: 'endpoints set aside as traps, by subnet',
   sessions: 'sessions seen: `all`, `created` (seen to begin), `ended` (seen to end)',
   session_survival:

@@ -267,7 +267,8 @@ function uniform(runs: readonly RunFigures[]): Plot {
     name: 'id-uniformity',
     title,
     about: `Verified ids in equal parts of the zone, against the mean; one part in twenty is expected outside of the band.${test}`,
-    missing: 'too few verified ids in the zone (16 are needed)',
+    missing:
+      'too few verified ids in the zone (16 are needed), or the run was cut before it had looked everywhere',
     chart: lines(
       title,
       { label: 'place in the zone', unit: 'share', from: 0, to: 1 },

@@ -123,7 +123,7 @@ describe('topology', () => {
   it('sees every entry that tables show', () => {
     const net = world({ nodes: 300, deadShare: 0.2, natShare: 0 });
     const edges = new Map<number, Set<string>>();
-    runPass(
+    const pass = runPass(
       net,
       {
         seed: SEED,
@@ -142,6 +142,12 @@ describe('topology', () => {
     // 375 members: about log2(375/8) = 5.5 full buckets of eight, and a tail of the size of one.
     const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
     expect(sizes.length).toBe(300);
+    // Each was asked several times, and counts once.
+    const { counts } = pass.machine;
+    expect(counts.visits).toBeGreaterThan(1_000);
+    expect([counts.verified, counts.responded, counts.clients.size > 0]).toEqual([300, 300, true]);
+    expect([...counts.clients.values()].reduce((sum, count) => sum + count, 0)).toBe(300);
+    expect(counts.asked).toBeLessThanOrEqual(counts.listed);
     expect(mean).toBeGreaterThan(45);
     expect(mean).toBeLessThan(65);
   });

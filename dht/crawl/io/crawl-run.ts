@@ -347,6 +347,7 @@ export class CrawlRun {
       planted: this.#plantedFound(),
       secondPort: measured.secondPort,
       gone: measured.gone,
+      isCut: isPartial && second === undefined && !this.#isLastEnded,
       repeatRange: second === undefined || isPartial ? undefined : rangeOf(second.options.zone),
       traps:
         config.ipPrivacy === 'raw'

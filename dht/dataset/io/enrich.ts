@@ -8,6 +8,7 @@ import { RUN_TABLE, type RunRow } from '../run-table.ts';
 import { AddressBook, geoColumns } from './address-book.ts';
 import type { AddressDatabase } from './mmdb.ts';
 import type { DatasetStore } from './store.ts';
+import { storePlaces } from './summarise.ts';
 
 export interface Enrichment {
   readonly header: RunRow;
@@ -67,6 +68,7 @@ export function enrichRun(
   }
   flush();
   const enriched: RunRow = { ...header, ...geoColumns(book, header.vantage_external) };
+  storePlaces(store, header.run_id);
   store.put(RUN_TABLE, [enriched]);
   writeHeader(join(directory, HEADER_FILE), enriched);
   return {

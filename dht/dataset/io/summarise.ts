@@ -27,6 +27,8 @@ export interface SummaryExtras {
   /** Ids that the repeat looked at, 40 hex digits each; undefined without one. */
   readonly repeatRange: readonly [low: string, high: string] | undefined;
   readonly traps: readonly { readonly subnet: string; readonly listed: number }[];
+  /** Stopped before the queue was empty: parts of the zone were not looked at, so that nothing can be said of how ids spread. */
+  readonly isCut?: boolean;
 }
 
 const VERIFIED = "outcome IN ('ok', 'stalled_late')";
@@ -143,7 +145,7 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   quantiles(store, `max(referrer_count) AS v ${inZone} AND ${VERIFIED} GROUP BY node`, (item, value) =>
     add('in_degree', item, value),
   );
-  const bins = idBins(store, extras);
+  const bins = extras.isCut === true ? [] : idBins(store, extras);
   const even = uniformity(bins);
   if (even !== undefined) {
     add('id_uniformity', 'chi2', even.chi2, { basis: bins.length });
@@ -155,8 +157,36 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
     add('samples', 'stored', number('sum(stored) AS n FROM sample WHERE position = -1'));
     add('samples', 'info_hashes', number('count(DISTINCT info_hash) AS n FROM sample'));
   }
+  rows.push(...placeRows(store, runId));
   for (const { subnet, listed: count } of extras.traps) add('trapped', subnet, count);
   return rows;
+}
+
+const PLACES = [
+  ['countries', 'country', 'country'],
+  ['systems', "'AS' || as_number || coalesce(' ' || as_organisation, '')", 'as_number'],
+] as const satisfies readonly (readonly [Metric, string, string])[];
+
+/** Of the enrichment table: where the answering nodes of the zone are; none without one. */
+function placeRows(store: DatasetStore, runId: string): SummaryRow[] {
+  return PLACES.flatMap(([metric, label, needs]) => {
+    const tallies = store.query<{ label: string; n: number }>(
+      `SELECT ${label} AS label, count(*) AS n
+       FROM (SELECT DISTINCT node, ip FROM visit WHERE pass = 1 AND is_in_zone = 1 AND ${ANSWERED}) AS v
+       JOIN enrichment AS e ON e.ip = v.ip WHERE ${needs} IS NOT NULL GROUP BY label ORDER BY n DESC, label`,
+    );
+    const known = tallies.reduce((sum, { n }) => sum + n, 0);
+    return tallies.map(({ label: item, n }) => ({
+      ...{ run_id: runId, metric, item, value: n },
+      ...{ low: null, high: null, basis: known },
+    }));
+  });
+}
+
+/** After the enrichment table was made anew. */
+export function storePlaces(store: DatasetStore, runId: string): void {
+  store.execute("DELETE FROM summary WHERE metric IN ('countries', 'systems')");
+  store.put(SUMMARY_TABLE, placeRows(store, runId));
 }
 
 /** Makes and stores it. */

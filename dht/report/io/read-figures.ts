@@ -3,7 +3,7 @@ import { observedSession } from '../../crawl/session-rows.ts';
 import { createBased, kaplanMeier } from '../../crawl/survival.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { idBins } from '../../dataset/io/summarise.ts';
-import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
 
@@ -21,23 +21,28 @@ const REFERRERS = [
 ] as const;
 
 export function readFigures(label: string, run: RunRow, store: DatasetStore): RunFigures {
+  const summary = [...store.rows(SUMMARY_TABLE)];
   const sessions = [...store.rows(SESSION_TABLE)];
   const windowMs = windowMsOf(run, sessions);
   const lifetimes = createBased(sessions.map(observedSession), 0, windowMs);
   return {
     label,
     run,
-    summary: [...store.rows(SUMMARY_TABLE)],
+    summary,
     growth: growthOf(store),
     roundTrips: store
       .query<{ v: number; n: number }>(
         'SELECT round_trip_us AS v, count(*) AS n FROM visit WHERE pass = 1 AND round_trip_us IS NOT NULL GROUP BY v ORDER BY v',
       )
       .map(({ v, n }) => [v, n]),
-    countries: enriched(store, 'country'),
-    systems: enriched(store, "'AS' || as_number || coalesce(' ' || as_organisation, '')", 'as_number'),
+    countries: tallies(summary, 'countries'),
+    systems: tallies(summary, 'systems'),
     depth: depthOf(store),
-    idBins: idBins(store, { zoneBits: run.zone_bits, zonePrefix: run.zone_prefix }),
+    // Of a run that was cut in its first look the summary has no test: it has not looked everywhere alike.
+    idBins:
+      run.state === 'complete' || summary.some(({ metric }) => metric === 'id_uniformity')
+        ? idBins(store, { zoneBits: run.zone_bits, zonePrefix: run.zone_prefix })
+        : [],
     bep42: store.query<ShareRow & Record<string, unknown>>(
       `SELECT coalesce(client, 'unsigned') AS label, count(DISTINCT CASE WHEN bep42 = 'valid' THEN node END) AS hits,
        count(DISTINCT node) AS 'of' ${IN_ZONE} AND ${ANSWERED} AND bep42 IN ('valid', 'invalid') GROUP BY label`,
@@ -47,6 +52,13 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
     sessionsFollowed: lifetimes.length,
     availability: availabilityOf(sessions, windowMs),
   };
+}
+
+function tallies(summary: readonly SummaryRow[], wanted: string): Tally[] {
+  return summary
+    .filter(({ metric }) => metric === wanted)
+    .map(({ item, value }) => ({ label: item, count: value ?? 0 }))
+    .sort((x, y) => y.count - x.count);
 }
 
 function windowMsOf(run: RunRow, sessions: readonly SessionRow[]): number {
@@ -82,14 +94,6 @@ function growthOf(store: DatasetStore): GrowthPoint[] {
     points.push({ seconds: Math.min(last, (bin + 1) * width) / 1e6, ...sums });
   }
   return points;
-}
-
-function enriched(store: DatasetStore, label: string, needs = label): Tally[] {
-  return store.query<Tally & Record<string, unknown>>(
-    `SELECT ${label} AS label, count(*) AS count
-     FROM (SELECT DISTINCT node, ip ${IN_ZONE} AND ${ANSWERED}) AS v JOIN enrichment AS e ON e.ip = v.ip
-     WHERE ${needs} IS NOT NULL GROUP BY label ORDER BY count DESC, label`,
-  );
 }
 
 function depthOf(store: DatasetStore): (readonly [number, number])[] {
