@@ -80,10 +80,7 @@ export class RelayRunner {
       ownHosts: () => this.#ownHosts(),
       wallMs: (nowMs) => Date.now() + nowMs - systemClock.nowMs(),
       proxyPorts: () => this.#proxies.map(({ port }) => port),
-      sendUdp: () => {
-        const udp = this.#udp;
-        return udp === undefined ? undefined : (bytes, to) => udp.send(bytes, to);
-      },
+      hasUdp: () => this.#udp !== undefined,
       onChanged: () => queueMicrotask(() => this.#announce()),
     });
   }

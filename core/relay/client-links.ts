@@ -7,6 +7,8 @@ import type { KnownRelay } from './relay-pool.ts';
 
 export const BEAT_MS = 25_000;
 export const MAX_MISSED_BEATS = 3;
+/** An unanswered one is repeated after this: a gateway that restarted has forgotten the connection, and nobody can call us. */
+export const BEAT_AGAIN_MS = 2_000;
 
 export interface ClientLink {
   readonly id: ClientLinkId;

@@ -6,6 +6,7 @@ import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
+  BEAT_AGAIN_MS,
   BEAT_MS,
   type ClientLink,
   ClientLinks,
@@ -123,9 +124,10 @@ export class RelayClient {
       announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
       (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
+    // One that owes an answer may be dead.
     return [...this.#links.values()]
       .filter(fits)
-      .sort((a, b) => rank(a) - rank(b))
+      .sort((a, b) => Number(a.missed > 1) - Number(b.missed > 1) || rank(a) - rank(b))
       .map(({ id }) => id);
   }
 
@@ -215,6 +217,7 @@ export class RelayClient {
     this.#nowMs = nowMs;
     const link = this.#links.get(id);
     if (link === undefined) return;
+    if (link.missed > 0) link.nextBeatMs = nowMs + BEAT_MS;
     link.missed = 0;
     switch (message.type) {
       case 'reserved':
@@ -325,6 +328,12 @@ export class RelayClient {
     this.#errands.push(target, infoHash, onResult, nowMs, nonce);
   }
 
+  /** A connection of ours is dead for no reason that we know: are those to the relays? */
+  checkLinks(nowMs: number): void {
+    for (const link of this.#links.values()) if (link.missed === 0) link.nextBeatMs = nowMs;
+    this.handleTimeout(nowMs);
+  }
+
   /** The network changed: what is reserved is reserved for another address. */
   handleNetworkChange(nowMs: number): void {
     for (const link of [...this.#links.values()])
@@ -362,7 +371,7 @@ export class RelayClient {
 
   #beat(link: ClientLink, nowMs: number): void {
     if (nowMs < link.nextBeatMs) return;
-    link.nextBeatMs = nowMs + BEAT_MS;
+    link.nextBeatMs = nowMs + BEAT_AGAIN_MS;
     if (link.missed >= MAX_MISSED_BEATS) {
       if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
       return;

@@ -58,7 +58,7 @@ export const REFUSALS = [
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** Kinds of dial-back: TCP, UDP from the relay's own port, UDP from another port of the same address. */
+/** Kinds of dial-back: TCP; UDP for who has never written to the relay's address; UDP for who has, from a port he has not written to. */
 export interface TestWays {
   readonly tcp: boolean;
   readonly udp: boolean;

@@ -274,7 +274,8 @@ export class NatCalls {
   }
 
   open({ relay, ticket }: SpliceOrder, remote: Endpoint): Promise<ByteStream> {
-    return openSplice((endpoint) => this.#shared.connect(endpoint), relay, ticket, remote);
+    // TCP, as the kernels at both ends do it: a relay passes many on, and when it dies we hear of it.
+    return openSplice((endpoint) => this.#shared.connectToRelay(endpoint, false), relay, ticket, remote);
   }
 
   /** @returns true when somebody here waits for it */

@@ -71,9 +71,7 @@ export class RelayNeighbours {
         send: (link, payload) => this.#links.get(link)?.wire.sendExtended(TT_RELAY.name, payload),
         drop: (link, reason) => this.#links.get(link)?.close(`relay protocol: ${reason}`),
         test: (order) => {
-          const udp = shared.datagrams();
-          const sendUdp = udp === undefined ? undefined : udp.send.bind(udp);
-          void dialBack(order, { sendUdp }).then((reached) => this.#server.handleTested(order, reached));
+          void dialBack(order).then((reached) => this.#server.handleTested(order, reached));
         },
         endSplice: () => {},
         onChanged: () => {},

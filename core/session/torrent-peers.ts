@@ -362,6 +362,7 @@ export class TorrentPeers implements Dialable {
     this.#shared.nat.relays?.check();
     if (!isWaiting || candidate === undefined || this.dialler === undefined || !this.#hasPlace) return;
     connection.soughtCount++;
+    this.#shared.log('debug', `nothing comes from ${connection.address}: dialled once more`);
     this.dialler.dial(candidate).then(
       (dialled) => {
         if (connection.isClosing || !this.adopt(candidate.endpoint, dialled)) dialled.stream.destroy();

@@ -23,7 +23,7 @@ export class RelayRig {
       ownHosts: () => [HOST],
       wallMs: () => Date.now(),
       proxyPorts: () => this.#proxies.map(({ port }) => port),
-      sendUdp: () => undefined,
+      hasUdp: () => false,
       onChanged: () => {},
     });
   }

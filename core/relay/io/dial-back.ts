@@ -11,19 +11,15 @@ const LINGER_MS = 500;
 /** Datagrams get lost. */
 const UDP_TIMES_MS = [0, 200, 600];
 
-export interface DialBackOptions {
-  /** Sends from the port that relays talk UDP on; undefined where they do not. */
-  readonly sendUdp: ((bytes: Uint8Array, to: { host: string; port: number }) => void) | undefined;
-}
-
-/** @returns whether the TCP connection came about */
-export async function dialBack(order: TestOrder, options: DialBackOptions): Promise<boolean> {
+/**
+ * Datagrams never come from the port that relays talk UDP on: a gateway that lets strangers in would hold that pair of ports for the stranger, and
+ * give the asker another port when it writes to us from its own.
+ * @returns whether the TCP connection came about
+ */
+export async function dialBack(order: TestOrder): Promise<boolean> {
   const frame = encodeFrame('test', order.nonce);
   const { host, udpPort, ways } = order;
-  const { sendUdp } = options;
-  if (ways.udp && sendUdp !== undefined)
-    for (const waitMs of UDP_TIMES_MS) later(waitMs, () => sendUdp(frame, { host, port: udpPort }));
-  if (ways.udpOtherPort) sendFromOtherPort(frame, host, udpPort);
+  if (ways.udp || ways.udpOtherPort) sendFromOtherPort(frame, host, udpPort);
   return ways.tcp && (await dialTcpBack(frame, host, order.tcpPort));
 }
 

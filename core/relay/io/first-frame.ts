@@ -9,6 +9,8 @@ export interface SortedTo {
   onFrame(stream: ByteStream, frame: RelayFrame, rest: Uint8Array): void;
   /** Set `stream.events` in here; the bytes so far follow at once. */
   onOther(stream: ByteStream): void;
+  /** It ended before it had said what it is. */
+  onGone(): void;
 }
 
 /** @returns what ends the wait, for streams that say nothing: their owner's time-out calls it */
@@ -38,6 +40,7 @@ export function sortIncoming(stream: ByteStream, to: SortedTo): () => void {
     onDrain() {},
     onClose() {
       isSettled = true;
+      to.onGone();
     },
   };
   stream.events = events;

@@ -3,7 +3,6 @@
 import { toHex } from '../../base/bytes.ts';
 import type { Clock, Rng } from '../../base/clock.ts';
 import { randomBytes } from '../../base/clock.ts';
-import type { Endpoint } from '../../base/endpoint.ts';
 import type { Log } from '../../base/log.ts';
 import { DueTimer } from '../../session/due-timer.ts';
 import type { EncryptionPolicy } from '../../session/session-api.ts';
@@ -13,7 +12,7 @@ import type { ExtendedHandshake } from '../../wire/extended-handshake.ts';
 import { ROLE } from '../client-port.ts';
 import type { RelayFrame } from '../frame.ts';
 import { allShardKeys } from '../keys.ts';
-import type { RelayLimits } from '../limits.ts';
+import { PlaceCounts, type RelayLimits } from '../limits.ts';
 import { PROTOCOL_VERSION } from '../messages.ts';
 import { RelayServer } from '../server.ts';
 import type { LinkId } from '../server-links.ts';
@@ -38,14 +37,17 @@ export interface RelayNodeOptions {
   readonly wallMs: (nowMs: number) => number;
   /** Ports that listen for unmodified clients. */
   readonly proxyPorts: () => readonly number[];
-  /** Sends from the UDP port that peers know; undefined without one. */
-  readonly sendUdp: () => ((bytes: Uint8Array, to: Endpoint) => void) | undefined;
+  /** Whether it can send datagrams. */
+  readonly hasUdp: () => boolean;
   /** Reservations changed: other keys are to be announced. */
   readonly onChanged: () => void;
 }
 
 /** Connections that have not said yet what they are. */
 const MAX_PENDING = 256;
+/** Of those, one host's and one network's: whoever says nothing shall not keep others out. */
+const MAX_PENDING_PER_HOST = 32;
+const MAX_PENDING_PER_NETWORK = 64;
 /** For the handshakes, or the 68 bytes of a frame. */
 const FIRST_WORDS_MS = 10_000;
 const PEER_ID_PREFIX = '-tt0100-';
@@ -61,17 +63,17 @@ export class RelayNode implements RelayServerPort {
   readonly #mirror = new Mirror();
   /** Streams that are waited for, and what ends the wait. */
   readonly #pending = new Map<ByteStream, () => void>();
+  readonly #pendingPlaces = new PlaceCounts();
   readonly #timer: DueTimer;
   #lastId = 0;
   #isClosed = false;
 
   constructor(options: RelayNodeOptions) {
     this.#options = options;
-    const { clock, rng, limits, ownHosts, wallMs, proxyPorts } = options;
+    const { clock, rng, limits, ownHosts, wallMs, proxyPorts, hasUdp } = options;
     this.#peerId = new TextEncoder().encode(PEER_ID_PREFIX + toHex(randomBytes(rng, 6)));
     this.#keys = shardKeys();
     this.#timer = new DueTimer(clock, () => this.#handleDue());
-    const hasUdp = (): boolean => options.sendUdp() !== undefined;
     const server = { limits, rng, ownHosts, wallMs, proxyPorts, hasUdp };
     this.server = new RelayServer(server, this, clock.nowMs());
     this.#splices = new SpliceDesk(this.server, clock);
@@ -95,13 +97,17 @@ export class RelayNode implements RelayServerPort {
 
   /** A connection came in, over TCP or uTP. */
   accept(stream: ByteStream): void {
-    if (this.#isClosed || this.#pending.size >= MAX_PENDING) {
+    const hasRoom =
+      this.#pending.size < MAX_PENDING &&
+      this.#pendingPlaces.hasRoom(stream.remote.host, MAX_PENDING_PER_HOST, MAX_PENDING_PER_NETWORK);
+    if (this.#isClosed || !hasRoom) {
       stream.destroy();
       return;
     }
     const giveUp = sortIncoming(stream, {
       onFrame: (_stream, frame, rest) => this.#handleFrame(stream, frame, rest),
       onOther: () => this.#handleOther(stream),
+      onGone: () => this.#settle(stream),
     });
     this.#wait(stream, giveUp);
   }
@@ -136,7 +142,7 @@ export class RelayNode implements RelayServerPort {
     this.#links.get(link)?.close(reason);
   }
   test(order: TestOrder): void {
-    void dialBack(order, { sendUdp: this.#options.sendUdp() }).then((reached) => {
+    void dialBack(order).then((reached) => {
       if (!this.#isClosed) this.server.handleTested(order, reached);
     });
   }
@@ -151,8 +157,11 @@ export class RelayNode implements RelayServerPort {
 
   #wait(stream: ByteStream, giveUp: () => void): void {
     const timer = setTimeout(() => this.#pending.get(stream)?.(), FIRST_WORDS_MS);
+    const { host } = stream.remote;
+    this.#pendingPlaces.add(host);
     this.#pending.set(stream, () => {
       clearTimeout(timer);
+      this.#pendingPlaces.remove(host);
       this.#pending.delete(stream);
       giveUp();
     });

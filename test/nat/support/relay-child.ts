@@ -1,13 +1,10 @@
 // A relay that does nothing but try to reach those who ask: run on a public host of a lab.  relay-child.ts PORT ADDRESS
-import { createSocket } from 'node:dgram';
 import { RelayNode } from '../../../core/relay/io/relay-node.ts';
 import { DEFAULT_RELAY_LIMITS } from '../../../core/relay/limits.ts';
 import { systemClock, systemRng } from '../../../core/session/system.ts';
 import { listenTcp } from '../../../core/transport/tcp.ts';
 
 const [port = '', address = ''] = process.argv.slice(2);
-const socket = createSocket('udp4');
-await new Promise<void>((resolve) => socket.bind(Number(port), address, resolve));
 const node = new RelayNode({
   clock: systemClock,
   rng: systemRng,
@@ -18,7 +15,7 @@ const node = new RelayNode({
   ownHosts: () => [address],
   wallMs: () => Date.now(),
   proxyPorts: () => [],
-  sendUdp: () => (bytes, to) => socket.send(bytes, to.port, to.host),
+  hasUdp: () => true,
   onChanged: () => undefined,
 });
 await listenTcp(address, Number(port), (stream) => node.accept(stream));

@@ -48,6 +48,7 @@ function scene() {
     externalAddress: () => undefined,
     dials: { poke: () => {} },
     log: () => {},
+    nat: { ownFacts: () => ({ state: 'unknown' }) },
   } as unknown as SessionShared;
   scene.peers = new TorrentPeers(shared, { isActive: true, isComplete: false } as PeersOwner);
   function admit(connection: FakeConnection): string | undefined {
