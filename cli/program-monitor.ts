@@ -7,7 +7,7 @@ export const MONITOR_COMMAND: CommandSpec = {
   name: 'monitor',
   summary: 'how long nodes stay: the nodes of a zone asked again and again for a while',
   details:
-    'Each node is asked at 1.2 times the gap since its last answer, between 1 and 15 minutes; newcomers are looked for by a crawl now and then. Sessions seen to begin are followed for half of the time, so that short ones are not preferred.',
+    'Each node is asked at 1.2 times the gap since its last answer, between 1 and 15 minutes; newcomers are looked for by a crawl now and then. Sessions seen to begin are followed for half of the time, so that short ones are not preferred. Stopped or killed, it goes on with --resume.',
   flagGroups: [
     {
       title: 'Monitor',
@@ -19,6 +19,11 @@ export const MONITOR_COMMAND: CommandSpec = {
           flags: '--seed <number>',
           summary: 'fixes targets and order (default: random, kept in the dataset)',
         },
+        {
+          flags: '--resume <dir>',
+          summary: 'go on with a run that was stopped or killed',
+          completes: 'directory',
+        },
         ...DATASET_FLAGS,
       ],
     },
@@ -28,6 +33,9 @@ export const MONITOR_COMMAND: CommandSpec = {
       flags: [{ flags: '-p, --port <port>', summary: 'UDP port to ask from (default: any)' }, ...DHT_FLAGS],
     },
   ],
-  examples: [['tt dht monitor --zone a3f/12 --for 6h', 'sessions up to three hours are seen whole']],
+  examples: [
+    ['tt dht monitor --zone a3f/12 --for 6h --out my-run', 'sessions up to three hours are seen whole'],
+    ['tt dht monitor --resume my-run', 'after Ctrl-C or kill -9: what is open goes on'],
+  ],
   load: () => import('./commands/dht-monitor.ts'),
 };

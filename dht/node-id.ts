@@ -1,10 +1,14 @@
 // 160-bit ids as five signed 32-bit words: XOR distances compare without touching bytes. Owns the metric of Kademlia.
-import { type Rng, randomBytes } from '../core/base/clock.ts';
+import { Buffer } from 'node:buffer';
+import { type Rng, randomBytes, randomInt } from '../core/base/clock.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
 import { invariant } from '../core/base/result.ts';
 import { getWord, putWord } from './address.ts';
 
 export const ID_BITS = 160;
+
+/** Hex is made by the system out of these bytes: ten times faster than digit by digit. */
+const hexBytes = Buffer.alloc(ID_BYTES);
 
 /** Immutable. */
 export class Id160 {
@@ -107,6 +111,12 @@ export class Id160 {
     return ((this.a ^ other.a) >>> 0) / 2 ** 32 + ((this.b ^ other.b) >>> 0) / 2 ** 64;
   }
 
+  /** 40 digits. */
+  get hex(): string {
+    this.write(hexBytes, 0);
+    return hexBytes.toString('hex');
+  }
+
   /** A map key. */
   get key(): string {
     return `${this.a},${this.b},${this.c},${this.d},${this.e}`;
@@ -135,17 +145,23 @@ export function compareDistance(target: Id160, x: Id160, y: Id160): number {
 
 /** A random id that has exactly the first `shared` bits of `base`: the next one differs. */
 export function randomIdAt(base: Id160, shared: number, rng: Rng): Id160 {
-  const bytes = randomBytes(rng, ID_BYTES);
-  const own = base.toBytes();
-  const full = shared >>> 3;
-  for (let i = 0; i < full; i++) bytes[i] = own[i] as number;
-  if (full < ID_BYTES) {
-    const kept = shared & 7;
-    const keepMask = (0xff00 >>> kept) & 0xff;
-    const flip = 0x80 >>> kept;
-    const ownByte = own[full] as number;
-    const low = (bytes[full] as number) & ~keepMask & ~flip;
-    bytes[full] = (ownByte & keepMask) | (~ownByte & flip) | low;
-  }
-  return Id160.read(bytes, 0);
+  return new Id160(
+    randomWordAt(base.a, shared, rng),
+    randomWordAt(base.b, shared - 32, rng),
+    randomWordAt(base.c, shared - 64, rng),
+    randomWordAt(base.d, shared - 96, rng),
+    randomWordAt(base.e, shared - 128, rng),
+  );
+}
+
+/** The first `shared` bits of `own`, the next one turned, the rest random; `shared` may lie outside of the word. */
+function randomWordAt(own: number, shared: number, rng: Rng): number {
+  let random = 0;
+  for (let i = 0; i < 4; i++) random = (random << 8) | randomInt(rng, 256);
+  if (shared < 0) return random;
+  if (shared >= 32) return own;
+  const flip = 0x80000000 >>> shared;
+  // All bits below the turned one; that one and those above it are told by `own`.
+  const free = flip - 1;
+  return ((own ^ flip) & ~free) | (random & free);
 }

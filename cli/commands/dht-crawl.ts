@@ -1,30 +1,17 @@
 // `tt dht crawl`: measures the DHT: visits every node of a zone once, politely, and says how many there are and how sure it is.
-import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
-import { readHeader } from '../../dht/crawl/io/run-parts.ts';
 import type { CommandContext } from '../context.ts';
 import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { resumedRun } from '../dht/crawl-resume.ts';
 import { runCrawl } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
 import { checkFleetFlags, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
 import type { Outcome } from '../outcome.ts';
 
-/** Flags that decide what is measured: a resumed run has its own. */
-const FIXED = {
-  mode: '--mode',
-  zone: '--zone',
-  seed: '--seed',
-  query: '--query',
-  ipPrivacy: '--ip-privacy',
-  out: '--out',
-  rate: '--rate',
-  ratePerIp: '--rate-per-ip',
-  ratePerSubnet: '--rate-per-subnet',
-};
 const HOME_ROUTER_RATE = 100;
 
 export async function run(context: CommandContext): Promise<Outcome> {
-  const { flags, environment, output } = context;
+  const { flags, output } = context;
   checkFleetFlags(flags);
   if (flags.isOn('worker')) return runWorker(context);
   const resumed = flags.text('resume');
@@ -40,15 +27,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       );
     }
   } else {
-    const typed = Object.entries(FIXED).flatMap(([name, flag]) =>
-      flags.text(name) === undefined ? [] : [flag],
-    );
-    if (typed.length > 0)
-      throw new UsageError(`--resume goes on as the run began: leave out ${typed.join(', ')}`);
-    const directory = path.resolve(environment.cwd, resumed);
-    const header = readHeader(directory);
-    if (header.optout_hash !== (optOut.hash ?? null))
-      throw new UsageError('--resume needs the --opt-out file that the run began with');
+    const { directory, header } = resumedRun(context, resumed, 'crawl', optOut);
     if (header.geo_database !== null && book === undefined)
       throw new UsageError(
         `--resume needs a database: the run began with --mmdb (${header.geo_database})`,

@@ -1,10 +1,17 @@
 // `tt dht monitor`: how long the nodes of a zone stay, without preferring short sessions or forgetting long ones.
 import path from 'node:path';
-import { type MonitorProgress, MonitorRun } from '../../dht/crawl/io/monitor-run.ts';
+import type { CrawlConfig } from '../../dht/crawl/config.ts';
+import {
+  type MonitorProgress,
+  MonitorRun,
+  USUAL_RESCAN_MS,
+  USUAL_WINDOW_MS,
+} from '../../dht/crawl/io/monitor-run.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { CommandContext } from '../context.ts';
 import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { resumedRun } from '../dht/crawl-resume.ts';
 import { crawlKey, entriesOf, toolIdentity } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
 import { commandNodeOptions } from '../dht/dht-command.ts';
@@ -12,8 +19,6 @@ import type { Outcome } from '../outcome.ts';
 import { formatCount, formatDuration } from '../output/units.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 
-const WINDOW_MS = 3_600_000;
-const RESCAN_MS = 600_000;
 const LIVE_INTERVAL_MS = 1_000;
 const PLAIN_INTERVAL_MS = 30_000;
 
@@ -49,12 +54,28 @@ function survivalText(summary: readonly SummaryRow[]): string {
   ].join('\n');
 }
 
+/** @throws UsageError */
+function monitorConfig(context: CommandContext): CrawlConfig {
+  const { flags } = context;
+  return {
+    ...crawlConfig(context, 'monitor'),
+    ...{ repeats: 0, recheckShare: 0, lookups: 0 },
+    windowMs: optionalFlagValue('--for', flags.text('for'), parseDurationMs) ?? USUAL_WINDOW_MS,
+    rescanMs: optionalFlagValue('--rescan', flags.text('rescan'), parseDurationMs) ?? USUAL_RESCAN_MS,
+  };
+}
+
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output, environment, settings, interrupts } = context;
   const { console } = output;
-  const config = { ...crawlConfig(context, 'monitor'), repeats: 0, recheckShare: 0, lookups: 0 };
   const optOut = optOutFile(context);
-  const directory = runDirectory(context, 'monitor');
+  const resumed = flags.text('resume');
+  const config = resumed === undefined ? monitorConfig(context) : undefined;
+  const { directory, header } =
+    resumed === undefined
+      ? { directory: runDirectory(context, 'monitor') }
+      : resumedRun(context, resumed, 'monitor', optOut);
+  const family = config?.family ?? header?.family;
   const node = commandNodeOptions(context);
   const jsonlName = flags.text('jsonl');
   let timer: NodeJS.Timeout | undefined;
@@ -66,7 +87,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       optOut: optOut.optOut,
       optOutHash: optOut.hash,
       key: crawlKey(settings.stateDir),
-      bind: config.family === 6 ? node.bindV6 : node.bindV4,
+      bind: family === 6 ? node.bindV6 : node.bindV4,
       port: flags.text('port') === undefined ? 0 : settings.port[0],
       entries: (each) => entriesOf(context, each),
       lookups: undefined,
@@ -75,15 +96,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
           ? undefined
           : jsonlName === '-'
             ? JsonlWriter.lines((text) => console.out(text))
-            : JsonlWriter.file(path.resolve(environment.cwd, jsonlName)),
+            : JsonlWriter.file(path.resolve(environment.cwd, jsonlName), resumed !== undefined),
       signal: interrupts.signal,
-      windowMs: optionalFlagValue('--for', flags.text('for'), parseDurationMs) ?? WINDOW_MS,
-      rescanMs: optionalFlagValue('--rescan', flags.text('rescan'), parseDurationMs) ?? RESCAN_MS,
       onStart: (run) => {
-        output.notice('started', `tt: run ${run.runId} in ${directory}: zone ${config.zone}`, {
+        output.notice('started', `tt: run ${run.runId} in ${directory}: zone ${run.config.zone}`, {
           run: run.runId,
           directory,
-          zone: config.zone,
+          zone: run.config.zone,
         });
         const show = (): void => {
           if (output.mode.isEvents) output.notice('progress', '', { ...run.progress() });
@@ -96,6 +115,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
       },
     });
     const isPartial = result.run.state === 'partial';
+    if (isPartial && !output.isForPrograms)
+      output.notice('partial', `tt: partial: go on with \`tt dht monitor --resume ${directory}\``, {});
     return {
       reason: isPartial ? 'unfinished' : 'done',
       text: jsonlName === '-' ? '' : `${summaryText(result)}\n${survivalText(result.summary)}`,

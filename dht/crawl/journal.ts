@@ -1,12 +1,15 @@
 // The journal of a run: what was heard of, what is about to be asked, what came of it. Append-only; a record is written before
 // the datagram leaves, so that a run continues after kill -9 with nothing lost and nobody asked twice. Records are
 // [type u8][length u32][payload]; a torn tail is cut off where it begins.
-import { textOf, utf8 } from '../../core/base/bytes.ts';
+import { fromHex } from '../../core/base/bytes.ts';
+import { ID_BYTES } from '../../core/base/ids.ts';
 import { accept, type Result, reject } from '../../core/base/result.ts';
 import { compactBytes, DhtAddress, type Family } from '../address.ts';
 import type { EdgeRow, SampleRow } from '../dataset/more-tables.ts';
 import type { VisitRow } from '../dataset/visit-table.ts';
 import { Id160 } from '../node-id.ts';
+import { type RowValue, ValueReader, ValueWriter } from './journal-values.ts';
+import type { Verdict, WatchedState } from './monitor-machine.ts';
 
 /** What a visit leaves behind; its rows hold addresses as they are. */
 export interface JournalVisit {
@@ -16,6 +19,25 @@ export interface JournalVisit {
   /** Numbers of the nodes the reply listed. */
   readonly listed: readonly number[];
   readonly deepestBits: number;
+  readonly echo: Echo | undefined;
+}
+
+/** Our address as one node sees it. */
+export interface Echo {
+  readonly host: string;
+  /** The port we sent from. */
+  readonly keepsPort: boolean;
+}
+
+/** How far a monitor's scans and sessions are when its journal is begun anew. */
+export interface ScanState {
+  /** Scans that are done. */
+  readonly scans: number;
+  /** When the last of them began. */
+  readonly absentMs: number | undefined;
+  /** Sessions handed out. */
+  readonly sessions: number;
+  readonly atMs: number;
 }
 
 export type JournalRecord =
@@ -31,91 +53,131 @@ export type JournalRecord =
   /** A pass begins: everything after it belongs to it. */
   | { readonly kind: 'pass'; readonly pass: number; readonly atMs: number; readonly ownId: Id160 }
   | { readonly kind: 'end'; readonly atMs: number }
-  | { readonly kind: 'resumed'; readonly atUtc: string };
+  | { readonly kind: 'resumed'; readonly atUtc: string }
+  /** Of a monitor: a node as it is known when the record is written. */
+  | { readonly kind: 'watched'; readonly state: WatchedState }
+  | { readonly kind: 'probed'; readonly node: number; readonly verdict: Verdict; readonly atMs: number }
+  | { readonly kind: 'scans'; readonly scans: ScanState };
 
 const HEAD_BYTES = 5;
 /** A topology visit with 64 entries is 20 KB; more is damage. */
 const MAX_PAYLOAD_BYTES = 1 << 20;
-const FIRST_CAPACITY = 1 << 16;
-const TYPES = { listed: 1, sent: 2, visit: 3, pass: 4, end: 5, resumed: 6 } as const;
+const TYPES = {
+  listed: 1,
+  sent: 2,
+  visit: 3,
+  pass: 4,
+  end: 5,
+  resumed: 6,
+  watched: 7,
+  probed: 8,
+  scans: 9,
+} as const;
+const VERDICTS: readonly Verdict[] = ['there', 'silent', 'other_id'];
 
 /** Records on their way to the file, in one buffer that is used again. */
 export class JournalBuffer {
-  #bytes = new Uint8Array(FIRST_CAPACITY);
-  #view = new DataView(this.#bytes.buffer);
-  #at = 0;
+  readonly #out = new ValueWriter();
 
   get isEmpty(): boolean {
-    return this.#at === 0;
+    return this.#out.at === 0;
   }
 
   /** What was added: a view, valid until the next record. */
   take(): Uint8Array {
-    const bytes = this.#bytes.subarray(0, this.#at);
-    this.#at = 0;
+    const bytes = this.#out.bytes.subarray(0, this.#out.at);
+    this.#out.at = 0;
     return bytes;
   }
 
   listed(id: Id160, address: DhtAddress, referrer: number, queuedMs: number): void {
     const length = 20 + compactBytes(address.family) + 8;
-    this.#begin(TYPES.listed, length);
-    id.write(this.#bytes, this.#at);
-    this.#at += 20;
-    this.#at += address.writeCompact(this.#bytes, this.#at);
-    this.#view.setInt32(this.#at, referrer);
-    this.#view.setUint32(this.#at + 4, queuedMs);
-    this.#at += 8;
+    const out = this.#out;
+    out.reserve(HEAD_BYTES + length);
+    const start = this.#begin(TYPES.listed);
+    id.write(out.bytes, out.at);
+    out.at += 20;
+    out.at += address.writeCompact(out.bytes, out.at);
+    out.view.setInt32(out.at, referrer);
+    out.view.setUint32(out.at + 4, queuedMs);
+    out.at += 8;
+    this.#end(start);
   }
 
   sent(node: number, tries: number): void {
-    this.#begin(TYPES.sent, 5);
-    this.#view.setUint32(this.#at, node);
-    this.#bytes[this.#at + 4] = tries;
-    this.#at += 5;
+    const out = this.#out;
+    out.reserve(HEAD_BYTES + 5);
+    const start = this.#begin(TYPES.sent);
+    out.view.setUint32(out.at, node);
+    out.bytes[out.at + 4] = tries;
+    out.at += 5;
+    this.#end(start);
   }
 
-  /** Rows as arrays: the names of forty columns would be most of the file. */
-  visit(visit: JournalVisit): void {
-    const { row, edges, samples, listed, deepestBits } = visit;
-    this.#json(TYPES.visit, [
-      Object.values(row),
-      edges.map((edge) => Object.values(edge)),
-      samples.map((sample) => Object.values(sample)),
-      listed,
-      deepestBits,
-    ]);
+  /** Values without the names of their columns, which would be most of the file. */
+  visit({ row, edges, samples, listed, deepestBits, echo }: JournalVisit): void {
+    const out = this.#out;
+    const start = this.#begin(TYPES.visit);
+    out.row(row);
+    out.count(edges.length);
+    for (const edge of edges) out.row(edge);
+    out.count(samples.length);
+    for (const sample of samples) out.row(sample);
+    out.count(listed.length);
+    for (const node of listed) out.count(node);
+    out.value(deepestBits);
+    out.value(echo?.host ?? null);
+    out.value(echo?.keepsPort ?? null);
+    this.#end(start);
   }
 
   pass(pass: number, atMs: number, ownId: Id160): void {
-    this.#json(TYPES.pass, [pass, atMs, [...ownId.toBytes()]]);
+    this.#values(TYPES.pass, [pass, atMs, ownId.hex]);
   }
 
   end(atMs: number): void {
-    this.#json(TYPES.end, [atMs]);
+    this.#values(TYPES.end, [atMs]);
   }
 
   resumed(atUtc: string): void {
-    this.#json(TYPES.resumed, [atUtc]);
+    this.#values(TYPES.resumed, [atUtc]);
   }
 
-  #json(type: number, value: unknown): void {
-    const text = utf8(JSON.stringify(value));
-    this.#begin(type, text.length);
-    this.#bytes.set(text, this.#at);
-    this.#at += text.length;
+  watched(state: WatchedState): void {
+    const { id, address } = state;
+    const facts = [state.isPresent, state.firstSuccessMs, state.lastSuccessMs, state.gapMs];
+    const since = [state.beforeMs ?? null, state.firstFailureMs ?? null, state.failures, state.probes];
+    const more = [state.lostProbes, state.idChanges, state.dueMs];
+    this.#values(TYPES.watched, [id.hex, address.host, address.port, ...facts, ...since, ...more]);
   }
 
-  #begin(type: number, length: number): void {
-    const needed = this.#at + HEAD_BYTES + length;
-    if (needed > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-      larger.set(this.#bytes.subarray(0, this.#at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    this.#bytes[this.#at] = type;
-    this.#view.setUint32(this.#at + 1, length);
-    this.#at += HEAD_BYTES;
+  probed(node: number, verdict: Verdict, atMs: number): void {
+    this.#values(TYPES.probed, [node, VERDICTS.indexOf(verdict), atMs]);
+  }
+
+  scans({ scans, absentMs, sessions, atMs }: ScanState): void {
+    this.#values(TYPES.scans, [scans, absentMs ?? null, sessions, atMs]);
+  }
+
+  #values(type: number, values: readonly RowValue[]): void {
+    const start = this.#begin(type);
+    for (const value of values) this.#out.value(value);
+    this.#end(start);
+  }
+
+  /** @returns where the record begins */
+  #begin(type: number): number {
+    const out = this.#out;
+    out.reserve(HEAD_BYTES);
+    const start = out.at;
+    out.bytes[start] = type;
+    out.at += HEAD_BYTES;
+    return start;
+  }
+
+  #end(start: number): void {
+    const out = this.#out;
+    out.view.setUint32(start + 1, out.at - start - HEAD_BYTES);
   }
 }
 
@@ -180,41 +242,85 @@ export class JournalReader {
       if (payload.length !== 5) return undefined;
       return { kind: 'sent', node: view.getUint32(0), tries: payload[4] as number };
     }
-    let value: unknown[];
-    try {
-      value = JSON.parse(textOf(payload)) as unknown[];
-    } catch {
-      return undefined;
-    }
-    if (type === TYPES.visit) {
-      const [row, edges, samples, listed, deepestBits] = value as [
-        unknown[],
-        unknown[][],
-        unknown[][],
-        number[],
-        number,
-      ];
-      const { visit, edge, sample } = this.#columns;
-      return {
-        kind: 'visit',
-        visit: {
-          row: named(visit, row) as VisitRow,
-          edges: edges.map((each) => named(edge, each) as EdgeRow),
-          samples: samples.map((each) => named(sample, each) as SampleRow),
-          listed,
-          deepestBits,
-        },
-      };
-    }
+    const values = new ValueReader(payload);
+    const record = this.#decodeValues(type, values);
+    return values.isBroken || !values.isAtEnd ? undefined : record;
+  }
+
+  #decodeValues(type: number, values: ValueReader): JournalRecord | undefined {
+    if (type === TYPES.visit) return { kind: 'visit', visit: this.#visitOf(values) };
     if (type === TYPES.pass) {
-      const [pass, atMs, ownId] = value as [number, number, number[]];
-      return { kind: 'pass', pass, atMs, ownId: Id160.of(Uint8Array.from(ownId)) };
+      const pass = numberOf(values.value());
+      const atMs = numberOf(values.value());
+      const ownId = fromHex(textIn(values.value()));
+      return ownId?.length === ID_BYTES ? { kind: 'pass', pass, atMs, ownId: Id160.of(ownId) } : undefined;
     }
-    if (type === TYPES.end) return { kind: 'end', atMs: value[0] as number };
-    return type === TYPES.resumed ? { kind: 'resumed', atUtc: value[0] as string } : undefined;
+    if (type === TYPES.watched) return watchedIn(values);
+    if (type === TYPES.probed) {
+      const node = numberOf(values.value());
+      const verdict = VERDICTS[numberOf(values.value())];
+      return verdict === undefined
+        ? undefined
+        : { kind: 'probed', node, verdict, atMs: numberOf(values.value()) };
+    }
+    if (type === TYPES.scans) {
+      const scans = numberOf(values.value());
+      const absentMs = numberIn(values.value());
+      const sessions = numberOf(values.value());
+      return { kind: 'scans', scans: { scans, absentMs, sessions, atMs: numberOf(values.value()) } };
+    }
+    if (type === TYPES.end) return { kind: 'end', atMs: numberOf(values.value()) };
+    return type === TYPES.resumed ? { kind: 'resumed', atUtc: textIn(values.value()) } : undefined;
+  }
+
+  #visitOf(values: ValueReader): JournalVisit {
+    const { visit, edge, sample } = this.#columns;
+    return {
+      row: values.row(visit) as unknown as VisitRow,
+      edges: values.list(() => values.row(edge) as unknown as EdgeRow),
+      samples: values.list(() => values.row(sample) as unknown as SampleRow),
+      listed: values.list(() => values.count()),
+      deepestBits: numberOf(values.value()),
+      echo: echoIn(values.value(), values.value()),
+    };
   }
 }
 
-function named(columns: readonly string[], values: readonly unknown[]): unknown {
-  return Object.fromEntries(columns.map((column, i) => [column, values[i]]));
+function echoIn(host: RowValue, keepsPort: RowValue): Echo | undefined {
+  return typeof host === 'string' ? { host, keepsPort: keepsPort === true } : undefined;
+}
+
+function watchedIn(values: ValueReader): JournalRecord | undefined {
+  const id = fromHex(textIn(values.value()));
+  const host = textIn(values.value());
+  const address = DhtAddress.of({ host, port: numberOf(values.value()) });
+  if (id?.length !== ID_BYTES || address === undefined) return undefined;
+  const state = {
+    id: Id160.of(id),
+    address,
+    isPresent: values.value() === true,
+    firstSuccessMs: numberOf(values.value()),
+    lastSuccessMs: numberOf(values.value()),
+    gapMs: numberOf(values.value()),
+    beforeMs: numberIn(values.value()),
+    firstFailureMs: numberIn(values.value()),
+    failures: numberOf(values.value()),
+    probes: numberOf(values.value()),
+    lostProbes: numberOf(values.value()),
+    idChanges: numberOf(values.value()),
+    dueMs: numberOf(values.value()),
+  };
+  return { kind: 'watched', state };
+}
+
+function numberIn(value: RowValue): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
+function numberOf(value: RowValue): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+function textIn(value: RowValue): string {
+  return typeof value === 'string' ? value : '';
 }

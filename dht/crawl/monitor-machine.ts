@@ -6,7 +6,7 @@ import { ANSWERED } from '../dataset/visit-table.ts';
 import { DeadlineHeap } from '../deadline-heap.ts';
 import type { Id160 } from '../node-id.ts';
 import { GIVEN, NodeTable } from './node-table.ts';
-import { type ProbeDone, type ProbePolicy, Prober } from './prober.ts';
+import { type ProbePolicy, Prober } from './prober.ts';
 
 export interface MonitorPace {
   readonly factor: number;
@@ -25,6 +25,38 @@ export interface MonitorOptions {
   readonly pace: MonitorPace;
 }
 
+/** `window` and `interrupted` are no ends of the session: the looking ended, for good or for a while. */
+export type EndReason = 'silent' | 'id_changed' | 'window' | 'interrupted';
+
+/** How a probe ended. */
+export type Verdict = 'there' | 'silent' | 'other_id';
+
+/** All that is known of a watched node: what a run that was killed goes on with. */
+export interface WatchedState {
+  readonly id: Id160;
+  readonly address: DhtAddress;
+  readonly isPresent: boolean;
+  readonly firstSuccessMs: number;
+  readonly lastSuccessMs: number;
+  readonly gapMs: number;
+  readonly beforeMs: number | undefined;
+  readonly firstFailureMs: number | undefined;
+  readonly failures: number;
+  readonly probes: number;
+  readonly lostProbes: number;
+  readonly idChanges: number;
+  /** Asked next. */
+  readonly dueMs: number;
+}
+
+export interface MonitorPort {
+  send(datagram: Uint8Array, to: DhtAddress): void;
+  onSession(session: MonitoredSession): void;
+  /** From now on watched. */
+  onWatched(state: WatchedState): void;
+  onProbed(node: number, verdict: Verdict, atMs: number): void;
+}
+
 export interface MonitoredSession {
   readonly node: number;
   readonly id: Id160;
@@ -36,7 +68,7 @@ export interface MonitoredSession {
   readonly firstFailureMs: number | undefined;
   readonly probes: number;
   readonly lostProbes: number;
-  readonly endReason: 'silent' | 'id_changed' | 'window';
+  readonly endReason: EndReason;
   readonly idChanges: number;
   /** Other endpoints at which the id was seen. */
   readonly endpointChanges: number;
@@ -72,28 +104,28 @@ export class MonitorMachine {
   readonly #pace: MonitorPace;
   readonly #watched: Watched[] = [];
   readonly #due = new DeadlineHeap<Watched>();
-  readonly #onSession: (session: MonitoredSession) => void;
+  readonly #port: MonitorPort;
   /** Endpoints by id: who moves keeps the id. */
   readonly #endpoints = new Map<string, number>();
   #isStopped = false;
 
-  constructor(
-    options: MonitorOptions,
-    port: {
-      send(datagram: Uint8Array, to: DhtAddress): void;
-      onSession(session: MonitoredSession): void;
-    },
-  ) {
+  constructor(options: MonitorOptions, port: MonitorPort) {
     this.table = new NodeTable(options.family);
     this.#pace = options.pace;
-    this.#onSession = (session) => port.onSession(session);
+    this.#port = port;
     this.prober = new Prober(
       this.table,
       { ...options, readOnly: true, want: undefined },
       {
         send: (datagram, to) => port.send(datagram, to),
         onSent: () => {},
-        onDone: (done) => this.#handleDone(done),
+        onDone: ({ node, outcome, receivedMs }) => {
+          if (this.#isStopped) return;
+          const isSame = outcome !== 'id_mismatch';
+          const verdict = !isSame ? 'other_id' : ANSWERED.includes(outcome) ? 'there' : 'silent';
+          port.onProbed(node, verdict, receivedMs);
+          this.probed(node, verdict, receivedMs);
+        },
       },
     );
   }
@@ -121,11 +153,37 @@ export class MonitorMachine {
    */
   add(id: Id160, address: DhtAddress, seenMs: number, absentMs: number | undefined): void {
     if (this.has(address)) return;
-    const watched = new Watched(this.table.add(id, address, GIVEN, Math.max(0, seenMs)));
-    this.#watched.push(watched);
-    this.#endpoints.set(id.key, (this.#endpoints.get(id.key) ?? 0) + 1);
+    const watched = this.#watch(id, address, seenMs);
     this.#begin(watched, seenMs, absentMs);
     this.#due.set(watched, seenMs + this.#pace.leastMs);
+    this.#port.onWatched(this.#stateOf(watched));
+  }
+
+  /** A node of the run before, in the order in which they were added. */
+  restore(state: WatchedState): void {
+    if (this.has(state.address)) return;
+    const { id, address, dueMs, ...facts } = state;
+    const watched = this.#watch(id, address, facts.firstSuccessMs);
+    Object.assign(watched, facts);
+    this.#due.set(watched, dueMs);
+  }
+
+  /**
+   * After the last `restore` and `probed`. Nobody looked since `lookedMs`: when that is longer than the longest pace, what was open
+   * is cut where it was seen last, and nobody is known to have been absent.
+   */
+  resume(nowMs: number, lookedMs: number): void {
+    if (nowMs - lookedMs <= this.#pace.mostMs) return;
+    for (const watched of this.#watched) {
+      if (watched.isPresent) this.#end(watched, 'interrupted');
+      watched.isPresent = false;
+      watched.firstFailureMs = undefined;
+    }
+  }
+
+  /** Everybody watched, in order. */
+  *states(): IterableIterator<WatchedState> {
+    for (const watched of this.#watched) yield this.#stateOf(watched);
   }
 
   handleDatagram(bytes: Uint8Array, from: DhtAddress, nowMs: number): void {
@@ -167,17 +225,32 @@ export class MonitorMachine {
     watched.gapMs = 0;
   }
 
-  #handleDone({ node, outcome, receivedMs: nowMs }: ProbeDone): void {
-    const watched = this.#watched[node] as Watched;
-    if (this.#isStopped) return;
-    const isSame = outcome !== 'id_mismatch';
-    const isThere = ANSWERED.includes(outcome) && isSame;
-    if (!isSame) watched.idChanges++;
-    if (isThere) this.#handlePresence(watched, nowMs);
-    else this.#handleAbsence(watched, nowMs, isSame);
-    const gapMs = isThere ? watched.gapMs : nowMs - watched.lastSuccessMs;
+  /** What a probe came to; of the run before when it is replayed. */
+  probed(node: number, verdict: Verdict, nowMs: number): void {
+    const watched = this.#watched[node];
+    if (watched === undefined) return;
+    if (verdict === 'other_id') watched.idChanges++;
+    if (verdict === 'there') this.#handlePresence(watched, nowMs);
+    else this.#handleAbsence(watched, nowMs, verdict === 'silent');
+    const gapMs = verdict === 'there' ? watched.gapMs : nowMs - watched.lastSuccessMs;
     const { factor, leastMs, mostMs } = this.#pace;
     this.#due.set(watched, nowMs + Math.min(mostMs, Math.max(leastMs, gapMs * factor)));
+  }
+
+  #watch(id: Id160, address: DhtAddress, seenMs: number): Watched {
+    const watched = new Watched(this.table.add(id, address, GIVEN, Math.max(0, seenMs)));
+    this.#watched.push(watched);
+    this.#endpoints.set(id.key, (this.#endpoints.get(id.key) ?? 0) + 1);
+    return watched;
+  }
+
+  #stateOf(watched: Watched): WatchedState {
+    const { node, isPresent, firstSuccessMs, lastSuccessMs, gapMs, beforeMs, firstFailureMs } = watched;
+    const { failures, probes, lostProbes, idChanges, dueMs } = watched;
+    return {
+      ...{ id: this.table.id(node), address: this.table.address(node), isPresent, firstSuccessMs },
+      ...{ lastSuccessMs, gapMs, beforeMs, firstFailureMs, failures, probes, lostProbes, idChanges, dueMs },
+    };
   }
 
   #handlePresence(watched: Watched, nowMs: number): void {
@@ -209,9 +282,9 @@ export class MonitorMachine {
     watched.firstFailureMs = nowMs;
   }
 
-  #end(watched: Watched, endReason: MonitoredSession['endReason']): void {
+  #end(watched: Watched, endReason: EndReason): void {
     const id = this.table.id(watched.node);
-    this.#onSession({
+    this.#port.onSession({
       node: watched.node,
       id,
       address: this.table.address(watched.node),

@@ -1,6 +1,5 @@
 // Every endpoint a crawl has heard of, once, in typed arrays that grow by chunks and are never copied: 41 bytes a node over IPv4
-// (53 over IPv6) and about 7 more of the index, so that ten million fit into 480 MB. Also its queue: nodes that wait, in
-// lists by the head of their id, so that the nearest to a cursor comes out without sorting.
+// (53 over IPv6) and about 7 more of the index, so that ten million fit into 480 MB.
 import { DhtAddress, type Family } from '../address.ts';
 import { Id160 } from '../node-id.ts';
 import { hashAddress } from './hash.ts';
@@ -242,51 +241,5 @@ export class NodeTable {
   #growIndex(): void {
     this.#index = new Int32Array(this.#index.length * 2).fill(NONE);
     for (let node = 0; node < this.#size; node++) this.#place(node, this.#hashOf(node));
-  }
-}
-
-/** Lists by the first bits of the id behind the zone's prefix. */
-const QUEUE_BITS = 16;
-
-/** Nodes that wait to be asked, nearest list after a moving cursor first; within a list the newest first. */
-export class IdQueue {
-  readonly #table: NodeTable;
-  readonly #zoneBits: number;
-  readonly #heads = new Int32Array(1 << QUEUE_BITS).fill(NONE);
-  #size = 0;
-  #cursor: number;
-
-  /** @param start where the cursor begins, 0 to 1 of the zone */
-  constructor(table: NodeTable, zoneBits: number, start: number) {
-    this.#table = table;
-    this.#zoneBits = Math.min(zoneBits, 32 - QUEUE_BITS);
-    this.#cursor = Math.floor(start * (1 << QUEUE_BITS)) & ((1 << QUEUE_BITS) - 1);
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** How far round the zone the cursor is, as a list number. */
-  get cursor(): number {
-    return this.#cursor;
-  }
-
-  push(node: number): void {
-    const list = (this.#table.head(node) << this.#zoneBits) >>> (32 - QUEUE_BITS);
-    this.#table.setNext(node, this.#heads[list] as number);
-    this.#heads[list] = node;
-    this.#size++;
-  }
-
-  /** @returns -1 when empty */
-  pop(): number {
-    if (this.#size === 0) return NONE;
-    while (this.#heads[this.#cursor] === NONE) this.#cursor = (this.#cursor + 1) & (this.#heads.length - 1);
-    const node = this.#heads[this.#cursor] as number;
-    this.#heads[this.#cursor] = this.#table.next(node);
-    this.#table.setNext(node, NONE);
-    this.#size--;
-    return node;
   }
 }

@@ -1,4 +1,5 @@
 // The opt-out file: prefixes of those who do not want to be asked, one a line. Looked at before anything is sent.
+import { readU32 } from '../../core/base/bytes.ts';
 import { formatIp, parseIp } from '../../core/base/endpoint.ts';
 import { accept, type Result, reject } from '../../core/base/result.ts';
 import type { DhtAddress, Family } from '../address.ts';
@@ -6,48 +7,82 @@ import type { DhtAddress, Family } from '../address.ts';
 /** Beyond that it is no list of people any more. */
 const MAX_PREFIXES = 100_000;
 
-export class OptOut {
-  /** By family and length: the masked addresses, as text. */
-  readonly #prefixes = new Map<string, Set<string>>();
-  readonly size: number;
+interface Prefix {
+  readonly ip: Uint8Array;
+  readonly bits: number;
+}
 
-  private constructor(prefixes: readonly { readonly ip: Uint8Array; readonly bits: number }[]) {
+/** @returns undefined when it is none */
+function prefixOf(word: string): Prefix | undefined {
+  const [host, length, ...rest] = word.split('/');
+  const ip = parseIp(host as string);
+  const most = (ip?.length ?? 0) * 8;
+  const bits = length === undefined ? most : /^[0-9]{1,3}$/.test(length) ? Number(length) : -1;
+  return ip === undefined || rest.length > 0 || bits < 0 || bits > most ? undefined : { ip, bits };
+}
+
+export class OptOut {
+  /** IPv4 by length: first words. */
+  readonly #v4 = new Map<number, Set<number>>();
+  /** IPv6 by length: masked addresses as text. */
+  readonly #v6 = new Map<number, Set<string>>();
+  /** Each once, as `192.0.2.0/24`. */
+  readonly prefixes: readonly string[];
+
+  private constructor(prefixes: readonly Prefix[]) {
+    const texts = new Set<string>();
     for (const { ip, bits } of prefixes) {
-      const group = `${ip.length}/${bits}`;
-      const set = this.#prefixes.get(group) ?? new Set();
-      this.#prefixes.set(group, set.add(formatIp(masked(ip, bits))));
+      const first = masked(ip, bits);
+      const text = formatIp(first);
+      texts.add(`${text}/${bits}`);
+      if (ip.length === 4) add(this.#v4, bits, readU32(first, 0) | 0);
+      else add(this.#v6, bits, text);
     }
-    this.size = prefixes.length;
+    this.prefixes = [...texts];
   }
 
   static readonly none = new OptOut([]);
 
+  get size(): number {
+    return this.prefixes.length;
+  }
+
   /** Lines `192.0.2.0/24`, `2001:db8::/32`, `198.51.100.7`; `#` begins a comment. */
   static parse(text: string): Result<OptOut> {
-    const prefixes: { ip: Uint8Array; bits: number }[] = [];
+    const prefixes: Prefix[] = [];
     for (const [index, line] of text.split('\n').entries()) {
       const word = line.replace(/#.*/, '').trim();
       if (word === '') continue;
-      const [host, length, ...rest] = word.split('/');
-      const ip = parseIp(host as string);
-      const most = (ip?.length ?? 0) * 8;
-      const bits = length === undefined ? most : /^[0-9]{1,3}$/.test(length) ? Number(length) : -1;
-      if (ip === undefined || rest.length > 0 || bits < 0 || bits > most)
+      const prefix = prefixOf(word);
+      if (prefix === undefined)
         return reject(`line ${index + 1}: "${word.slice(0, 60)}" is no address or prefix like 192.0.2.0/24`);
-      if (prefixes.push({ ip, bits }) > MAX_PREFIXES) return reject(`more than ${MAX_PREFIXES} prefixes`);
+      if (prefixes.push(prefix) > MAX_PREFIXES) return reject(`more than ${MAX_PREFIXES} prefixes`);
     }
     return accept(new OptOut(prefixes));
   }
 
+  /** Who is in either of both. */
+  with(other: OptOut): OptOut {
+    if (other.size === 0) return this;
+    if (this.size === 0) return other;
+    return new OptOut([...this.prefixes, ...other.prefixes].map((text) => prefixOf(text) as Prefix));
+  }
+
   has(address: DhtAddress): boolean {
-    if (this.size === 0) return false;
-    const ip = address.ip();
-    for (const [group, set] of this.#prefixes) {
-      const [length, bits] = group.split('/').map(Number) as [number, number];
-      if (length === ip.length && set.has(formatIp(masked(ip, bits)))) return true;
+    if (address.family === 4) {
+      for (const [bits, words] of this.#v4)
+        if (words.has(bits === 0 ? 0 : address.w0 & (-1 << (32 - bits)))) return true;
+      return false;
     }
+    if (this.#v6.size === 0) return false;
+    const ip = address.ip();
+    for (const [bits, texts] of this.#v6) if (texts.has(formatIp(masked(ip, bits)))) return true;
     return false;
   }
+}
+
+function add<T>(groups: Map<number, Set<T>>, bits: number, value: T): void {
+  groups.set(bits, (groups.get(bits) ?? new Set<T>()).add(value));
 }
 
 /** The first `bits` of an address, zeros behind. */

@@ -4,7 +4,7 @@ import type { DhtAddress } from '../address.ts';
 import type { EdgeRow, SampleRow } from '../dataset/more-tables.ts';
 import type { VisitRow } from '../dataset/visit-table.ts';
 import type { Id160 } from '../node-id.ts';
-import { hexOf, type Visit } from './visit.ts';
+import type { Visit } from './visit.ts';
 
 /** Addresses as the dataset shows them. */
 export interface AddressText {
@@ -22,7 +22,7 @@ export interface RowContext {
 }
 
 function hex(id: Id160 | undefined): string | null {
-  return id === undefined ? null : hexOf(id.toBytes());
+  return id === undefined ? null : id.hex;
 }
 
 function micros(ms: number | undefined): number | null {
@@ -98,7 +98,7 @@ export function edgeRows(visit: Visit, { runId, pass, text }: RowContext): EdgeR
     pass,
     visit: visit.number,
     position,
-    neighbour_id: hexOf(id.toBytes()),
+    neighbour_id: id.hex,
     neighbour_node: node < 0 ? null : node,
     ip: text.ip(address),
     port: address.port,

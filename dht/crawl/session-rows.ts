@@ -3,19 +3,18 @@ import type { SessionRow, SummaryRow } from '../dataset/more-tables.ts';
 import type { MonitoredSession } from './monitor-machine.ts';
 import type { AddressText } from './rows.ts';
 import { createBased, kaplanMeier, medianLengthMs, type ObservedSession } from './survival.ts';
-import { hexOf } from './visit.ts';
 
 export function sessionRow(
   session: MonitoredSession,
   { runId, number, text }: { readonly runId: string; readonly number: number; readonly text: AddressText },
 ): SessionRow {
   const micros = (ms: number): number => Math.round(ms * 1000);
-  const isOpen = session.endReason === 'window';
+  const isOpen = session.endReason === 'window' || session.endReason === 'interrupted';
   return {
     run_id: runId,
     session: number,
     node: session.node,
-    id: hexOf(session.id.toBytes()),
+    id: session.id.hex,
     ip: text.ip(session.address),
     port: session.address.port,
     family: session.address.family,

@@ -1,5 +1,6 @@
 // One finished visit as the machine hands it out, and what a reply says about its sender. The dataset's row is made from it
 // where addresses become what `ip_privacy` lets them be.
+import { toHex } from '../../core/base/bytes.ts';
 import type { DhtAddress, Family } from '../address.ts';
 import { DhtAddress as Address, compactBytes } from '../address.ts';
 import { isValidId } from '../bep42.ts';
@@ -123,15 +124,8 @@ export function echoOf(message: KrpcMessage): DhtAddress | 'malformed' | undefin
   return 'malformed';
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 /** Longer versions say nothing more. */
 const MAX_VERSION_BYTES = 32;
-
-export function hexOf(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += HEX[byte] as string;
-  return text;
-}
 
 /** Few distinct ones exist: naming each once saves most of the work. */
 const versions = new Map<string, string | undefined>();
@@ -143,7 +137,7 @@ export function versionOf(message: KrpcMessage): {
 } {
   const view = message.view(message.version)?.subarray(0, MAX_VERSION_BYTES);
   if (view === undefined || view.length === 0) return { hex: undefined, client: undefined };
-  const hex = hexOf(view);
+  const hex = toHex(view);
   let client = versions.get(hex);
   if (client === undefined) {
     client = clientName(view);

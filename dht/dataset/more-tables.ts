@@ -33,7 +33,7 @@ export const SESSION_TABLE = defineTable({
   key: ['run_id', 'session'],
   columns: {
     run_id: { type: 'text', about: 'run' },
-    session: { type: 'integer', about: 'sessions of the run in the order in which they began, from 0' },
+    session: { type: 'integer', about: 'sessions of the run in the order in which they ended, from 0' },
     node: { type: 'integer', about: 'number of the node within the run' },
     id: { type: 'text', about: 'node id, 40 hex digits' },
     ip: { type: 'text', about: 'address, treated as `ip_privacy` says' },
@@ -64,7 +64,8 @@ export const SESSION_TABLE = defineTable({
     is_censored: { type: 'boolean', about: 'not seen to end' },
     end_reason: {
       type: 'text',
-      about: '`silent`, `id_changed`, or `window` (still there when the run ended)',
+      about:
+        '`silent`, `id_changed`, `window` (still there when the run ended), or `interrupted` (the run was: cut where it was seen last)',
     },
     id_changes: { type: 'integer', about: 'other ids this endpoint answered with so far' },
     endpoint_changes: { type: 'integer', about: 'other endpoints at which this id was seen so far' },
@@ -164,7 +165,8 @@ export const METRICS = {
     'are ids spread evenly over the zone: chi-square statistic (`chi2`), its p-value (`p_value`)',
   samples:
     'BEP 51: nodes that gave samples (`nodes`), info hashes they say they store (`stored`), distinct ones kept (`info_hashes`)',
-  countries: 'answering nodes in the zone whose address a database knows, by country; only with an enrichment',
+  countries:
+    'answering nodes in the zone whose address a database knows, by country; only with an enrichment',
   systems: 'the same by autonomous system, as `AS64500 Example`',
   trapped: 'endpoints set aside as traps, by subnet',
   sessions: 'sessions seen: `all`, `created` (seen to begin), `ended` (seen to end)',

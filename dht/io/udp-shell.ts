@@ -27,6 +27,12 @@ export interface UdpShellOptions {
   readonly bindV6: string | undefined;
 }
 
+/** What node:dgram says of a datagram that the system refused. */
+interface SendError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+}
+
 type LookupCallback = (error: Error | null, address: string, family: number) => void;
 
 export class UdpShell implements DatagramPort {
@@ -89,11 +95,7 @@ export class UdpShell implements DatagramPort {
       if (options.ttl !== undefined) this.#sendWithTtl(socket, datagram, to, options.ttl);
       // A callback costs a turn of the event loop: only who asks for the system's answer gets one.
       else if (options.reportsFailure !== true) socket.send(datagram, to.port, to.host);
-      else {
-        socket.send(datagram, to.port, to.host, (error) => {
-          if (error !== null) this.#fail(to, (error as NodeJS.ErrnoException).code ?? 'EIO');
-        });
-      }
+      else socket.send(datagram, to.port, to.host, this.#onSent);
     } catch {
       // A closed socket throws instead of calling back.
     }
@@ -134,10 +136,13 @@ export class UdpShell implements DatagramPort {
     }
   }
 
-  #fail(to: Endpoint, code: string): void {
-    if (this.#isClosed) return;
-    for (const handler of this.#failureHandlers) handler(to, code);
-  }
+  /** One for all sends: the system's errors name the address. */
+  readonly #onSent = (error: Error | null): void => {
+    if (error === null || this.#isClosed) return;
+    const { address, port, code } = error as SendError;
+    if (address === undefined || port === undefined) return;
+    for (const handler of this.#failureHandlers) handler({ host: address, port }, code ?? 'EIO');
+  };
 
   async #bind(family: IpFamily): Promise<void> {
     const { port, bindV4, bindV6 } = this.#options;

@@ -1,6 +1,7 @@
 // What a crawl costs: queries per second of one core over loopback with the dataset written, the machine alone, and the memory of
-// ten million nodes. `node --expose-gc test/bench/crawl.ts [loopback|machine|memory]...`
-import { fork } from 'node:child_process';
+// ten million nodes. `node --expose-gc test/bench/crawl.ts [loopback|machine|memory]`
+import { Buffer } from 'node:buffer';
+import { type ChildProcess, fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { join } from 'node:path';
 import { type Rng, randomInt, seededRng } from '../../core/base/clock.ts';
@@ -17,7 +18,9 @@ import { readQuery, writeReply } from '../../dht/sim/stub-replies.ts';
 import { makeTempDir } from '../support/temp.ts';
 
 const SEED = 1;
-const LOOPBACK_NODES = 15_000;
+const LOOPBACK_NODES = Number(process.env['BENCH_NODES'] ?? 60_000);
+/** Below the usual limits of open files. */
+const NODES_PER_PROCESS = 15_000;
 const MACHINE_NODES = 200_000;
 const MEMORY_NODES = 10_000_000;
 const K = 8;
@@ -48,78 +51,146 @@ function reply(
   return writeReply(query, { id: (members[at] as Member).id, nodes, peers: [], token: undefined }, asker);
 }
 
-/** A process of its own: it must not share the core that is measured. */
-async function serve(): Promise<void> {
-  const rng = seededRng(SEED);
-  const members: Member[] = [];
-  for (let i = 0; i < LOOPBACK_NODES; i++) {
-    const host = `127.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`;
+/** Ids and endpoints as replies list them: 26 bytes each. */
+const ENTRY_BYTES = 26;
+const REPLY_HEAD = 'd2:ip6:______1:rd2:id20:____________________5:nodes208:';
+const ID_AT = REPLY_HEAD.indexOf('2:id20:') + '2:id20:'.length;
+const REPLY_TAIL = 'e1:t4:____1:v4:bn011:y1:re';
+const TID_AT = REPLY_HEAD.length + K * ENTRY_BYTES + 'e1:t4:'.length;
+const TID_KEY = Buffer.from('1:t4:');
+
+/**
+ * A process of its own with many sockets, each a node: it must not share the core that is measured, and cost less than it. Every
+ * reply lists eight neighbours out of a shuffled list of everybody.
+ */
+async function serve(first: number, count: number): Promise<void> {
+  const rng = seededRng(SEED + first);
+  const own = Buffer.alloc(count * ENTRY_BYTES);
+  const template = Buffer.from(REPLY_HEAD + '_'.repeat(K * ENTRY_BYTES) + REPLY_TAIL, 'latin1');
+  let everybody = Buffer.alloc(0);
+  let members = 0;
+  for (let i = 0; i < count; i++) {
+    const at = first + i;
+    const host = `127.${1 + (at >> 14)}.${(at >> 7) & 127}.${1 + (at & 127)}`;
     const socket = createSocket({ type: 'udp4', lookup: (name, _, done) => done(null, name, 4) });
     await new Promise<void>((resolve) => socket.bind(0, host, resolve));
-    members.push({
-      id: Id160.random(rng),
-      address: DhtAddress.of({ host, port: socket.address().port }) as DhtAddress,
-    });
-    const asker = new Map<number, DhtAddress>();
+    Id160.random(rng).write(own, i * ENTRY_BYTES);
+    (DhtAddress.of({ host, port: socket.address().port }) as DhtAddress).writeCompact(
+      own,
+      i * ENTRY_BYTES + 20,
+    );
     socket.on('message', (bytes, from) => {
-      let to = asker.get(from.port);
-      if (to === undefined) {
-        to = DhtAddress.of({ host: from.address, port: from.port }) as DhtAddress;
-        asker.set(from.port, to);
-      }
-      const answer = reply(members, i, bytes, to, rng);
-      if (answer !== undefined) socket.send(Buffer.from(answer), from.port, from.address);
+      const tidAt = bytes.indexOf(TID_KEY) + TID_KEY.length;
+      const answer = Buffer.from(template);
+      own.copy(answer, ID_AT, i * ENTRY_BYTES, i * ENTRY_BYTES + 20);
+      const neighbours = randomInt(rng, members - K) * ENTRY_BYTES;
+      everybody.copy(answer, REPLY_HEAD.length, neighbours, neighbours + K * ENTRY_BYTES);
+      bytes.copy(answer, TID_AT, tidAt, tidAt + 4);
+      socket.send(answer, from.port, from.address);
     });
   }
-  const { host, port } = (members[0] as Member).address;
-  process.send?.({ host, port });
+  process.once('message', (list) => {
+    everybody = Buffer.from(list as string, 'base64');
+    members = everybody.length / ENTRY_BYTES;
+    process.send?.('ready');
+  });
+  process.send?.(own.toString('base64'));
 }
 
-async function loopback(): Promise<void> {
-  const child = fork(new URL(import.meta.url).pathname, ['serve'], { stdio: 'inherit' });
-  const entry = await new Promise<{ host: string; port: number }>((resolve) =>
-    child.once('message', (message) => resolve(message as { host: string; port: number })),
+/** What a child says next. */
+function next(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve) => child.once('message', resolve));
+}
+
+async function serveAll(): Promise<{ readonly entry: DhtAddress; stop(): void }> {
+  const children: ChildProcess[] = [];
+  for (let first = 0; first < LOOPBACK_NODES; first += NODES_PER_PROCESS) {
+    const count = Math.min(NODES_PER_PROCESS, LOOPBACK_NODES - first);
+    children.push(
+      fork(new URL(import.meta.url).pathname, ['serve', String(first), String(count)], { stdio: 'inherit' }),
+    );
+  }
+  const parts = (await Promise.all(children.map(next))).map((part) => Buffer.from(part as string, 'base64'));
+  const entry = DhtAddress.fromCompact(4, parts[0] as Buffer, 20);
+  const entries: Uint8Array[] = parts.flatMap((part) =>
+    Array.from({ length: part.length / ENTRY_BYTES }, (_, i) =>
+      part.subarray(i * ENTRY_BYTES, (i + 1) * ENTRY_BYTES),
+    ),
   );
+  const rng = seededRng(SEED);
+  for (let i = entries.length - 1; i > 0; i--) {
+    const j = randomInt(rng, i + 1);
+    [entries[i], entries[j]] = [entries[j] as Uint8Array, entries[i] as Uint8Array];
+  }
+  const everybody = Buffer.concat(entries).toString('base64');
+  await Promise.all(
+    children.map((child) => {
+      child.send(everybody);
+      return next(child);
+    }),
+  );
+  return {
+    entry,
+    stop: () => {
+      for (const child of children) child.kill();
+    },
+  };
+}
+
+interface Spent {
+  readonly userMs: number;
+  readonly systemMs: number;
+  readonly wallMs: number;
+}
+
+function spent(): Spent {
+  const { user, system } = process.cpuUsage();
+  return { userMs: user / 1000, systemMs: system / 1000, wallMs: performance.now() };
+}
+
+/** Everything a crawl is: socket, decoder, machine, journal, hidden addresses, SQLite; then the summary. */
+async function loopback(): Promise<void> {
+  const net = await serveAll();
   const place = makeTempDir('tt-bench-crawl-');
-  let before = process.cpuUsage();
-  let startedMs = performance.now();
+  let begun = spent();
+  let crawled = begun;
   const { summary } = await CrawlRun.run({
     directory: join(place.path, 'run'),
     tool: { version: 'bench', commit: undefined },
-    config: {
-      ...DEFAULT_CONFIG,
-      mode: 'full',
-      repeats: 1,
-      recheckShare: 0,
-      lookups: 0,
-      ipPrivacy: 'raw',
-      policy: UNLIMITED,
-    },
+    config: { ...DEFAULT_CONFIG, mode: 'full', repeats: 0, recheckShare: 0, lookups: 1, policy: UNLIMITED },
     optOut: OptOut.none,
     optOutHash: undefined,
-    key: undefined,
+    key: new Uint8Array(32).fill(1),
     bind: '127.0.0.1',
     port: 0,
-    entries: () => Promise.resolve([DhtAddress.of(entry) as DhtAddress]),
-    lookups: undefined,
+    entries: () => Promise.resolve([net.entry]),
+    // Comes between the crawl and its summary.
+    lookups: () => {
+      crawled = spent();
+      return Promise.resolve([]);
+    },
     jsonl: undefined,
     signal: new AbortController().signal,
     timeMs: undefined,
     onStart: () => {
-      before = process.cpuUsage();
-      startedMs = performance.now();
+      begun = spent();
     },
   });
-  const used = process.cpuUsage(before);
-  const seconds = (used.user + used.system) / 1e6;
-  const sent = summary.find(({ metric }) => metric === 'sent')?.value ?? 0;
-  const verified = summary.find(({ metric }) => metric === 'verified')?.value ?? 0;
-  const wall = (performance.now() - startedMs) / 1000;
-  say(
-    `loopback: ${verified} of ${LOOPBACK_NODES} nodes verified; ${Math.round(sent / seconds)} queries per CPU second with journal, SQLite and summary (${Math.round(sent / wall)}/s wall)`,
-  );
-  child.kill();
+  const ended = spent();
+  net.stop();
   place.remove();
+  const value = (metric: string): number => summary.find((row) => row.metric === metric)?.value ?? 0;
+  const sent = value('sent');
+  const cpuMs = (to: Spent): number => to.userMs + to.systemMs - begun.userMs - begun.systemMs;
+  const micros = (ms: number): string => ((ms * 1000) / sent).toFixed(1);
+  const rate = (ms: number): number => Math.round((sent / ms) * 1000);
+  say(
+    [
+      `loopback: ${value('verified')} of ${LOOPBACK_NODES} nodes verified, ${sent} queries`,
+      `  ${rate(cpuMs(crawled))} queries per CPU second (${micros(crawled.userMs - begun.userMs)} us user, ${micros(crawled.systemMs - begun.systemMs)} us system each), ${rate(crawled.wallMs - begun.wallMs)}/s by the clock`,
+      `  ${rate(cpuMs(ended))} queries per CPU second with the summary`,
+    ].join('\n'),
+  );
 }
 
 function machineOf(send: (datagram: Uint8Array, to: DhtAddress) => void, policy: ProbePolicy): CrawlMachine {
@@ -211,6 +282,8 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-const cases: Record<string, () => void | Promise<void>> = { serve, loopback, machine, memory };
-const wanted = process.argv.slice(2);
-for (const name of wanted.length > 0 ? wanted : ['loopback', 'machine', 'memory']) await cases[name]?.();
+const cases: Record<string, () => void | Promise<void>> = { loopback, machine, memory };
+const [wanted, ...numbers] = process.argv.slice(2);
+if (wanted === 'serve') await serve(Number(numbers[0]), Number(numbers[1]));
+else if (wanted === undefined) for (const run of Object.values(cases)) await run();
+else await cases[wanted]?.();

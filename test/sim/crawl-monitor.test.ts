@@ -4,7 +4,13 @@ import { expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
 import { DhtAddress } from '../../dht/address.ts';
 import { RAW_TEXT } from '../../dht/crawl/io/privacy.ts';
-import { MONITOR_PACE, MonitorMachine } from '../../dht/crawl/monitor-machine.ts';
+import { JournalBuffer, JournalReader } from '../../dht/crawl/journal.ts';
+import {
+  MONITOR_PACE,
+  type MonitoredSession,
+  MonitorMachine,
+  type Verdict,
+} from '../../dht/crawl/monitor-machine.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
 import { observedSession, sessionRow, sessionSummary } from '../../dht/crawl/session-rows.ts';
 import type { SessionRow } from '../../dht/dataset/more-tables.ts';
@@ -16,6 +22,8 @@ const MINUTE_MS = 60_000;
 const WINDOW_MS = 180 * MINUTE_MS;
 const RESCAN_MS = 2 * MINUTE_MS;
 const MEDIAN_MIN = 40;
+/** Only a run that may be killed writes these down. */
+const UNHEARD = { onWatched: () => {}, onProbed: () => {} };
 
 /** Share of the sessions of dht/sim/sessions.ts that last longer than so many minutes. */
 function trueSurvival(minutes: number): number {
@@ -46,6 +54,7 @@ it('survival of sessions is that of the world', () => {
       pace: MONITOR_PACE,
     },
     {
+      ...UNHEARD,
       send: (datagram, to) => {
         queries++;
         send(datagram, to);
@@ -100,7 +109,7 @@ it('an id that moves is one id at two endpoints', () => {
       policy: POLITE,
       pace: MONITOR_PACE,
     },
-    { send: () => {}, onSession: ({ endpointChanges }) => ends.push(endpointChanges) },
+    { ...UNHEARD, send: () => {}, onSession: ({ endpointChanges }) => ends.push(endpointChanges) },
   );
   const id = Id160.random(seededRng(3));
   monitor.add(id, DhtAddress.v4(20 << 24, 1), 0, undefined);
@@ -108,4 +117,100 @@ it('an id that moves is one id at two endpoints', () => {
   monitor.add(Id160.random(seededRng(4)), DhtAddress.v4(22 << 24, 1), 1, undefined);
   monitor.stop();
   expect(ends).toEqual([1, 1, 0]);
+});
+
+it('killed and gone on with from its journal is what it would have been; after a long pause nothing is invented', () => {
+  const nodes = 60;
+  const rng = seededRng(7);
+  const made = Array.from({ length: nodes }, (_, i) => ({
+    id: Id160.random(rng),
+    address: DhtAddress.v4((20 << 24) + (i << 8), 6881),
+  }));
+  /** What happens, by minute: one probe of somebody. */
+  const events = Array.from({ length: 2_000 }, (_, minute) => ({
+    node: Math.floor(rng.next() * nodes),
+    verdict: (['there', 'there', 'there', 'silent', 'silent', 'other_id'] as const)[
+      Math.floor(rng.next() * 6)
+    ] as Verdict,
+    atMs: minute * MINUTE_MS,
+  }));
+  interface Seen {
+    readonly monitor: MonitorMachine;
+    readonly sessions: MonitoredSession[];
+  }
+  const begin = (): Seen => {
+    const sessions: MonitoredSession[] = [];
+    const monitor = new MonitorMachine(
+      {
+        family: 4,
+        rng: seededRng(1),
+        ownId: Id160.random(seededRng(2)),
+        version: new Uint8Array(0),
+        policy: POLITE,
+        pace: MONITOR_PACE,
+      },
+      {
+        send: () => {},
+        onSession: (session) => sessions.push(session),
+        onWatched: () => {},
+        onProbed: () => {},
+      },
+    );
+    return { monitor, sessions };
+  };
+  const plain = (sessions: readonly MonitoredSession[]): unknown[] =>
+    sessions.map(({ id, address, ...facts }) => ({ id: id.hex, host: address.host, ...facts }));
+
+  const whole = begin();
+  for (const { id, address } of made) whole.monitor.add(id, address, 0, undefined);
+  for (const { node, verdict, atMs } of events) whole.monitor.probed(node, verdict, atMs);
+  const ended = plain(whole.sessions);
+  expect(ended.length).toBeGreaterThan(100);
+
+  for (const cut of [0, 1, 700, 1_999]) {
+    const first = begin();
+    for (const { id, address } of made) first.monitor.add(id, address, 0, undefined);
+    for (const { node, verdict, atMs } of events.slice(0, cut)) first.monitor.probed(node, verdict, atMs);
+    // Through the bytes of the journal.
+    const buffer = new JournalBuffer();
+    for (const state of first.monitor.states()) buffer.watched(state);
+    for (const { node, verdict, atMs } of events.slice(cut)) buffer.probed(node, verdict, atMs);
+    const second = begin();
+    const columns = { visit: [], edge: [], sample: [] };
+    const result = new JournalReader(4, columns).read(buffer.take(), (record) => {
+      if (record.kind === 'watched') second.monitor.restore(record.state);
+      else if (record.kind === 'probed') second.monitor.probed(record.node, record.verdict, record.atMs);
+    });
+    expect(result.ok).toBe(true);
+    expect(plain([...first.sessions, ...second.sessions])).toEqual(ended);
+    const lookedMs = events.at(-1)?.atMs as number;
+    const states = (monitor: MonitorMachine): unknown[] =>
+      [...monitor.states()].map(({ id, address, ...facts }) => ({
+        id: id.hex,
+        host: address.host,
+        ...facts,
+      }));
+    expect(states(second.monitor)).toEqual(states(whole.monitor));
+
+    // A pause within the pace changes nothing.
+    const { present } = second.monitor;
+    const before = second.sessions.length;
+    second.monitor.resume(lookedMs + MONITOR_PACE.mostMs, lookedMs);
+    expect([second.monitor.present, second.sessions.length]).toEqual([present, before]);
+    // A longer one cuts what was open, and whoever is seen afterwards was not seen to come.
+    const atMs = lookedMs + MONITOR_PACE.mostMs + 1;
+    second.monitor.resume(atMs, lookedMs);
+    expect(second.monitor.present).toBe(0);
+    const cutOff = second.sessions.slice(before);
+    expect(cutOff.map(({ endReason }) => endReason)).toEqual(Array(present).fill('interrupted'));
+    const row = sessionRow(cutOff[0] as MonitoredSession, { runId: 'r', number: 0, text: RAW_TEXT });
+    expect(row).toMatchObject({ is_censored: true, first_failure_us: null });
+    for (let node = 0; node < nodes; node++) second.monitor.probed(node, 'there', atMs + 1);
+    second.monitor.stop();
+    const after = second.sessions.slice(before + present);
+    expect(after).toHaveLength(nodes);
+    expect(
+      after.every(({ beforeMs, firstSuccessMs }) => beforeMs === undefined && firstSuccessMs > atMs),
+    ).toBe(true);
+  }
 });

@@ -2,6 +2,7 @@
 // person debugging a stream reads it, and everything is checked on arrival, because whoever may publish there may publish anything.
 import { accept, type Result, reject } from '../../../core/base/result.ts';
 import { type CrawlConfig, readConfig } from '../config.ts';
+import { OptOut } from '../opt-out.ts';
 import { Zone } from '../zone.ts';
 
 /** Crawl one part of the zone once, seen from one vantage point. */
@@ -15,6 +16,8 @@ export interface Order {
   /** Milliseconds since 1970; times in rows count from here. */
   readonly startedUnixMs: number;
   readonly config: CrawlConfig;
+  /** Prefixes that the coordinator's list opts out; those of the worker's own list come on top. */
+  readonly optOut: readonly string[];
 }
 
 /** Where an order's rows come from: one attempt of one worker. Two attempts never mix. */
@@ -49,6 +52,8 @@ export type WorkerMessage = RowsMessage | EndMessage;
 export const MAX_ORDERS = 1 << 16;
 /** Rows of one order at most. */
 export const ROWS_PER_ORDER = 2 ** 36;
+/** Prefixes of an order: 43 bytes each at most, so that it fits into a message beside its configuration. */
+export const MAX_ORDER_PREFIXES = 8_192;
 const MAX_ROWS = 4096;
 const MAX_MESSAGES = 1 << 24;
 const MAX_TRAPS = 4096;
@@ -65,7 +70,13 @@ export function readOrder(value: unknown): Result<Order> {
   if (!isCount(startedUnixMs, Number.MAX_SAFE_INTEGER)) return reject('an order without a start');
   const config = readConfig(order.config);
   if (!config.ok) return config;
-  return accept({ runId, order: number, pass, zone, startedUnixMs, config: config.value });
+  const { optOut } = order;
+  // An order that does not say whom to leave alone is not carried out.
+  if (!Array.isArray(optOut) || optOut.length > MAX_ORDER_PREFIXES || !optOut.every(isText))
+    return reject('an order without its opt-out list');
+  const list = OptOut.parse(optOut.join('\n'));
+  if (!list.ok) return reject(`an order whose opt-out list is wrong: ${list.reason.what}`);
+  return accept({ runId, order: number, pass, zone, startedUnixMs, config: config.value, optOut });
 }
 
 export function readWorkerMessage(value: unknown): Result<WorkerMessage> {

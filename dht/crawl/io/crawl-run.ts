@@ -89,7 +89,7 @@ export class CrawlRun {
   readonly zone: Zone;
   readonly #store: DatasetStore;
   readonly #journal: JournalFile;
-  readonly #vantage = new Vantage();
+  readonly #vantage: Vantage;
   readonly #startedUnixMs: number;
   #header: RunRow;
   /** The first is kept for the repeat and the recheck. */
@@ -107,6 +107,7 @@ export class CrawlRun {
       header: RunRow;
       passes: Pass[];
       isLastEnded: boolean;
+      vantage: Vantage;
     },
   ) {
     this.setup = setup;
@@ -115,6 +116,7 @@ export class CrawlRun {
     this.#header = opened.header;
     this.#passes = opened.passes;
     this.#isLastEnded = opened.isLastEnded;
+    this.#vantage = opened.vantage;
     this.config = opened.header.config as CrawlConfig;
     this.zone = zoneOf(this.config);
     this.#startedUnixMs = Date.parse(opened.header.started_utc);
@@ -155,7 +157,10 @@ export class CrawlRun {
   static async #begin(setup: CrawlSetup, config: CrawlConfig): Promise<CrawlRun> {
     const { header, store } = await beginRun(setup, config);
     const journal = JournalFile.create(join(setup.directory, JOURNAL_FILE));
-    const run = new CrawlRun(setup, { store, journal, header, passes: [], isLastEnded: true });
+    const run = new CrawlRun(setup, {
+      ...{ store, journal, header, passes: [], isLastEnded: true },
+      vantage: new Vantage(),
+    });
     run.#saveHeader(run.#geoColumns(undefined));
     return run;
   }
@@ -185,14 +190,14 @@ export class CrawlRun {
       else if (record.kind === 'listed')
         current.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
       else if (record.kind === 'sent') current.machine.restoreSent(record.node, record.tries);
-      else current.restore(record.visit);
+      else if (record.kind === 'visit') current.restore(record.visit);
     });
     const last = passes.at(-1);
     last?.store(0);
     if (!isLastEnded) last?.machine.endRestore();
     const visits = passes.reduce((sum, { machine }) => sum + machine.counts.visits, 0);
     const lineage = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString(), visits }];
-    const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded });
+    const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded, vantage });
     const again = { resumes: lineage, state: 'running', state_reason: null, ended_utc: null };
     run.#saveHeader({ ...again, ...run.#geoColumns(undefined) });
     const note = new JournalBuffer();

@@ -12,6 +12,7 @@ import { TABLES } from '../../dataset/schema.ts';
 import type { CrawlConfig } from '../config.ts';
 import {
   type EndMessage,
+  MAX_ORDER_PREFIXES,
   type Order,
   ROWS_PER_ORDER,
   type RowsMessage,
@@ -102,6 +103,13 @@ export class FleetRun {
   static async run(
     setup: FleetSetup,
   ): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
+    if (setup.optOut.size > MAX_ORDER_PREFIXES) {
+      throw new OperationError(
+        'refused',
+        `the opt-out list has ${setup.optOut.size} prefixes, and orders to workers carry ${MAX_ORDER_PREFIXES}`,
+        { hint: 'Give every worker the file with its own --opt-out, and the coordinator a shorter one.' },
+      );
+    }
     const fleet =
       setup.config === undefined ? await FleetRun.#resume(setup) : await FleetRun.#begin(setup, setup.config);
     setup.onStart(fleet.#header.run_id, fleet.#state.orders.length);
@@ -139,11 +147,14 @@ export class FleetRun {
   }
 
   async #giveOrders(): Promise<void> {
-    const { engine } = this.#setup;
+    const { engine, optOut } = this.#setup;
     const { run_id: runId, started_utc: startedUtc } = this.#header;
     for (const { order, pass, vantage, zone } of this.#state.orders.slice(this.#state.given)) {
       const startedUnixMs = Date.parse(startedUtc);
-      const message: Order = { runId, order, pass, zone, startedUnixMs, config: this.#config };
+      const message: Order = {
+        ...{ runId, order, pass, zone, startedUnixMs, config: this.#config },
+        optOut: optOut.prefixes,
+      };
       await engine.giveOrder(vantage, `${runId}:${order}`, message);
       this.#state.given = order + 1;
     }

@@ -7,7 +7,7 @@ import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
 import type { CrawlConfig } from '../config.ts';
 import { type EndMessage, type Order, type RowsMessage, readOrder } from '../fleet/messages.ts';
-import type { OptOut } from '../opt-out.ts';
+import { OptOut } from '../opt-out.ts';
 import { Zone } from '../zone.ts';
 import { Driver } from './drive.ts';
 import { type JetStreamEngine, MAX_MESSAGE_BYTES, type Taken } from './jetstream.ts';
@@ -19,11 +19,18 @@ import { hexOfId } from './run-parts.ts';
 const ROW_BYTES = 1_024;
 const ROWS_PER_MESSAGE = Math.floor(MAX_MESSAGE_BYTES / ROW_BYTES);
 
+/** What failed here is not handed to the next one in the same moment: nobody may be able to do it. */
+const TROUBLE_WAIT_MS = 5_000;
+
+/** What a worker needs of an engine. */
+export type OrderQueue = Pick<JetStreamEngine, 'takeOrder' | 'sendRows' | 'heartbeatMs'>;
+
 export interface WorkerOptions {
-  readonly engine: JetStreamEngine;
+  readonly engine: OrderQueue;
   /** Shown in the dataset's header. */
   readonly name: string;
   readonly vantage: string;
+  /** The worker's own; who is in the order's list is left alone as well. */
   readonly optOut: OptOut;
   /** Address to bind, by family; undefined for all. */
   readonly bind: (family: Family) => string | undefined;
@@ -75,7 +82,7 @@ async function fulfil(options: WorkerOptions, order: Order, taken: Taken): Promi
     return true;
   } catch (error) {
     options.onTrouble((error as Error).message);
-    taken.giveBack();
+    taken.giveBack(TROUBLE_WAIT_MS);
     return false;
   } finally {
     clearInterval(heartbeat);
@@ -83,10 +90,12 @@ async function fulfil(options: WorkerOptions, order: Order, taken: Taken): Promi
 }
 
 async function crawl(options: WorkerOptions, order: Order, sender: RowSender): Promise<EndFacts> {
-  const { signal, bind, optOut } = options;
+  const { signal, bind } = options;
   const { config } = order;
   const zone = Zone.parse(order.zone);
   if (!zone.ok) throw new Error(zone.reason.what);
+  const ordered = OptOut.parse(order.optOut.join('\n'));
+  if (!ordered.ok) throw new Error(ordered.reason.what);
   const ownId = Id160.of(new Uint8Array(randomBytes(20)));
   const pass = new Pass({
     runId: order.runId,
@@ -95,7 +104,7 @@ async function crawl(options: WorkerOptions, order: Order, sender: RowSender): P
     ownId,
     // Addresses are hidden where the key is: by the coordinator.
     config: { ...config, ipPrivacy: 'raw' },
-    optOut,
+    optOut: options.optOut.with(ordered.value),
     text: RAW_TEXT,
     rng: systemRng,
     store: sender,
@@ -138,13 +147,13 @@ type EndFacts = Pick<EndMessage, 'worker' | 'ownId' | 'port' | 'traps'>;
 class RowSender {
   failure: Error | undefined;
   rowCount = 0;
-  readonly #engine: JetStreamEngine;
+  readonly #engine: OrderQueue;
   readonly #order: Order;
   readonly #attempt = randomBytes(16).toString('hex');
   #sent: Promise<void> = Promise.resolve();
   #messageCount = 0;
 
-  constructor(engine: JetStreamEngine, order: Order) {
+  constructor(engine: OrderQueue, order: Order) {
     this.#engine = engine;
     this.#order = order;
   }

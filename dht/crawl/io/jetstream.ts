@@ -30,8 +30,8 @@ export interface Taken {
   done(): Promise<void>;
   /** Still at it. */
   working(): void;
-  /** Somebody else may try at once. */
-  giveBack(): void;
+  /** Somebody else may try, at once or after so long. */
+  giveBack(afterMs?: number): void;
 }
 
 export class JetStreamEngine {
@@ -143,6 +143,6 @@ function takenOf(message: JsMsg): Taken {
       await message.ackAck();
     },
     working: () => message.working(),
-    giveBack: () => message.nak(),
+    giveBack: (afterMs) => message.nak(afterMs),
   };
 }

@@ -1,5 +1,5 @@
 // The journal on disk: appended to in one write a turn, read back in pieces, cut where it was torn.
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { OperationError } from '../../../core/base/result.ts';
 import type { Family } from '../../address.ts';
 import { EDGE_TABLE, SAMPLE_TABLE } from '../../dataset/more-tables.ts';
@@ -14,7 +14,7 @@ const COLUMNS: JournalColumns = {
 };
 
 export class JournalFile {
-  readonly #file: number;
+  #file: number;
   readonly #path: string;
 
   private constructor(path: string, file: number) {
@@ -55,6 +55,21 @@ export class JournalFile {
     const bytes = buffer.take();
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
+    } catch (error) {
+      throw new OperationError('disk', `cannot write ${this.#path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Begins anew with these records: there is a whole journal at any time, the old one or the new. */
+  replace(buffer: JournalBuffer): void {
+    const part = `${this.#path}.part`;
+    try {
+      writeFileSync(part, buffer.take());
+      renameSync(part, this.#path);
+      closeSync(this.#file);
+      this.#file = openSync(this.#path, 'a');
     } catch (error) {
       throw new OperationError('disk', `cannot write ${this.#path}: ${(error as Error).message}`, {
         cause: error,

@@ -1,18 +1,20 @@
 // Sessions over a window of time: a crawl of the zone finds who is there, another one now and then finds who came, and in between
-// everybody known is asked at the pace of the monitor, on a socket of its own.
+// everybody known is asked at the pace of the monitor, on a socket of its own. The journal has every node watched and every probe,
+// so that a run that was killed goes on; it is begun anew after each scan, and stays as small as one.
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DhtAddress } from '../../address.ts';
+import type { Row, Table } from '../../dataset/columns.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, summarise } from '../../dataset/io/summarise.ts';
-import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import { SAMPLE_TABLE, SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
+import { VISIT_TABLE } from '../../dataset/visit-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
 import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
-import { JournalBuffer } from '../journal.ts';
+import { JournalBuffer, type JournalRecord } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';
 import type { ProbePolicy } from '../prober.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
@@ -20,17 +22,13 @@ import type { Visit } from '../visit.ts';
 import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-run.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
-import { beginRun } from './open-run.ts';
-import { Pass, Vantage } from './pass.ts';
+import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
+import { Pass, type RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 import { writeHeader } from './run-header.ts';
 import { HEADER_FILE, hexOfId, passOptions, zoneOf } from './run-parts.ts';
 
-export interface MonitorSetup extends Omit<CrawlSetup, 'config' | 'onStart' | 'timeMs'> {
-  readonly config: CrawlConfig;
-  readonly windowMs: number;
-  /** Between two crawls that look for newcomers. */
-  readonly rescanMs: number;
+export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
   readonly pace?: MonitorPace;
   readonly onStart: (run: MonitorRun) => void;
 }
@@ -45,33 +43,53 @@ export interface MonitorProgress {
   readonly scans: number;
 }
 
+export const USUAL_WINDOW_MS = 3_600_000;
+export const USUAL_RESCAN_MS = 600_000;
+const MS_PER_MINUTE = 60_000;
+
 /** Crawl and monitor share the rate. */
 function half(policy: ProbePolicy): ProbePolicy {
   const { perSecond, burst } = policy.total;
   return { ...policy, total: { perSecond: perSecond / 2, burst: Math.max(1, Math.ceil(burst / 2)) } };
 }
 
-export class MonitorRun {
+/** A crawl for newcomers on its way. */
+interface Scan {
+  readonly pass: Pass;
+  readonly begunMs: number;
+}
+
+export class MonitorRun implements RowSink {
   readonly setup: MonitorSetup;
+  readonly config: CrawlConfig;
   readonly #store: DatasetStore;
   readonly #journal: JournalFile;
+  readonly #notes = new JournalBuffer();
   readonly #monitor: MonitorMachine;
-  readonly #startedUnixMs = Date.now();
-  readonly #startedMs = performance.now();
-  readonly #sessions: SessionRow[] = [];
+  readonly #pace: MonitorPace;
+  readonly #startedMs: number;
   #driver: Driver | undefined;
   #scanDriver: Driver | undefined;
+  /** Of the run before. */
+  #scan: Scan | undefined;
+  /** Begun. */
   #scans = 0;
+  /** When the last scan that is done began: who is new was absent then. */
+  #absentMs: number | undefined;
+  #sessions = 0;
+  /** The last moment of a run before. */
+  #lookedMs = 0;
+  #isRestoring = false;
   #header: RunRow;
   #isStopped = false;
   #wake: () => void = () => {};
 
-  private constructor(setup: MonitorSetup, store: DatasetStore, journal: JournalFile, header: RunRow) {
+  private constructor(setup: MonitorSetup, { header, config, store }: OpenedRun) {
     this.setup = setup;
+    this.config = config;
     this.#store = store;
-    this.#journal = journal;
     this.#header = header;
-    const { config } = setup;
+    this.#pace = setup.pace ?? MONITOR_PACE;
     const text = addressText(config.ipPrivacy, setup.key);
     this.#monitor = new MonitorMachine(
       {
@@ -80,32 +98,51 @@ export class MonitorRun {
         ownId: Id160.random(systemRng),
         version: CLIENT_VERSION,
         policy: half(config.policy),
-        pace: setup.pace ?? MONITOR_PACE,
+        pace: this.#pace,
       },
       {
         send: (datagram, to) => this.#driver?.send(datagram, to),
         onSession: (session) => {
-          const row = sessionRow(session, { runId: header.run_id, number: this.#sessions.length, text });
-          this.#sessions.push(row);
-          store.put(SESSION_TABLE, [row]);
-          setup.jsonl?.put(SESSION_TABLE, [row]);
+          const number = this.#sessions++;
+          this.put(SESSION_TABLE, [sessionRow(session, { runId: header.run_id, number, text })]);
         },
+        onWatched: (state) => this.#notes.watched(state),
+        onProbed: (node, verdict, atMs) => this.#notes.probed(node, verdict, atMs),
       },
     );
+    const path = join(setup.directory, JOURNAL_FILE);
+    if (setup.config === undefined) {
+      this.#isRestoring = true;
+      this.#journal = JournalFile.resume(path, config.family, (record) => this.#restore(record));
+    } else this.#journal = JournalFile.create(path);
+    // The clock of a run goes on through its pauses, and never backwards.
+    const sinceMs = Math.max(Date.now() - Date.parse(header.started_utc), this.#lookedMs);
+    this.#startedMs = performance.now() - sinceMs;
   }
 
+  /** @throws OperationError */
   static async run(setup: MonitorSetup): Promise<CrawlResult> {
-    const { header, store } = await beginRun(setup, setup.config);
-    const journal = JournalFile.create(join(setup.directory, JOURNAL_FILE));
-    const run = new MonitorRun(setup, store, journal, header);
-    run.#saveHeader({});
-    setup.onStart(run);
+    const opened = setup.config === undefined ? await reopenRun(setup) : await beginRun(setup, setup.config);
     try {
-      return await run.#watch();
+      const run = new MonitorRun(setup, opened);
+      return await run.#toTheEnd();
     } finally {
-      store.close();
-      journal.close();
+      opened.store.close();
       setup.jsonl?.close();
+    }
+  }
+
+  async #toTheEnd(): Promise<CrawlResult> {
+    try {
+      if (this.setup.config === undefined) this.#resume();
+      else this.#saveHeader({});
+      this.setup.onStart(this);
+      return await this.#watch();
+    } catch (error) {
+      this.#saveHeader({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
+      throw error;
+    } finally {
+      this.#journal.close();
     }
   }
 
@@ -117,18 +154,104 @@ export class MonitorRun {
     return {
       runId: this.runId,
       elapsedMs: this.#nowMs(),
-      windowMs: this.setup.windowMs,
+      windowMs: this.#windowMs,
       watched: this.#monitor.watched,
       present: this.#monitor.present,
-      sessions: this.#sessions.length,
+      sessions: this.#sessions,
       scans: this.#scans,
     };
   }
 
+  /** Into the dataset and its stream; what a resumed run had stored before is streamed from there. */
+  put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
+    this.#store.put(table, rows);
+    if (!this.#isRestoring) this.setup.jsonl?.put(table, rows);
+  }
+
+  get #windowMs(): number {
+    return this.config.windowMs ?? USUAL_WINDOW_MS;
+  }
+
   #nowMs = (): number => performance.now() - this.#startedMs;
 
+  /** One record of the run before. */
+  #restore(record: JournalRecord): void {
+    const pass = this.#scan?.pass;
+    if (record.kind === 'watched') {
+      this.#monitor.restore(record.state);
+      this.#lookedMs = Math.max(this.#lookedMs, record.state.lastSuccessMs);
+    } else if (record.kind === 'probed') {
+      this.#monitor.probed(record.node, record.verdict, record.atMs);
+      this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
+    } else if (record.kind === 'scans') {
+      const { scans, absentMs, sessions, atMs } = record.scans;
+      this.#scans = scans;
+      this.#absentMs = absentMs;
+      this.#sessions = sessions;
+      this.#lookedMs = Math.max(this.#lookedMs, atMs);
+    } else if (record.kind === 'pass') {
+      this.#scans = record.pass;
+      this.#scan = { pass: this.#newPass(record.pass, record.ownId), begunMs: record.atMs };
+      this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
+    } else if (record.kind === 'end') {
+      pass?.store(0);
+      this.#absentMs = this.#scan?.begunMs;
+      this.#scan = undefined;
+    } else if (record.kind === 'listed')
+      pass?.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
+    else if (record.kind === 'sent') pass?.machine.restoreSent(record.node, record.tries);
+    else if (record.kind === 'visit') pass?.restore(record.visit);
+  }
+
+  /** Everything is read: what happened meanwhile. */
+  #resume(): void {
+    const nowMs = this.#nowMs();
+    const pauseMs = nowMs - this.#lookedMs;
+    const { jsonl } = this.setup;
+    this.#scan?.pass.store(0);
+    this.#isRestoring = false;
+    // Handed out when the run was stopped, as still there; they go on.
+    this.#store.execute('DELETE FROM session WHERE session >= ?', this.#sessions);
+    if (jsonl !== undefined)
+      for (const table of [VISIT_TABLE, SAMPLE_TABLE, SESSION_TABLE])
+        for (const row of this.#store.rows(table)) jsonl.put(table, [row]);
+    this.#monitor.resume(nowMs, this.#lookedMs);
+    const isCut = pauseMs > this.#pace.mostMs;
+    if (isCut) {
+      this.#scan = undefined;
+      this.#absentMs = undefined;
+      this.#beginJournal();
+    }
+    const cut = isCut ? ', longer than any pace: open sessions are cut where they were seen last' : '';
+    const pause = `Nobody looked for ${(pauseMs / MS_PER_MINUTE).toFixed(1)} minutes after ${(this.#lookedMs / MS_PER_MINUTE).toFixed(1)}${cut}.`;
+    this.#saveHeader({
+      resumes: [
+        ...(this.#header.resumes as readonly unknown[]),
+        { at_utc: new Date().toISOString(), watched: this.#monitor.watched, sessions: this.#sessions },
+      ],
+      warnings: [...(this.#header.warnings as readonly unknown[]), pause],
+      state: 'running',
+      state_reason: null,
+      ended_utc: null,
+    });
+  }
+
+  /** What is known, and nothing of how it came to be known. */
+  #beginJournal(): void {
+    const notes = new JournalBuffer();
+    notes.scans({
+      scans: this.#scans,
+      absentMs: this.#absentMs,
+      sessions: this.#sessions,
+      atMs: this.#nowMs(),
+    });
+    for (const state of this.#monitor.states()) notes.watched(state);
+    this.#notes.take();
+    this.#journal.replace(notes);
+  }
+
   async #watch(): Promise<CrawlResult> {
-    const { signal, windowMs, config, bind, port } = this.setup;
+    const { signal, bind, port } = this.setup;
     const stop = (): void => {
       this.#isStopped = true;
       this.#wake();
@@ -136,24 +259,28 @@ export class MonitorRun {
       this.#driver?.wake();
     };
     signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    const timer = setTimeout(stop, windowMs);
-    const driver = await Driver.open({ family: config.family, port, bind }, this.#nowMs);
+    const leftMs = this.#windowMs - this.#nowMs();
+    if (signal.aborted || leftMs <= 0) stop();
+    const timer = setTimeout(stop, Math.max(0, leftMs));
+    const driver = await Driver.open({ family: this.config.family, port, bind }, this.#nowMs);
     this.#driver = driver;
     try {
       const run = this;
-      const watching = driver.run({
-        get isDone() {
-          return run.#isStopped;
+      const watching = driver.run(
+        {
+          get isDone() {
+            return run.#isStopped;
+          },
+          handleDatagram: (bytes, from, nowMs) => this.#monitor.handleDatagram(bytes, from, nowMs),
+          nextTimeoutMs: (nowMs) => this.#monitor.nextTimeoutMs(nowMs),
+          handleTimeout: (nowMs) => this.#monitor.handleTimeout(nowMs),
         },
-        handleDatagram: (bytes, from, nowMs) => this.#monitor.handleDatagram(bytes, from, nowMs),
-        nextTimeoutMs: (nowMs) => this.#monitor.nextTimeoutMs(nowMs),
-        handleTimeout: (nowMs) => this.#monitor.handleTimeout(nowMs),
-      });
-      const scanning = this.#scanAgainAndAgain();
-      await Promise.all([watching, scanning]);
+        () => this.#journal.append(this.#notes),
+      );
+      await Promise.all([watching, this.#scanAgainAndAgain()]);
+      this.#journal.append(this.#notes);
       this.#monitor.stop();
-      return this.#finish(signal.aborted && this.#nowMs() < windowMs);
+      return this.#finish(signal.aborted && this.#nowMs() < this.#windowMs);
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', stop);
@@ -162,13 +289,13 @@ export class MonitorRun {
   }
 
   async #scanAgainAndAgain(): Promise<void> {
-    let absentMs: number | undefined;
+    const rescanMs = this.config.rescanMs ?? USUAL_RESCAN_MS;
     while (!this.#isStopped) {
-      const begunMs = this.#nowMs();
-      await this.#scan(absentMs);
-      absentMs = begunMs;
-      const restMs = this.setup.rescanMs - (this.#nowMs() - begunMs);
-      if (this.#isStopped || restMs <= 0) continue;
+      const restMs = this.#absentMs === undefined ? 0 : this.#absentMs + rescanMs - this.#nowMs();
+      if (restMs <= 0 || this.#scan !== undefined) {
+        await this.#runScan();
+        continue;
+      }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, restMs);
         this.#wake = () => {
@@ -180,37 +307,18 @@ export class MonitorRun {
   }
 
   /** One crawl of the zone; whoever is new is watched from then on. */
-  async #scan(absentMs: number | undefined): Promise<void> {
-    const { setup } = this;
-    const config = { ...setup.config, policy: half(setup.config.policy) };
-    const ownId = Id160.of(new Uint8Array(randomBytes(20)));
-    const crawlSetup: CrawlSetup = { ...setup, timeMs: undefined, onStart: () => {} };
-    const number = ++this.#scans;
-    const options = passOptions(
-      crawlSetup,
-      this.#header,
-      config,
-      zoneOf(config),
-      number,
-      ownId,
-      this.#store,
-      new Vantage(),
-    );
-    const onVisit = ({ outcome, isInZone, idObserved, address }: Visit): void => {
-      if (!isInZone || idObserved === undefined || (outcome !== 'ok' && outcome !== 'stalled_late')) return;
-      this.#monitor.add(idObserved, address, this.#nowMs(), absentMs);
-      this.#driver?.wake();
-    };
-    const pass = new Pass({ ...options, onVisit });
-    const driver = await Driver.open({ family: config.family, port: 0, bind: setup.bind }, this.#nowMs);
+  async #runScan(): Promise<void> {
+    const { family } = this.config;
+    const restored = this.#scan;
+    const driver = await Driver.open({ family, port: 0, bind: this.setup.bind }, this.#nowMs);
     this.#scanDriver = driver;
-    const begin = new JournalBuffer();
-    begin.pass(number, this.#nowMs(), ownId);
-    this.#journal.append(begin);
     try {
-      pass.open(driver.send, driver.port, this.#journal);
+      const scan = restored ?? this.#beginScan();
+      const { pass, begunMs } = scan;
       const { machine } = pass;
-      for (const entry of await this.#entries()) machine.addBootstrap(entry, this.#nowMs());
+      pass.open(driver.send, driver.port, this.#journal);
+      machine.endRestore();
+      for (const entry of await this.setup.entries(this.config)) machine.addBootstrap(entry, this.#nowMs());
       const run = this;
       await driver.run(
         {
@@ -221,22 +329,61 @@ export class MonitorRun {
           nextTimeoutMs: (nowMs) => machine.nextTimeoutMs(nowMs),
           handleTimeout: (nowMs) => machine.handleTimeout(nowMs),
         },
-        () => pass.flush(this.#nowMs()),
+        () => {
+          // Who is found is watched before its visit is over.
+          this.#journal.append(this.#notes);
+          pass.flush(this.#nowMs());
+        },
       );
       pass.store(this.#nowMs());
+      this.#scan = undefined;
+      if (this.#isStopped) return;
+      this.#absentMs = begunMs;
+      this.#beginJournal();
     } finally {
       await driver.close();
     }
   }
 
-  #entries(): Promise<readonly DhtAddress[]> {
-    return this.setup.entries(this.setup.config);
+  #beginScan(): Scan {
+    const ownId = Id160.of(new Uint8Array(randomBytes(20)));
+    const begunMs = this.#nowMs();
+    const begin = new JournalBuffer();
+    begin.pass(++this.#scans, begunMs, ownId);
+    this.#journal.append(begin);
+    return { pass: this.#newPass(this.#scans, ownId), begunMs };
+  }
+
+  #newPass(number: number, ownId: Id160): Pass {
+    const config = { ...this.config, policy: half(this.config.policy) };
+    const crawlSetup: CrawlSetup = {
+      ...this.setup,
+      timeMs: undefined,
+      onStart: () => {},
+      jsonl: undefined,
+    };
+    const options = passOptions(
+      crawlSetup,
+      this.#header,
+      config,
+      zoneOf(config),
+      number,
+      ownId,
+      this,
+      new Vantage(),
+    );
+    const onVisit = ({ outcome, isInZone, idObserved, address }: Visit): void => {
+      if (!isInZone || idObserved === undefined || (outcome !== 'ok' && outcome !== 'stalled_late')) return;
+      this.#monitor.add(idObserved, address, this.#nowMs(), this.#absentMs);
+      this.#driver?.wake();
+    };
+    return new Pass({ ...options, onVisit });
   }
 
   #finish(isPartial: boolean): CrawlResult {
-    const { config, windowMs } = this.setup;
-    const zone = zoneOf(config);
-    const lastedMs = Math.min(windowMs, this.#nowMs());
+    const zone = zoneOf(this.config);
+    const lastedMs = Math.min(this.#windowMs, this.#nowMs());
+    const sessions: SessionRow[] = [...this.#store.rows(SESSION_TABLE)];
     const summary = [
       ...summarise(this.#store, {
         runId: this.runId,
@@ -249,7 +396,7 @@ export class MonitorRun {
         repeatRange: undefined,
         traps: [],
       }),
-      ...sessionSummary(this.runId, this.#sessions, lastedMs),
+      ...sessionSummary(this.runId, sessions, lastedMs),
     ];
     this.#store.put(SUMMARY_TABLE, summary);
     const loss = lossOf(this.#store);
@@ -262,13 +409,13 @@ export class MonitorRun {
       loss_answers: loss?.answers ?? 0,
     });
     this.setup.jsonl?.put(RUN_TABLE, [this.#header]);
-    // It holds addresses as they are, and a window of time cannot be resumed.
-    rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
+    // It holds addresses as they are, and when the window is over nothing is left to resume.
+    if (!isPartial) rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
     return { run: this.#header, summary };
   }
 
   #saveHeader(changes: Partial<RunRow>): void {
-    this.#header = { ...this.#header, ...changes, started_utc: new Date(this.#startedUnixMs).toISOString() };
+    this.#header = { ...this.#header, ...changes };
     this.#store.put(RUN_TABLE, [this.#header]);
     writeHeader(join(this.setup.directory, HEADER_FILE), this.#header);
   }

@@ -19,7 +19,7 @@ import { Id160 } from '../../node-id.ts';
 import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { CrawlMachine } from '../crawl-machine.ts';
-import { JournalBuffer, type JournalVisit } from '../journal.ts';
+import { type Echo, JournalBuffer, type JournalVisit } from '../journal.ts';
 import type { OptOut } from '../opt-out.ts';
 import { type AddressText, edgeRows, sampleRows, visitRow } from '../rows.ts';
 import type { Visit } from '../visit.ts';
@@ -42,11 +42,10 @@ export class Vantage {
   samePort = 0;
   otherPort = 0;
 
-  vote(echo: DhtAddress, ownPort: number): void {
-    const { host } = echo;
+  vote({ host, keepsPort }: Echo): void {
     if (this.#votes.size < MAX_VOTES || this.#votes.has(host))
       this.#votes.set(host, (this.#votes.get(host) ?? 0) + 1);
-    if (echo.port === ownPort) this.samePort++;
+    if (keepsPort) this.samePort++;
     else this.otherPort++;
   }
 
@@ -96,6 +95,7 @@ export class Pass {
   readonly #buffer = new JournalBuffer();
   #send: (datagram: Uint8Array, to: DhtAddress) => void = () => {};
   #ownPort = 0;
+  #lastEcho: DhtAddress | undefined;
   #journal: Pick<JournalFile, 'append'> | undefined;
   #visits: VisitRow[] = [];
   #edges: EdgeRow[] = [];
@@ -175,7 +175,9 @@ export class Pass {
       listed,
       deepestBits,
     });
-    this.#keep(visit);
+    if (visit.echo !== undefined) this.options.vantage.vote(visit.echo);
+    this.#keep(visit, this.machine.table.address(row.node));
+    if (this.#visits.length >= BATCH_ROWS) this.store(0);
   }
 
   /** End of a turn: nothing leaves before the journal has it. */
@@ -202,7 +204,8 @@ export class Pass {
   #record(visit: Visit): void {
     const { runId, pass, config, vantage } = this.options;
     const { reply } = visit;
-    if (reply?.echo instanceof DhtAddress) vantage.vote(reply.echo, this.#ownPort);
+    const echo = this.#echoOf(reply?.echo);
+    if (echo !== undefined) vantage.vote(echo);
     const context = { runId, pass, text: RAW_TEXT, external: vantage.external };
     const recorded: JournalVisit = {
       row: visitRow(visit, context),
@@ -214,25 +217,30 @@ export class Pass {
           (most, { id }) => Math.max(most, id.sharedBits(visit.idObserved as Id160)),
           -1,
         ) ?? -1,
+      echo,
     };
     this.#buffer.visit(recorded);
-    this.#keep(recorded);
+    this.#keep(recorded, visit.address);
     this.options.onVisit?.(visit);
   }
 
   /** With addresses as the dataset may show them. */
-  #keep({ row, edges, samples }: JournalVisit): void {
-    const shown = this.#disguised(row);
+  #keep({ row, edges, samples }: JournalVisit, address: DhtAddress): void {
+    const { text, config } = this.options;
+    const shown = config.ipPrivacy === 'raw' ? row : { ...row, ip: text.ip(address), net: text.net(address) };
     this.#visits.push(shown);
-    this.places?.take(row, shown.ip);
     this.overlap?.take(row);
-    for (const edge of edges) this.#edges.push(this.#disguised(edge));
+    this.places?.take(row, shown.ip);
+    for (const edge of edges) this.#edges.push(config.ipPrivacy === 'raw' ? edge : disguised(edge, text));
     for (const sample of samples) this.#samples.push(sample);
   }
 
-  #disguised<R extends { readonly ip: string; readonly port: number }>(row: R): R {
-    const { text, config } = this.options;
-    return config.ipPrivacy === 'raw' ? row : disguised(row, text);
+  #echoOf(echo: DhtAddress | 'malformed' | undefined): Echo | undefined {
+    if (!(echo instanceof DhtAddress)) return undefined;
+    const last = this.#lastEcho;
+    // Nearly all see the same: its text is made once.
+    if (last?.sameHost(echo) !== true) this.#lastEcho = echo;
+    return { host: (this.#lastEcho as DhtAddress).host, keepsPort: echo.port === this.#ownPort };
   }
 }
 

@@ -1,6 +1,7 @@
 // What addresses look like in a dataset: a keyed hash by default, so that nobody can be looked up and the same host can still
 // be told apart; the key stays with whoever measures.
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { Buffer } from 'node:buffer';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { formatIp } from '../../../core/base/endpoint.ts';
@@ -64,14 +65,32 @@ export function disguised<R extends { readonly ip: string; readonly port: number
   return { ...row, ip: text.ip(address), ...net };
 }
 
+const BLOCK_BYTES = 64;
+const HASH_BYTES = 32;
+const MAX_ADDRESS_BYTES = 64;
+
+/**
+ * HMAC-SHA-256 (RFC 2104) of short texts, made of two hashes in one call each: objects of node:crypto cost twice the work.
+ * @param key up to 64 bytes
+ */
+function hmacOf(key: Uint8Array): (text: string) => string {
+  const inner = Buffer.alloc(BLOCK_BYTES + MAX_ADDRESS_BYTES, 0x36);
+  const outer = Buffer.alloc(BLOCK_BYTES + HASH_BYTES, 0x5c);
+  for (const [i, byte] of key.entries()) {
+    inner[i] = byte ^ 0x36;
+    outer[i] = byte ^ 0x5c;
+  }
+  return (text) => {
+    const length = inner.write(text, BLOCK_BYTES, 'latin1');
+    hash('sha256', inner.subarray(0, BLOCK_BYTES + length), 'buffer').copy(outer, BLOCK_BYTES);
+    return hash('sha256', outer, 'hex').slice(0, DIGEST_HEX);
+  };
+}
+
 /** @param key with `hmac` */
 export function addressText(privacy: IpPrivacy, key: Uint8Array | undefined): AddressText {
   if (privacy === 'raw') return RAW_TEXT;
   if (privacy === 'prefix') return PREFIX_TEXT;
-  const digest = (text: string): string =>
-    createHmac('sha256', key as Uint8Array)
-      .update(text)
-      .digest('hex')
-      .slice(0, DIGEST_HEX);
+  const digest = hmacOf(key as Uint8Array);
   return { ip: (address) => digest(address.host), net: (address) => digest(subnetText(address)) };
 }

@@ -11,9 +11,12 @@ export class JsonlWriter {
     this.#close = close;
   }
 
-  /** Appends to the file. @throws the file system's error */
-  static file(path: string): JsonlWriter {
-    const file = openSync(path, 'a');
+  /**
+   * Appends to the file; of a resumed run, whose rows all come again, it is begun anew.
+   * @throws the file system's error
+   */
+  static file(path: string, isResumed = false): JsonlWriter {
+    const file = openSync(path, isResumed ? 'w' : 'a');
     return new JsonlWriter(
       (text) => void writeSync(file, text),
       () => closeSync(file),

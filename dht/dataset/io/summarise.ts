@@ -10,6 +10,9 @@ import {
 import type { Metric, SummaryRow } from '../more-tables.ts';
 import { SUMMARY_TABLE } from '../more-tables.ts';
 import type { DatasetStore } from './store.ts';
+import { ANSWERED, countNodes, HONEST, idBins, quantiles, VERIFIED } from './tally.ts';
+
+export { idBins } from './tally.ts';
 
 /** What the tables do not hold. */
 export interface SummaryExtras {
@@ -31,12 +34,6 @@ export interface SummaryExtras {
   readonly isCut?: boolean;
 }
 
-const VERIFIED = "outcome IN ('ok', 'stalled_late')";
-const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
-/** Nodes of subnets that were set aside count no more. */
-const HONEST = "net NOT IN (SELECT DISTINCT net FROM visit WHERE outcome = 'trapped')";
-const QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99];
-const UNIFORMITY_BINS = 64;
 const LEAST_HOURS = 0.05;
 
 export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRow[] {
@@ -60,40 +57,27 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   ))
     add('visits', outcome, n);
   add('sent', '', number('sum(tries) AS n FROM visit'));
-  const nodes = `(SELECT node, max(is_in_zone) AS z, max(${ANSWERED}) AS a, max(tries > 0) AS asked ${first} AND id_claimed IS NOT NULL GROUP BY node)`;
-  const listed = number(`count(*) AS n FROM ${nodes} WHERE z = 1 AND asked = 1`);
-  const alive = number(`count(*) AS n FROM ${nodes} WHERE z = 1 AND asked = 1 AND a = 1`);
+  const nodes = countNodes(store);
+  const { listed, alive, answering } = nodes;
+  const n1 = nodes.verified;
   add('listed', '', listed);
-  add('responded', '', number(`count(DISTINCT node) AS n ${inZone} AND ${ANSWERED}`));
-  const n1 = number(`count(DISTINCT node) AS n ${inZone} AND ${VERIFIED} AND ${HONEST}`);
+  add('responded', '', answering);
   add('verified', '', n1);
   addShare('dead_share', '', listed - alive, listed);
-  add('distinct_ids', '', number(`count(DISTINCT id_observed) AS n ${inZone} AND ${ANSWERED}`));
-  add('distinct_ips', '', number(`count(DISTINCT ip) AS n ${inZone} AND ${ANSWERED}`));
-  add('distinct_endpoints', '', number(`count(DISTINCT ip || ' ' || port) AS n ${inZone} AND ${ANSWERED}`));
-  const answering = number(`count(DISTINCT node) AS n ${inZone} AND ${ANSWERED}`);
-  addShare(
-    'ids_per_endpoint',
-    '',
-    number(`count(DISTINCT node) AS n ${inZone} AND outcome = 'id_mismatch'`),
-    answering,
+  const [distinct] = store.query<{ ids: number; ips: number; endpoints: number }>(
+    `SELECT count(DISTINCT id_observed) AS ids, count(DISTINCT ip) AS ips,
+     count(DISTINCT ip || ' ' || port) AS endpoints ${inZone} AND ${ANSWERED}`,
   );
+  add('distinct_ids', '', distinct?.ids ?? 0);
+  add('distinct_ips', '', distinct?.ips ?? 0);
+  add('distinct_endpoints', '', distinct?.endpoints ?? 0);
+  addShare('ids_per_endpoint', '', nodes.otherId, answering);
   for (const { client, n } of store.query<{ client: string | null; n: number }>(
     `SELECT client, count(DISTINCT node) AS n ${inZone} AND ${ANSWERED} GROUP BY client ORDER BY n DESC, client`,
   ))
     add('clients', client ?? 'unsigned', n, shareBasis(answering));
-  addShare(
-    'read_only_share',
-    '',
-    number(`count(DISTINCT node) AS n ${inZone} AND is_read_only = 1`),
-    answering,
-  );
-  addShare(
-    'bep42_valid_share',
-    '',
-    number(`count(DISTINCT node) AS n ${inZone} AND bep42 = 'valid'`),
-    number(`count(DISTINCT node) AS n ${inZone} AND bep42 IN ('valid', 'invalid')`),
-  );
+  addShare('read_only_share', '', nodes.readOnly, answering);
+  addShare('bep42_valid_share', '', nodes.bep42Valid, nodes.bep42Known);
 
   const loss = lossOf(store);
   if (loss !== undefined) add('p', 'loss', 1 - loss.share ** 2, { basis: loss.answers });
@@ -139,12 +123,10 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
       basis: gone.basis,
     });
   }
-  quantiles(store, `round_trip_us / 1000.0 AS v ${first} AND round_trip_us IS NOT NULL`, (item, value) =>
-    add('round_trip_ms', item, value),
-  );
-  quantiles(store, `max(referrer_count) AS v ${inZone} AND ${VERIFIED} GROUP BY node`, (item, value) =>
-    add('in_degree', item, value),
-  );
+  const times = `SELECT round_trip_us / 1000.0 AS v ${first} AND round_trip_us IS NOT NULL`;
+  quantiles(store, times, (item, value) => add('round_trip_ms', item, value));
+  const degrees = `SELECT max(referrer_count) AS v ${inZone} AND ${VERIFIED} GROUP BY node`;
+  quantiles(store, degrees, (item, value) => add('in_degree', item, value));
   const bins = extras.isCut === true ? [] : idBins(store, extras);
   const even = uniformity(bins);
   if (even !== undefined) {
@@ -222,39 +204,6 @@ function repeatCounts(
     store.query<{ n: number }>(`SELECT count(*) AS n FROM (${sql})`)[0]?.n ?? 0;
   const n2 = count(sets(2));
   return n2 === 0 ? undefined : { n1: count(sets(1)), n2, both: count(`${sets(1)} INTERSECT ${sets(2)}`) };
-}
-
-function quantiles(
-  store: DatasetStore,
-  select: string,
-  onQuantile: (item: string, value: number) => void,
-): void {
-  const values = Float64Array.from(store.query<{ v: number }>(`SELECT ${select}`), ({ v }) => v).sort();
-  if (values.length === 0) return;
-  for (const share of QUANTILES) {
-    const at = Math.min(values.length - 1, Math.floor(share * values.length));
-    onQuantile(`${share * 100} %`, values[at] as number);
-  }
-}
-
-/** Verified ids by equal parts of the zone. */
-export function idBins(
-  store: DatasetStore,
-  { zoneBits, zonePrefix }: Pick<SummaryExtras, 'zoneBits' | 'zonePrefix'>,
-): number[] {
-  const ids = store.query<{ id: string }>(
-    `SELECT DISTINCT id_observed AS id FROM visit WHERE pass = 1 AND is_in_zone = 1 AND ${VERIFIED} AND ${HONEST}`,
-  );
-  // At least eight in each bin, so that the statistic means something.
-  const count = Math.min(UNIFORMITY_BINS, 2 ** Math.max(0, Math.floor(Math.log2(ids.length / 8))));
-  const bins = new Array<number>(count).fill(0);
-  const low = BigInt(`0x${zonePrefix}`);
-  const width = BigInt(160 - zoneBits - Math.log2(count));
-  for (const { id } of ids) {
-    const bin = Number((BigInt(`0x${id}`) - low) >> width);
-    bins[bin] = (bins[bin] ?? 0) + 1;
-  }
-  return bins;
 }
 
 function scaled(estimate: Estimate | undefined, factor: number): Estimate | undefined {

@@ -51,7 +51,15 @@ describe('orders', () => {
 });
 
 describe('messages', () => {
-  const order = { runId: 'r', order: 3, pass: 1, zone: 'a/4', startedUnixMs: 5, config: DEFAULT_CONFIG };
+  const order = {
+    runId: 'r',
+    order: 3,
+    pass: 1,
+    zone: 'a/4',
+    startedUnixMs: 5,
+    config: DEFAULT_CONFIG,
+    optOut: ['192.0.2.0/24', '2001:db8::/32'],
+  };
   const rows = { kind: 'rows', order: 3, attempt: ATTEMPT, number: 0, table: 'visit', rows: [{ a: 1 }] };
   const end = {
     kind: 'end',
@@ -91,10 +99,23 @@ describe('messages', () => {
     );
   });
 
-  it.each([{ zone: 'zz/9' }, { pass: 0 }, { runId: '' }, { startedUnixMs: -1 }, { config: null }])(
-    'are no order with %o',
-    (wrong) => {
-      expect(readOrder({ ...order, ...wrong }).ok).toBe(false);
-    },
-  );
+  const { policy } = DEFAULT_CONFIG;
+  it.each([
+    { zone: 'zz/9' },
+    { pass: 0 },
+    { runId: '' },
+    { startedUnixMs: -1 },
+    { config: null },
+    { optOut: undefined },
+    { optOut: ['not a prefix'] },
+    { optOut: Array(10_000).fill('192.0.2.0/24') },
+    { config: { ...DEFAULT_CONFIG, query: 'announce_peer' } },
+    { config: { ...DEFAULT_CONFIG, policy: { ...policy, total: { perSecond: 1e9, burst: 1 } } } },
+    { config: { ...DEFAULT_CONFIG, policy: { ...policy, perHost: { perSecond: 0, burst: 1 } } } },
+    { config: { ...DEFAULT_CONFIG, policy: { ...policy, tries: 1000 } } },
+    { config: { ...DEFAULT_CONFIG, policy: { ...policy, maxInFlight: 1e9 } } },
+    { config: { ...DEFAULT_CONFIG, bootstrap: [{}] } },
+  ])('are no order with %o', (wrong) => {
+    expect(readOrder({ ...order, ...wrong }).ok).toBe(false);
+  });
 });

@@ -13,6 +13,7 @@ import {
   uniformity,
   upperGamma,
 } from '../../../dht/crawl/estimates.ts';
+import { IdQueue } from '../../../dht/crawl/id-queue.ts';
 import { addressText } from '../../../dht/crawl/io/privacy.ts';
 import { uuidv7 } from '../../../dht/crawl/io/run-header.ts';
 import { JournalBuffer, JournalReader, type JournalRecord } from '../../../dht/crawl/journal.ts';
@@ -153,11 +154,53 @@ describe('zones', () => {
   });
 });
 
+describe('the queue', () => {
+  it('hands out the nearest list after the cursor, round the end, whatever was put in when', () => {
+    const rng = seededRng(SEED);
+    for (const share of [0, 0.37, 0.99999]) {
+      const table = new NodeTable(4);
+      const queue = new IdQueue(table, 4, share);
+      const lists = new Map<number, number[]>();
+      const listOf = (node: number): number => (table.head(node) << 4) >>> 16;
+      for (let step = 0; step < 4_000; step++) {
+        // Nearly empty for half of the time.
+        if (rng.next() < (step % 1_000 < 500 ? 0.5 : 0.7)) {
+          const node = table.add(Id160.random(rng), DhtAddress.v4(step, 1), 0, 0);
+          queue.push(node);
+          lists.set(listOf(node), [...(lists.get(listOf(node)) ?? []), node]);
+          continue;
+        }
+        const from = queue.cursor;
+        const distance = (list: number): number => (list - from + 65_536) % 65_536;
+        const [list] = [...lists.keys()].sort((x, y) => distance(x) - distance(y));
+        const expected = list === undefined ? -1 : (lists.get(list)?.pop() as number);
+        if (list !== undefined && lists.get(list)?.length === 0) lists.delete(list);
+        expect(queue.pop()).toBe(expected);
+      }
+    }
+  });
+});
+
 describe('the journal', () => {
   const columns = { visit: Object.keys(VISIT_TABLE.columns), edge: [], sample: [] };
-  const row = Object.fromEntries(
-    columns.visit.map((name, i) => [name, i % 3 === 0 ? null : `value ${i} ü`]),
-  ) as never;
+  /** Of each kind, short and long, at the bounds of their forms. */
+  const VALUES = [
+    null,
+    true,
+    false,
+    0,
+    127,
+    128,
+    2 ** 40,
+    -1,
+    0.25,
+    '',
+    'value',
+    'ü',
+    'x'.repeat(65),
+    'ü'.repeat(80),
+  ];
+  const row = Object.fromEntries(columns.visit.map((name, i) => [name, VALUES[i % VALUES.length]])) as never;
 
   it('comes back whole, and is cut where it was torn, wherever that is', () => {
     const rng = seededRng(SEED);
@@ -174,7 +217,16 @@ describe('the journal', () => {
     add(() => buffer.pass(1, 12.5, id));
     add(() => buffer.listed(id, address, -1, 99));
     add(() => buffer.sent(0, 1));
-    add(() => buffer.visit({ row: row as VisitRow, edges: [], samples: [], listed: [1, 2], deepestBits: 9 }));
+    const echo = { host: '198.51.100.9', keepsPort: true };
+    const visit = {
+      row: row as VisitRow,
+      edges: [],
+      samples: [],
+      listed: [1, 70_000],
+      deepestBits: -1,
+      echo,
+    };
+    add(() => buffer.visit(visit));
     add(() => buffer.end(77));
     const whole = Buffer.concat(pieces);
     for (let cut = 0; cut <= whole.length; cut++) {
@@ -188,7 +240,7 @@ describe('the journal', () => {
       if (cut < whole.length) continue;
       expect(records.map(({ kind }) => kind)).toEqual(['pass', 'listed', 'sent', 'visit', 'end']);
       expect(records[1]).toMatchObject({ referrer: -1, queuedMs: 99, address: { port: 6881 } });
-      expect(records[3]).toMatchObject({ visit: { row, listed: [1, 2], deepestBits: 9 } });
+      expect(records[3]).toEqual({ kind: 'visit', visit });
     }
   });
 
@@ -198,6 +250,14 @@ describe('the journal', () => {
       const reader = new JournalReader(4, columns);
       const result = reader.read(randomBytes(rng, 64), () => {});
       expect(typeof result.ok).toBe('boolean');
+    }
+    // A visit whose payload says more than it holds, or less.
+    for (const [length, payload] of [
+      [3, [5, 200, 1]],
+      [1, [9]],
+    ] as const) {
+      const record = Uint8Array.of(3, 0, 0, 0, length, ...payload);
+      expect(new JournalReader(4, columns).read(record, () => {})).toMatchObject({ ok: false });
     }
     expect(new JournalReader(4, columns).read(Uint8Array.of(2, 255, 0, 0, 0, 0, 0), () => {})).toMatchObject({
       ok: false,
