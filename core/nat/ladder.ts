@@ -194,6 +194,11 @@ export class Ladder {
   handleAnswer(asked: Rung, chosen: Rung, nowMs: number): void {
     if (asked !== chosen) this.#running.delete(asked);
     this.#waiting = this.#waiting.filter((rung) => rung !== chosen);
+    // The peer wants to try a hole first; should that lead nowhere, bytes can still be passed on.
+    if (asked === 'splice' && chosen !== 'splice') {
+      this.#tried.delete('splice');
+      this.#waiting.push('splice');
+    }
     this.#running.add(chosen);
     this.#tried.add(chosen);
     this.#last = chosen;

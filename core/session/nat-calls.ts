@@ -41,6 +41,12 @@ export interface Answered {
   readonly key: Uint8Array | undefined;
 }
 
+/** A call, and what it says as which ports relays see us (`PunchPorts.seenPorts`). */
+interface Repeatable {
+  readonly call: () => Promise<CallResult>;
+  readonly said: ReadonlyMap<string, number> | undefined;
+}
+
 /** Whom to call: by key where that is known, by an endpoint, or (neither) anybody of the torrent. */
 export interface Called {
   readonly endpoint?: Endpoint;
@@ -124,13 +130,9 @@ export class NatCalls {
     for (const link of links.slice(0, MAX_LINKS)) {
       if (signal.aborted) break;
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
-      const call = (): Promise<CallResult> => this.#callOne(link, called, tried);
-      const said = this.#shared.nat.punchPorts?.seenPorts();
-      const result = await call();
-      if (result.kind === 'go') {
-        const introduction = await this.#settle(result.introduction, said, call, signal);
-        return this.#follow(introduction, onAnswer, signal);
-      }
+      const again = this.#repeatable(() => this.#callOne(link, called, tried));
+      const result = await again.call();
+      if (result.kind === 'go') return this.#follow(result.introduction, again, onAnswer, signal);
       refusal = new CallRefused(result.code);
       // Another relay would ask the same one.
       if (refusal.isAnswer) break;
@@ -146,25 +148,16 @@ export class NatCalls {
   ): Promise<ByteStream> {
     const { relays } = this.#shared.nat;
     if (relays === undefined) throw new CallRefused('no relay');
-    const call = (): Promise<CallResult> =>
-      this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult));
-    const said = this.#shared.nat.punchPorts?.seenPorts();
-    const result = await call();
+    const again = this.#repeatable(() =>
+      this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult)),
+    );
+    const result = await again.call();
     if (result.kind !== 'go') throw new CallRefused(result.code);
-    return this.#follow(await this.#settle(result.introduction, said, call, signal), onAnswer, signal);
+    return this.#follow(result.introduction, again, onAnswer, signal);
   }
 
-  /** A TCP punch wants two ports that nobody knew before they were needed. */
-  #settle(
-    introduction: Introduction,
-    said: ReadonlyMap<string, number> | undefined,
-    callAgain: () => Promise<CallResult>,
-    signal: AbortSignal,
-  ): Promise<Introduction> {
-    const { punchPorts } = this.#shared.nat;
-    if (introduction.way !== 'tcp-punch' || punchPorts === undefined) return Promise.resolve(introduction);
-    const saidPort = said?.get(endpointKey(introduction.relay)) ?? 0;
-    return agreeOnPorts(punchPorts, introduction, saidPort, callAgain, signal);
+  #repeatable(call: () => Promise<CallResult>): Repeatable {
+    return { call, said: this.#shared.nat.punchPorts?.seenPorts() };
   }
 
   /** @throws where nobody listens for streams of ours */
@@ -197,16 +190,17 @@ export class NatCalls {
 
   async #follow(
     introduction: Introduction,
+    again: Repeatable,
     onAnswer: (answered: Answered) => void,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const { way, peer, target, relay } = introduction;
+    const { way, peer, relay } = introduction;
     const rung = RUNG_OF[way];
     if (rung === undefined) throw new Error('the peer does not want');
     const { state, filter, key } = peer;
     onAnswer({ rung, peer: reachOf(state, filter), state, relay, endpoint: endpointOf(peer), key });
     try {
-      const stream = await this.#go(introduction, target, signal);
+      const stream = await this.#go(introduction, again, signal);
       this.#shared.nat.relays?.report(relay, true);
       return stream;
     } catch (error) {
@@ -215,11 +209,8 @@ export class NatCalls {
     }
   }
 
-  async #go(
-    introduction: Introduction,
-    target: Endpoint | undefined,
-    signal: AbortSignal,
-  ): Promise<ByteStream> {
+  async #go(introduction: Introduction, again: Repeatable, signal: AbortSignal): Promise<ByteStream> {
+    const { target } = introduction;
     switch (introduction.way) {
       case 'splice':
         return this.#ticketOf(introduction, signal);
@@ -231,15 +222,24 @@ export class NatCalls {
         await pause(introduction.delayMs, signal);
         return this.#shared.nat.punch(target, signal, introduction.delayMs);
       case 'tcp-punch':
-        if (target === undefined) throw new Error('no endpoint to punch to');
-        await pause(introduction.delayMs, signal);
-        return this.punchTcp(introduction.relay, target, signal);
+        return this.#goTcp(introduction, again, signal);
       case 'direct':
         if (target === undefined) throw new Error('no endpoint to dial');
         return this.#shared.connect(target);
       default:
         throw new Error(`the way ${introduction.way} is not known here`);
     }
+  }
+
+  /** Two ports are wanted that nobody knew before they were needed. */
+  async #goTcp(first: Introduction, { call, said }: Repeatable, signal: AbortSignal): Promise<ByteStream> {
+    const { punchPorts } = this.#shared.nat;
+    if (punchPorts === undefined) throw new Error('no port to punch from');
+    const saidPort = said?.get(endpointKey(first.relay)) ?? 0;
+    const agreed = await agreeOnPorts(punchPorts, first, saidPort, call, signal);
+    if (agreed.way !== 'tcp-punch') return this.#go(agreed, { call, said }, signal);
+    await pause(agreed.delayMs, signal);
+    return this.punchTcp(agreed.relay, agreed.target as Endpoint, signal);
   }
 
   // --- splices

@@ -35,8 +35,8 @@ export class Climb {
   readonly #given = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #settle!: { resolve(dialled: Dialled): void; reject(error: unknown): void };
-  /** What an attempt turned out to be, where that is not what it was begun as. */
-  readonly #turnedInto = new Map<Rung, Rung>();
+  /** The latest attempt of each rung, and what it turned out to be. */
+  readonly #attempts = new Map<Rung, { as: Rung }>();
   #isOver = false;
   #failure: unknown;
 
@@ -68,7 +68,8 @@ export class Climb {
     const nowMs = this.#clock.nowMs();
     this.ladder.learnPeer(peer, nowMs);
     this.ladder.handleAnswer(asked, chosen, nowMs);
-    this.#turnedInto.set(asked, chosen);
+    const attempt = this.#attempts.get(asked);
+    if (attempt !== undefined) attempt.as = chosen;
     this.#step();
   }
 
@@ -94,14 +95,16 @@ export class Climb {
     this.#timer.unref();
   }
 
-  #follow(rung: Rung, attempt: Promise<ByteStream>): void {
-    attempt.then(
+  #follow(rung: Rung, promise: Promise<ByteStream>): void {
+    const attempt = { as: rung };
+    this.#attempts.set(rung, attempt);
+    promise.then(
       (stream) => {
         if (this.#isOver) {
           stream.destroy();
           return;
         }
-        const won = this.#nameOf(rung, stream);
+        const won = this.#nameOf(rung, attempt.as, stream);
         this.ladder.handleConnected(won, this.#clock.nowMs());
         this.#end();
         this.#settle.resolve({
@@ -115,15 +118,14 @@ export class Climb {
         if (this.#isOver) return;
         // What the ordinary way says is what people understand.
         if (rung === 'direct' || this.#failure === undefined) this.#failure = error;
-        this.ladder.handleFailed(this.#turnedInto.get(rung) ?? rung, this.#clock.nowMs());
+        this.ladder.handleFailed(attempt.as, this.#clock.nowMs());
         this.#step();
       },
     );
   }
 
   /** Whatever was agreed upon: what came is what counts. */
-  #nameOf(rung: Rung, { transport }: ByteStream): Rung {
-    const chosen = this.#turnedInto.get(rung) ?? rung;
+  #nameOf(rung: Rung, chosen: Rung, { transport }: ByteStream): Rung {
     if (transport === 'relayed') return 'splice';
     // A packet of the straight attempt that the other side's hole let through.
     if (rung === 'direct' && transport === 'utp' && this.ladder.isRunning('punch')) return 'punch';

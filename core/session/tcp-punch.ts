@@ -58,7 +58,7 @@ export async function agreeOnPorts(
     if (result.kind !== 'go') throw new Error(`no hole for TCP: ${result.code}`);
     agreed = result.introduction;
   }
-  if (agreed.way === 'tcp-punch' && agreed.target === undefined)
-    throw new Error('the peer has no port to punch to');
+  if (agreed.way === 'tcp-punch' && (agreed.target === undefined || said === 0))
+    throw new Error('one side has no port to punch from');
   return agreed;
 }

@@ -220,6 +220,20 @@ describe('a hole for TCP', () => {
   });
 });
 
+describe('a splice that was asked for, where the peer wants a hole first', () => {
+  it('is asked for again when the hole leads nowhere', () => {
+    const ladder = new Ladder({ own: SYMMETRIC, peer: PORT, ways: ALL_WAYS, nowMs: 0 });
+    expect(ladder.next(0)).toBe('splice');
+    ladder.handleAnswer('splice', 'punch', 100);
+    expect([...ladder.tried]).toEqual(['punch']);
+    expect([ladder.next(100), ladder.isExhausted]).toEqual([undefined, false]);
+    ladder.handleFailed('punch', 700);
+    expect(ladder.next(700)).toBe('splice');
+    ladder.handleAnswer('splice', 'splice', 800);
+    expect(ladder.next(9_000)).toBeUndefined();
+  });
+});
+
 describe('what the called peer answers', () => {
   const none = new Set<Rung>();
   it('dials whoever is open, punches where that can work, splices else', () => {

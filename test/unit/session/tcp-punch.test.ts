@@ -244,7 +244,7 @@ describe('two sides that agree on their ports', () => {
     expect(await agree(world, both, 0, [both])).toEqual({ agreed: both, calls: 1 });
     expect(await agree(world, none, 0, [none, both])).toEqual({ agreed: both, calls: 2 });
     const never = await agree(world, none, 0, [none, none, none]);
-    expect([String(never.agreed), never.calls]).toEqual(['Error: the peer has no port to punch to', 3]);
+    expect([String(never.agreed), never.calls]).toEqual(['Error: one side has no port to punch from', 3]);
     // The called has thought better of it.
     const splice = introduction('splice', undefined);
     expect(await agree(world, none, 0, [splice])).toEqual({ agreed: splice, calls: 1 });
