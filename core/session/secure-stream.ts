@@ -18,7 +18,7 @@ export interface StreamEnd {
   /** It ended before the encryption was settled: an outgoing attempt may try the other way. */
   readonly inNegotiation: boolean;
   /** Of the system or of uTP, where it was not us who ended it. */
-  readonly code: string | undefined;
+  readonly code?: string | undefined;
 }
 
 export type SecureMode =
