@@ -145,6 +145,17 @@ export class DhtAddress implements Endpoint {
     );
   }
 
+  /** Is its IP address what stands at `at`, in the compact form of its family? The caller has checked the length. */
+  isHostAt(bytes: Uint8Array, at: number): boolean {
+    return (
+      this.w0 === word(bytes, at) &&
+      (this.family === 4 ||
+        (this.w1 === word(bytes, at + 4) &&
+          this.w2 === word(bytes, at + 8) &&
+          this.w3 === word(bytes, at + 12)))
+    );
+  }
+
   get scope(): Scope {
     return this.family === 4 ? scopeOfV4(this.w0) : scopeOfV6(this);
   }

@@ -57,6 +57,8 @@ export interface AskOptions {
   readonly family: FamilyState;
   readonly address: DhtAddress;
   readonly expectedId: Id160 | undefined;
+  /** Of the contact in the family's table; -1 or none for somebody else. */
+  readonly slot?: number;
   readonly owner: QueryOwner;
   /** Composes the query into `composer`. */
   readonly compose: (frame: QueryFrame, tid: Uint8Array) => Uint8Array;
@@ -88,6 +90,10 @@ export class NodeContext {
     this.families.set(state.family, state);
     if (state.family === 4) this.#v4 = state;
     else this.#v6 = state;
+  }
+
+  get hasBothFamilies(): boolean {
+    return this.#v4 !== undefined && this.#v6 !== undefined;
   }
 
   /** Undefined when we do not take part in it. */
@@ -158,7 +164,8 @@ export class NodeContext {
       return;
     }
     roundTrips.add(roundTripMs);
-    if (family.handleAnswer(message, from, roundTripMs, nowMs)) this.onNewAddress?.(family, nowMs);
+    if (family.handleAnswer(message, from, query.slot, roundTripMs, nowMs))
+      this.onNewAddress?.(family, nowMs);
     query.owner.onReply(query, message, roundTripMs, nowMs);
   }
 

@@ -20,6 +20,8 @@ export class ExternalAddress {
   #count = 0;
   #order = 0;
   #winner: DhtAddress | undefined;
+  /** Votes for the winner, as of the last one; 0 after a vote for somebody else. */
+  #agreeing = 0;
 
   constructor(family: Family) {
     this.#ipWords = family === 4 ? 1 : 4;
@@ -31,18 +33,33 @@ export class ExternalAddress {
     return this.#winner;
   }
 
+  /** Would this vote change nothing: all places are taken, and all who sit there see us as this one does? */
+  isSettled(bytes: Uint8Array, at: number): boolean {
+    return this.#agreeing === SETS * WAYS && this.#winner?.isHostAt(bytes, at) === true;
+  }
+
   /** Both of the family this was made for. @returns true when the winner has changed */
   vote(from: DhtAddress, seen: DhtAddress): boolean {
     if (seen.family !== from.family || seen.scope !== 'global' || from.scope !== 'global') return false;
     this.#put(from.family === 4 ? from.w0 >>> 8 : subnetWord(from.w0, from.w1 >>> 16), seen);
-    if (this.#winner?.sameHost(seen)) return false;
+    const agreeing = this.#countAgreeing(seen);
+    if (this.#winner?.sameHost(seen)) {
+      this.#agreeing = agreeing;
+      return false;
+    }
+    this.#agreeing = 0;
+    if (agreeing < MIN_AGREEING || agreeing * 2 <= this.#count) return false;
+    this.#agreeing = agreeing;
+    this.#winner = seen;
+    return true;
+  }
+
+  #countAgreeing(seen: DhtAddress): number {
     let agreeing = 0;
     const votes = this.#votes;
     for (let at = 0; at < votes.length; at += this.#stride)
       if (votes[at + ORDER] !== 0 && this.#hasSeen(at, seen)) agreeing++;
-    if (agreeing < MIN_AGREEING || agreeing * 2 <= this.#count) return false;
-    this.#winner = seen;
-    return true;
+    return agreeing;
   }
 
   /** In place of the voter's last vote, or of the oldest in its set. */

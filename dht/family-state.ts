@@ -70,10 +70,23 @@ export class FamilyState {
     }
   }
 
-  /** A reply that passed all checks. @returns true when our external address has changed by it */
-  handleAnswer(message: KrpcMessage, from: DhtAddress, roundTripMs: number, nowMs: number): boolean {
-    const id = Id160.read(message.bytes, message.id.start);
-    if (this.isWelcome(id, from, nowMs)) {
+  /**
+   * A reply that passed all checks.
+   * @param slot the contact that was asked, -1 when it was no contact
+   * @returns true when our external address has changed by it
+   */
+  handleAnswer(
+    message: KrpcMessage,
+    from: DhtAddress,
+    slot: number,
+    roundTripMs: number,
+    nowMs: number,
+  ): boolean {
+    const { bytes, id: span } = message;
+    const id = Id160.read(bytes, span.start);
+    if (this.#table.confirmAt(slot, id, from, roundTripMs, nowMs)) {
+      // As expected: nothing else to find out.
+    } else if (this.isWelcome(id, from, nowMs)) {
       const outcome = this.#table.offer(id, from, roundTripMs, nowMs);
       // The endpoint is in the table under another id: it has changed it, so the old entry is gone for good.
       if (outcome === 'refused' && this.#evictOther(id, from, nowMs))
@@ -87,6 +100,7 @@ export class FamilyState {
     }
     const { external } = message;
     if (message.length(external) !== compactBytes(this.family)) return false;
+    if (this.external.isSettled(message.bytes, external.start)) return false;
     return this.external.vote(from, DhtAddress.fromCompact(this.family, message.bytes, external.start));
   }
 

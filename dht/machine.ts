@@ -133,7 +133,7 @@ export class DhtMachine {
     } else if (message.kind === 'query') {
       this.#handleQuery(from, family, nowMs);
     } else {
-      if (this.#context.families.size > 1) this.#learnOtherFamily(from, nowMs);
+      if (this.#context.hasBothFamilies) this.#learnOtherFamily(from, nowMs);
       this.#context.handleAnswer(message, from, nowMs);
     }
     return true;

@@ -175,6 +175,7 @@ export class Maintenance implements QueryOwner {
       family: this.#family,
       address: table.slab.address(slot),
       expectedId: table.slab.id(slot),
+      slot,
       owner: this,
       compose: (frame, tid) =>
         target === undefined

@@ -133,6 +133,13 @@ export class RoutingTable {
     return level < CLOSED_BITS && (this.#closed & (1 << level)) !== 0;
   }
 
+  /** The contact that was asked has answered. @returns false when the slot is somebody else's by now: offer it then */
+  confirmAt(slot: number, id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): boolean {
+    if (slot < 0 || !this.slab.hasId(slot, id) || !this.slab.hasAddress(slot, address)) return false;
+    this.slab.markAnswered(slot, roundTripMs, nowMs);
+    return true;
+  }
+
   /** Would an unverified node be worth a ping: is there room, or somebody failing, or is it a near neighbour? */
   isWanted(id: Id160, address: DhtAddress): boolean {
     if (this.isClosedTo(id.a) || id.equals(this.ownId)) return false;

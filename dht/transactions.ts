@@ -27,6 +27,8 @@ export interface OpenQuery extends Deadline {
   readonly address: DhtAddress;
   /** Undefined when nobody told us the id. */
   readonly expectedId: Id160 | undefined;
+  /** Of the contact that was asked, -1 when it was none. Somebody else may have it by the time of the answer. */
+  readonly slot: number;
   readonly owner: QueryOwner;
   readonly sentAtMs: number;
   readonly hardAtMs: number;
@@ -71,19 +73,21 @@ export class Transactions {
     options: {
       readonly address: DhtAddress;
       readonly expectedId: Id160 | undefined;
+      readonly slot?: number;
       readonly owner: QueryOwner;
       readonly stallMs: number;
       readonly timeoutMs: number;
       readonly nowMs: number;
     },
   ): OpenQuery {
-    const { address, expectedId, owner, stallMs, timeoutMs, nowMs } = options;
+    const { address, expectedId, slot = -1, owner, stallMs, timeoutMs, nowMs } = options;
     const query: OpenQuery = {
       dueMs: 0,
       heapAt: -1,
       tid,
       address,
       expectedId,
+      slot,
       owner,
       sentAtMs: nowMs,
       hardAtMs: nowMs + timeoutMs,

@@ -2,7 +2,7 @@
 // departures in one queue. Invariant: the same options give the same run, to the byte (see `trace`).
 import type { DhtAddress } from '../address.ts';
 import { idForAddress } from '../bep42.ts';
-import { DhtMachine } from '../machine.ts';
+import { DhtMachine, type DhtOutput } from '../machine.ts';
 import type { Id160 } from '../node-id.ts';
 import type { BootstrapResult, DhtContact } from '../results.ts';
 import { hash3, stream } from './chance.ts';
@@ -35,6 +35,12 @@ export interface Guest {
   handleDatagram(datagram: Uint8Array, from: DhtAddress): void;
 }
 
+/** When the timer event of a host is due that counts; others are leftovers. */
+const TIMER_US = 0;
+/** What its machine last said it is waiting for. */
+const DUE_MS = 1;
+const WAIT_CELLS = 2;
+
 const DATAGRAM = 1;
 const TIMER = 2;
 const TURN = 3;
@@ -65,10 +71,9 @@ export class World {
   readonly #machines: (DhtMachine | undefined)[];
   readonly #profiles: readonly ProfileName[];
   readonly #nats: readonly (NatBox | undefined)[];
-  /** By host: when the timer event is due that counts; others are leftovers. */
-  readonly #timerUs: Float64Array;
-  /** By host: what its machine last said it is waiting for. */
-  readonly #dueMs: Float64Array;
+  readonly #hasNats: boolean;
+  /** By host, side by side since both are needed at once: TIMER_US and DUE_MS. */
+  readonly #waits: Float64Array;
   readonly #saved = new Map<number, readonly DhtContact[]>();
   readonly #clients = new Map<ProfileName, ReturnType<typeof clientOptions>>();
   #starts = 0;
@@ -84,14 +89,14 @@ export class World {
     this.#sessions = churn === undefined ? undefined : new Sessions(churn, churnRng);
     this.hosts = churn === undefined ? nodes : Math.ceil(nodes / Sessions.availability);
     this.#ids = hostIds(seed, this.hosts);
-    this.#timerUs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
-    this.#dueMs = new Float64Array(this.hosts).fill(Number.POSITIVE_INFINITY);
+    this.#waits = new Float64Array(this.hosts * WAIT_CELLS).fill(Number.POSITIVE_INFINITY);
     const traits = stream(seed, 'workload', 1);
     this.#profiles = this.#ids.map(() => pickShare(options.clients, traits.next())?.profile ?? 'ours');
     this.#nats = this.#ids.map((_, host) => {
       const nat = pickShare(options.nats ?? [], traits.next());
       return nat === undefined || host < ROUTERS ? undefined : new NatBox(nat, hash3(seed, host, 7));
     });
+    this.#hasNats = this.#nats.some((nat) => nat !== undefined);
     this.#machines = this.#ids.map(() => undefined);
     this.#populate();
   }
@@ -253,13 +258,11 @@ export class World {
         rng: stream(seed, 'protocol', hash3(seed, host, this.#starts++)),
         nodeId: this.id(host).toBytes(),
       },
-      {
-        send: (datagram, to) => this.#send(host, SIM_PORT, datagram, to),
-      },
+      new Line(host, this.#sendAs),
       this.nowMs,
     );
     this.#machines[host] = machine;
-    this.#timerUs[host] = Number.POSITIVE_INFINITY;
+    this.#waits[host * WAIT_CELLS + TIMER_US] = Number.POSITIVE_INFINITY;
     return machine;
   }
 
@@ -285,10 +288,14 @@ export class World {
     this.#turnIn(host, sessions.sessionMs());
   }
 
+  /** One for all hosts: a closure each would be memory to fetch with every datagram. */
+  readonly #sendAs = (host: number, datagram: Uint8Array, to: DhtAddress): void =>
+    this.#send(host, SIM_PORT, datagram, to);
+
   #send(from: number, port: number, datagram: Uint8Array, to: DhtAddress): void {
     this.datagrams++;
     const { nowUs } = this.#queue;
-    const sourcePort = this.#nats[from]?.outbound(to.w0, nowUs) ?? port;
+    const sourcePort = (this.#hasNats ? this.#nats[from]?.outbound(to.w0, nowUs) : undefined) ?? port;
     const target = this.#numberOf(to);
     if (target < 0) return;
     const travelUs = this.#network.travelUs(from, target, datagram.length, nowUs);
@@ -327,35 +334,52 @@ export class World {
   }
 
   #isAdmitted(host: number, port: number, source: DhtAddress): boolean {
-    const nat = this.#nats[host];
+    const nat = this.#hasNats ? this.#nats[host] : undefined;
     return nat === undefined ? port === SIM_PORT : nat.admits(port, source.w0, this.#queue.nowUs);
   }
 
   /** One timer event per host counts: the earliest. When the deadline has moved back by then, the event moves after it. */
   #schedule(host: number, machine: DhtMachine): void {
     const nextMs = machine.nextTimeoutMs();
-    this.#dueMs[host] = nextMs;
+    const at = host * WAIT_CELLS;
+    this.#waits[at + DUE_MS] = nextMs;
     if (nextMs === Number.POSITIVE_INFINITY) return;
     const atUs = Math.max(this.#queue.nowUs + 1, Math.ceil(nextMs) * 1000);
-    if (atUs >= (this.#timerUs[host] as number)) return;
-    this.#timerUs[host] = atUs;
+    if (atUs >= (this.#waits[at + TIMER_US] as number)) return;
+    this.#waits[at + TIMER_US] = atUs;
     this.#queue.push(atUs, TIMER, host, 0, 0, undefined);
   }
 
   #fire(host: number): void {
     const machine = this.#machines[host];
-    if (machine === undefined || this.#timerUs[host] !== this.#queue.nowUs) return;
-    this.#timerUs[host] = Number.POSITIVE_INFINITY;
-    const dueMs = this.#dueMs[host] as number;
+    const at = host * WAIT_CELLS;
+    if (machine === undefined || this.#waits[at + TIMER_US] !== this.#queue.nowUs) return;
+    this.#waits[at + TIMER_US] = Number.POSITIVE_INFINITY;
+    const dueMs = this.#waits[at + DUE_MS] as number;
     if (dueMs <= this.nowMs) {
       machine.handleTimeout(this.nowMs);
       this.#schedule(host, machine);
     } else if (dueMs !== Number.POSITIVE_INFINITY) {
       // Known without touching the machine, whose memory is far away.
       const atUs = Math.ceil(dueMs) * 1000;
-      this.#timerUs[host] = atUs;
+      this.#waits[at + TIMER_US] = atUs;
       this.#queue.push(atUs, TIMER, host, 0, 0, undefined);
     }
+  }
+}
+
+/** What a machine sends through. */
+class Line implements DhtOutput {
+  readonly #host: number;
+  readonly #sendAs: (host: number, datagram: Uint8Array, to: DhtAddress) => void;
+
+  constructor(host: number, sendAs: (host: number, datagram: Uint8Array, to: DhtAddress) => void) {
+    this.#host = host;
+    this.#sendAs = sendAs;
+  }
+
+  send(datagram: Uint8Array, to: DhtAddress): void {
+    this.#sendAs(this.#host, datagram, to);
   }
 }
 

@@ -61,11 +61,16 @@ describe('MeterTable', () => {
           table.cells[at + TOKENS] = i;
         }
         expect(table.size).toBe(list.length);
-        for (const [i, key] of list.entries())
-          expect(table.cells[take(key, LIFETIME_MS - 1) + TOKENS]).toBe(i);
+        for (const [i, key] of list.entries()) {
+          const at = take(key, LIFETIME_MS - 1);
+          expect(table.cells[at + TOKENS]).toBe(i);
+        }
         // Silent for too long: as if never seen, and their room is given back.
         const laterMs = LIFETIME_MS * 100;
-        for (const key of list) expect(table.cells[take(key, laterMs) + TOKENS]).toBe(-1);
+        for (const key of list) {
+          const at = take(key, laterMs);
+          expect(table.cells[at + TOKENS]).toBe(-1);
+        }
       }),
     );
   });
