@@ -81,7 +81,7 @@ function buildCommand(
   onRun: (built: Built) => void,
 ): Command {
   const command = new Command(spec.name).description(
-    spec.details === undefined ? spec.summary : `${spec.summary}\n\n${spec.details}`,
+    spec.details === undefined ? spec.summary : `${spec.summary}\n\n${unwrapped(spec.details)}`,
   );
   command.summary(spec.summary).helpOption('-h, --help', 'show this help');
   command.configureHelp({ sortSubcommands: false, sortOptions: false, helpWidth: options.columns });
@@ -108,6 +108,11 @@ function buildCommand(
   if (spec.load !== undefined) command.action(() => onRun({ command, spec, path }));
   else if (path.length > 0) command.helpCommand(false).enablePositionalOptions();
   return command;
+}
+
+/** Lines of a paragraph become one, so that they break where the terminal ends; lists and examples keep theirs. */
+function unwrapped(text: string): string {
+  return text.replace(/(?<=\S)\n(?=\S)/g, ' ');
 }
 
 function optionOf(flag: FlagSpec): Option {

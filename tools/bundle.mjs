@@ -26,8 +26,9 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20.19',
   chunkNames: 'chunk-[hash]',
-  // Large, loaded only for the screen, and with files of their own.
-  external: ['ink', 'react'],
+  // Ink asks for it where DEV is set, which is for those who work on Ink.
+  external: ['react-devtools-core'],
+  define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
   // Packages in CommonJS ask for Node's own modules.
   banner: {
     js: "import { createRequire as ttRequire } from 'node:module'; const require = ttRequire(import.meta.url);",

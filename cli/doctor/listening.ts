@@ -3,7 +3,7 @@
 import { OperationError } from '../../core/base/result.ts';
 import { Listeners } from '../../core/session/listeners.ts';
 import { failureOf } from '../failure.ts';
-import { formatCount, formatUnixSeconds } from '../output/units.ts';
+import { formatCount, formatElapsed, formatUnixSeconds } from '../output/units.ts';
 import { type Reachability, readReachability } from '../transfer/reachability.ts';
 import {
   bad,
@@ -36,7 +36,7 @@ export function reachabilityFact(last: Reachability | undefined): DoctorFact {
   return note(
     id,
     name,
-    `nobody from outside in ${formatCount(Math.round(last.elapsedMs / 1000), 'second')} of the last session (${when})${local}`,
+    `nobody from outside in ${formatElapsed(last.elapsedMs)} of the last session (${when})${local}`,
     'After a longer session that means: forward the port at the router, or use IPv6. Half of all peers cannot reach you.',
     data,
   );

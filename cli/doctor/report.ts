@@ -59,7 +59,12 @@ export function doctorText(sections: readonly DoctorSection[], columns: number, 
   const nameColumns = facts.reduce((widest, { name }) => Math.max(widest, textWidth(name)), 0);
   const lines = sections.flatMap((section) => [
     style.bold(section.title),
-    ...section.facts.flatMap((fact) => factLines(fact, nameColumns, columns, style)),
+    ...section.facts.flatMap((fact, i) => {
+      // Four ports that are not forwarded need the same thing done: said once, below the last of them.
+      const { advice, ...rest } = fact;
+      const isSaidNext = advice === undefined || section.facts[i + 1]?.advice === advice;
+      return factLines(isSaidNext ? rest : fact, nameColumns, columns, style);
+    }),
     '',
   ]);
   return [...lines, summaryLine(facts)].join('\n');

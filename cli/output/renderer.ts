@@ -6,6 +6,8 @@ import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 export interface Renderer {
   /** How often a picture is wanted; undefined: never. */
   readonly intervalMs: number | undefined;
+  /** Where the first is wanted sooner. */
+  readonly firstAfterMs?: number;
   render(snapshot: SessionSnapshot): void;
   handleEvent(event: SessionEvent): void;
   /** Leaves the terminal as it was found. */

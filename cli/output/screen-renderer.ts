@@ -11,8 +11,10 @@ import type { Renderer } from './renderer.ts';
 import { stripStyle } from './style.ts';
 import { safeText } from './text.ts';
 
-/** Calm, and dear: Ink measures every cell of a frame anew, 30 ms on this thread (test/bench/screen.ts). Keys are answered at once. */
+/** Calm, and dear: Ink measures every cell of a frame anew, 6 to 10 ms on this thread (`npm run bench -- --only screen`). Keys are answered at once. */
 const INTERVAL_MS = 1_000;
+/** Ink is loaded by then. */
+const FIRST_AFTER_MS = 250;
 
 export interface ScreenOptions {
   readonly console: Console;
@@ -26,6 +28,7 @@ export interface ScreenOptions {
 
 export class ScreenRenderer implements Renderer {
   readonly intervalMs = INTERVAL_MS;
+  readonly firstAfterMs = FIRST_AFTER_MS;
   private readonly options: ScreenOptions;
   private readonly model: ScreenModel;
   private mounted: MountedScreen | undefined;

@@ -72,17 +72,12 @@ export function torrentDetails(torrent: TorrentSnapshot, nowMs: number): JsonRec
   };
 }
 
-/** What is not of one torrent: ports, addresses, limits, our place behind NATs, relays, the DHT. */
+/** What is not of one torrent: ports, addresses, limits, our place behind NATs, relays, the DHT; by the names of the Snapshot. */
 export function sessionRecord(snapshot: SessionSnapshot): JsonRecord {
-  const { listen, externalAddresses, nat, relays, dht } = snapshot;
+  const { version: _version, atMs: _atMs, torrents: _torrents, ...session } = snapshot;
   return {
-    listen,
-    externalAddresses,
-    downLimitBytesPerSec: snapshot.downLimitBytesPerSec,
-    upLimitBytesPerSec: snapshot.upLimitBytesPerSec,
-    peerCount: snapshot.peerCount,
-    ...(nat === undefined ? {} : { nat }),
-    ...(relays === undefined ? {} : { relays }),
-    ...(dht === undefined ? {} : { dht }),
+    ...session,
+    downRateBytesPerSec: Math.round(session.downRateBytesPerSec),
+    upRateBytesPerSec: Math.round(session.upRateBytesPerSec),
   };
 }

@@ -35,7 +35,8 @@ function hexOfBytes(bytes: Uint8Array): string {
 /** One column a character, beyond doubt: ASCII, Latin letters, and what bars, maps and graphs are made of. */
 const SINGLE_COLUMN =
   /^[\x20-\x7e\u00a1-\u00a8\u00aa-\u00ac\u00af-\u02ff\u2026\u2190-\u2193\u2500-\u259f\u2800-\u28ff]*$/;
-const ZERO_WIDTH = /^(?:\p{M}|\p{Cf})$/u;
+/** Marks that stand over or under their letter, format characters, and the inner letters of a Hangul syllable. */
+const ZERO_WIDTH = /^(?:\p{Mn}|\p{Me}|\p{Cf}|[\u1160-\u11ff\ud7b0-\ud7ff])$/u;
 const EMOJI = /\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f/u;
 
 /** First and last of the East Asian Wide and Fullwidth blocks (Unicode UAX 11), merged where only unassigned points lie between. */
@@ -67,11 +68,18 @@ function segments(text: string): Intl.Segments {
   return graphemes.segment(text);
 }
 
-function graphemeWidth(grapheme: string): number {
-  const code = grapheme.codePointAt(0) as number;
-  if (EMOJI.test(grapheme)) return 2;
+function codePointWidth(character: string): number {
+  const code = character.codePointAt(0) as number;
   if (WIDE_RANGES.some(([first, last]) => code >= first && code <= last)) return 2;
-  return ZERO_WIDTH.test(String.fromCodePoint(code)) ? 0 : 1;
+  return ZERO_WIDTH.test(character) ? 0 : 1;
+}
+
+/** An emoji sequence is one picture; in everything else each letter and each spacing vowel sign takes its place, as wcwidth has it. */
+function graphemeWidth(grapheme: string): number {
+  if (EMOJI.test(grapheme)) return 2;
+  let width = 0;
+  for (const character of grapheme) width += codePointWidth(character);
+  return width;
 }
 
 /** Terminal columns the text takes. */

@@ -2,7 +2,7 @@
 // One small file in the state folder, counts only.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { isLocalAddress } from '../../core/base/local-address.ts';
+import { isLocalAddress, isLoopbackAddress } from '../../core/base/local-address.ts';
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
 
 export interface Reachability {
@@ -45,11 +45,11 @@ export class ReachabilityWatch {
     }
   }
 
-  /** undefined when nothing listened. */
+  /** undefined when nothing listened, or nothing that anybody outside could have found. */
   result(snapshot: SessionSnapshot, nowMs: number, nowUnixMs: number): Reachability | undefined {
     this.update(snapshot);
     const ports = [...new Set(snapshot.listen.map(({ port }) => port))].slice(0, MOST_PORTS);
-    if (ports.length === 0) return undefined;
+    if (ports.length === 0 || snapshot.listen.every(({ host }) => isLoopbackAddress(host))) return undefined;
     return {
       atUnixMs: nowUnixMs,
       elapsedMs: Math.round(nowMs - this.#startedAtMs),

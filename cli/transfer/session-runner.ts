@@ -1,6 +1,8 @@
 // Runs a session for a command: starts it, shows it through the renderer the flags ask for, and closes it whatever happens.
 import type { Command, SessionApi } from '../../core/session/session-api.ts';
 import type { CommandContext } from '../context.ts';
+import { PicturePace } from '../output/picture-pace.ts';
+import type { Renderer } from '../output/renderer.ts';
 import { logEvent } from './event-log.ts';
 import { ReachabilityWatch, writeReachability } from './reachability.ts';
 
@@ -36,18 +38,16 @@ export async function runSession<T>(
   });
   const onStop = (): void => sayStopping(context);
   context.interrupts.signal.addEventListener('abort', onStop, { once: true });
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let stopPictures: (() => void) | undefined;
   const nowMs = (): number => context.environment.nowMs();
   const reachability = new ReachabilityWatch(nowMs());
   const watching = setInterval(() => reachability.update(session.snapshot()), REACHABILITY_INTERVAL_MS);
   try {
     await session.start();
-    if (renderer.intervalMs !== undefined) {
-      timer = setInterval(() => renderer.render(session.snapshot()), renderer.intervalMs);
-    }
+    stopPictures = takePictures(renderer, session);
     return await work();
   } finally {
-    clearInterval(timer);
+    stopPictures?.();
     clearInterval(watching);
     const seen = reachability.result(session.snapshot(), nowMs(), Date.now());
     context.interrupts.signal.removeEventListener('abort', onStop);
@@ -56,6 +56,31 @@ export async function runSession<T>(
     if (seen !== undefined) await writeReachability(context.settings.stateDir, seen);
     unsubscribe();
   }
+}
+
+/** Shows pictures as often as the renderer asks for them, or less often where one is dear. @returns a function that stops it */
+function takePictures(renderer: Renderer, session: SessionApi): (() => void) | undefined {
+  const { intervalMs, firstAfterMs } = renderer;
+  if (intervalMs === undefined) return undefined;
+  const pace = new PicturePace(intervalMs);
+  let timer: ReturnType<typeof setTimeout>;
+  let isStopped = false;
+  const take = (): void => {
+    const beganAtMs = performance.now();
+    renderer.render(session.snapshot());
+    // The screen is drawn in a microtask that this has caused: the next but one comes after it.
+    queueMicrotask(() =>
+      queueMicrotask(() => {
+        const tookMs = performance.now() - beganAtMs;
+        if (!isStopped) timer = setTimeout(take, pace.nextInMs(tookMs) - tookMs);
+      }),
+    );
+  };
+  timer = setTimeout(take, firstAfterMs ?? intervalMs);
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+  };
 }
 
 /** Somebody who pressed Ctrl-C wants to see that it was heard. */

@@ -74,7 +74,13 @@ export const KEYS: readonly KeySpec[] = [
   { keys: ['home', 'g'], action: 'first', label: 'Home g', help: 'to the beginning' },
   { keys: ['end', 'G'], action: 'last', label: 'End G', help: 'to the end' },
   { keys: ['enter'], action: 'open', label: 'Enter', help: 'open the chosen torrent' },
-  { keys: ['escape', 'backspace'], action: 'back', label: 'Esc', help: 'back to the list of torrents' },
+  {
+    keys: ['escape', 'backspace'],
+    action: 'back',
+    label: 'Esc',
+    help: 'back to the list of torrents',
+    footer: 'list',
+  },
   {
     keys: ['space'],
     action: 'skip-file',
@@ -96,7 +102,7 @@ export const KEYS: readonly KeySpec[] = [
     keys: ['f'],
     action: 'file-priority',
     label: 'f 0-7',
-    help: 'set the priority of the file: 0 skips, 4 is normal, 7 is first',
+    help: 'priority of the file: 0 skips, 4 normal, 7 first',
     panel: 'files',
   },
   { keys: ['ctrl-z'], action: 'suspend', label: 'Ctrl-Z', help: 'to the shell; fg comes back' },

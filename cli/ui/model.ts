@@ -7,7 +7,7 @@ import { parseHostPort } from '../parse.ts';
 import { History } from './history.ts';
 import { eventWords, ScreenLog } from './panels/log.ts';
 import { completionText } from './panels/overview.ts';
-import { INITIAL_STATE, type UiState } from './state.ts';
+import { INITIAL_STATE, isDetailView, type UiState } from './state.ts';
 import { paintLine, type Tone } from './styled.ts';
 import { type Effect, paste, press } from './update.ts';
 import { viewLines } from './view.ts';
@@ -134,7 +134,11 @@ export class ScreenModel {
       this.say('nothing can be added here');
     } else {
       this.say(`adding ${safeText(text)}`);
-      this.attempt(control.add(text));
+      const added = (): void => {
+        const isDetail = this.snapshot !== undefined && isDetailView(this.ui, this.snapshot);
+        this.say(isDetail ? 'added; Esc shows the list of torrents' : 'added');
+      };
+      this.attempt(control.add(text).then(added));
     }
   }
 

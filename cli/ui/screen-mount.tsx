@@ -10,6 +10,13 @@ const MOST_FRAMES_PER_SEC = 10;
 /** The kernel ignores a stop for a process whose shell is gone: then nobody will continue it either. */
 const STOP_GRACE_MS = 200;
 
+/**
+ * Terminals disagree about the width of rare characters: a row that one of them finds too wide must end at the edge, not go on in the next
+ * row and push everything below it out of place (DECAWM, xterm's ctlseqs).
+ */
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
+
 export interface MountOptions {
   readonly model: DrawnModel;
   readonly stdin: NodeJS.ReadStream;
@@ -30,11 +37,19 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
     suspend = given;
   };
 
+  /** The terminal belongs to others while this runs. */
+  const giveBack = async (whileAway: () => Promise<void>): Promise<void> =>
+    suspend?.(async () => {
+      stdout.write(WRAP_ON);
+      await whileAway();
+      stdout.write(WRAP_OFF);
+    });
+
   /** Gives the terminal back, stops with everything the shell calls this job, and comes back with `fg`. */
   const stop = (pid: number): void => {
     if (isAway || suspend === undefined) return;
     isAway = true;
-    void suspend(async () => {
+    void giveBack(async () => {
       process.off('SIGTSTP', onStop);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, STOP_GRACE_MS);
@@ -52,7 +67,7 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
   const onStop = (): void => stop(process.pid);
   /** Continued after a stop that asked nobody: the shell may have changed the terminal meanwhile. */
   const onContinue = (): void => {
-    if (!isAway) void suspend?.(async () => {});
+    if (!isAway) void giveBack(async () => {});
   };
 
   // The shell's job: our launcher is part of it.
@@ -63,8 +78,10 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
     model.onSuspend = undefined;
     process.off('SIGTSTP', onStop);
     process.off('SIGCONT', onContinue);
+    stdout.write(WRAP_ON);
   };
 
+  stdout.write(WRAP_OFF);
   const instance = render(<Screen model={model} onReady={onReady} />, {
     stdin,
     stdout,

@@ -1,5 +1,6 @@
 // Tables that fit: columns of fixed width, the last takes what is left, the least needed go first when there is no room.
 // Only the rows in sight are made, so that ten thousand files cost what twenty cost.
+import { truncateText } from '../output/text.ts';
 import { bar, cell, type Line, type Span, span, type Tone } from './styled.ts';
 
 export interface Column<T> {
@@ -64,7 +65,11 @@ export function tableLines<T>(options: TableOptions<T>): Line[] {
   for (const [offset, row] of shown.entries()) {
     const cells: (string | Span)[] = [];
     for (const [i, column] of columns.entries()) {
-      const text = cell(column.text(row), widthOf(i), column.align) + (i < columns.length - 1 ? GAP : '');
+      // What ends the row is not filled up: blanks cost as much to draw as letters.
+      const isLast = i === columns.length - 1;
+      const text = isLast
+        ? truncateText(column.text(row), flexible)
+        : cell(column.text(row), widthOf(i), column.align) + GAP;
       const tone = column.tone?.(row);
       cells.push(tone === undefined ? text : span(tone, text));
     }

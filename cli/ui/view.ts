@@ -70,10 +70,14 @@ function tabs(ui: UiState, torrent: TorrentSnapshot, width: number): Line {
   return fitLine(line, width);
 }
 
-function footer(panel: PanelName | undefined, width: number): Line {
+/** @param hasList there is a list of torrents to go back to */
+function footer(panel: PanelName | undefined, hasList: boolean, width: number): Line {
   const line: (string | Span)[] = [];
   let used = 0;
-  const specs = KEYS.filter((spec) => spec.footer !== undefined && (spec.panel ?? panel) === panel);
+  const specs = KEYS.filter(
+    (spec) =>
+      spec.footer !== undefined && (spec.panel ?? panel) === panel && (hasList || spec.action !== 'back'),
+  );
   // The keys of this panel first: they are the news here.
   const ordered = [
     ...specs.filter((spec) => spec.panel !== undefined),
@@ -171,7 +175,11 @@ export function viewLines(input: ViewInput, columns: number, rows: number): Line
       ...top,
       ...filled,
       messageLine(ui, width),
-      footer(torrent === undefined ? undefined : ui.panel, width),
+      footer(
+        torrent === undefined ? undefined : ui.panel,
+        torrent !== undefined && snapshot.torrents.length > 1,
+        width,
+      ),
     ];
   }
   const all = [...lines, ...Array.from({ length: Math.max(0, rows - lines.length) }, () => BLANK)];

@@ -17,6 +17,8 @@ export interface Exit {
   readonly cpuSysS: number;
   /** CLOCK_MONOTONIC, as nowMs(). */
   readonly atMs: number;
+  /** Bytes it sent to its terminal; 0 without one. */
+  readonly drawnBytes: number;
 }
 
 export interface Program {
@@ -24,6 +26,8 @@ export interface Program {
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Runs in a terminal of this size instead of writing to files. */
+  readonly terminal?: readonly [columns: number, rows: number];
 }
 
 /** Milliseconds on CLOCK_MONOTONIC: the clock of keeper.py and libtorrent_peer.py as well. */
@@ -82,6 +86,7 @@ interface KeeperEvent {
   readonly code: number;
   readonly user_s: number;
   readonly sys_s: number;
+  readonly drawn: number;
 }
 
 export class Keeper {
@@ -112,6 +117,7 @@ export class Keeper {
         cpuUserS: event.user_s,
         cpuSysS: event.sys_s,
         atMs: event.at_ns / NS_PER_MS,
+        drawnBytes: event.drawn,
       };
     }
   }
@@ -137,6 +143,7 @@ export class Keeper {
       },
       stdout: kept.stdoutPath,
       stderr: kept.stderrPath,
+      terminal: program.terminal,
     });
     await waitFor(() => kept.pid !== 0, {
       what: `${program.name} to start`,

@@ -18,6 +18,7 @@ import { type Payload, preparePayload, singleFile, smallFiles } from './payloads
 import { type ProgramName, RACERS } from './programs.ts';
 import { type Bench, type FileSystem, race } from './race.ts';
 import { type Contestant, type Figures, formatTable, formatVerdicts, Table, verdicts } from './report.ts';
+import { screenCost } from './screen.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const BENCH_DIR = join(PROJECT, '.bench');
@@ -29,6 +30,8 @@ const TRANSMISSION_MOST_MIB = 64;
 /** And it waits ten seconds a run. */
 const TRANSMISSION_MOST_ROUNDS = 2;
 const START_MIB = 16;
+/** The screen is measured over eight times what the others move. */
+const SCREEN_MIB_PER_GIB = 128;
 /** Seeder and leecher over uTP alone. */
 const UTP_PAIRS = [
   ['libtorrent', 'libtorrent'],
@@ -198,6 +201,28 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
           };
         },
       });
+  }
+  if (options.cases.includes('screen') && programs.includes('tt')) {
+    list.push({
+      case: 'screen',
+      variant: '120x40 beside -q, tmpfs, from aria2',
+      program: 'tt',
+      run: async () => {
+        const { steadyPercent, onceCpuS, quiet, screen } = await screenCost(
+          bench,
+          Math.ceil(options.sizeMib / SCREEN_MIB_PER_GIB),
+        );
+        return {
+          steadyPercent,
+          onceCpuS,
+          wallS: screen.wallS,
+          quietWallS: quiet.wallS,
+          cpuS: screen.cpuS,
+          quietCpuS: quiet.cpuS,
+          drawnKiBPerS: screen.drawnBytes / 1024 / screen.wallS,
+        };
+      },
+    });
   }
   if (options.cases.includes('dht')) {
     for (const method of DHT_METHODS) {

@@ -2,12 +2,12 @@
 import { parseArgs } from 'node:util';
 import { PROGRAM_NAMES, type ProgramName } from './programs.ts';
 
-const CASES = ['leech', 'seed', 'utp', 'swarm', 'check', 'start', 'magnet', 'idle', 'dht'] as const;
+const CASES = ['leech', 'seed', 'utp', 'swarm', 'check', 'start', 'magnet', 'idle', 'screen', 'dht'] as const;
 type CaseName = (typeof CASES)[number];
 
 export const HELP = `npm run bench -- [flags]
   --rounds N       runs of everything, interleaved; figures are medians (default 5)
-  --size MIB       the single file (default 1024); the tree of 2,000 files is a quarter of it
+  --size MIB       the single file (default 1024); the tree of 2,000 files is a quarter of it, the file of zeros of the screen case eight of it
   --only LIST      cases: ${CASES.join(', ')} (default all)
   --programs LIST  ${PROGRAM_NAMES.join(', ')} (default all)
   --where LIST     tmpfs, disk (default both)

@@ -51,6 +51,29 @@ export function cpuSeconds(root: number): number {
   return ticks / TICKS_PER_SECOND;
 }
 
+export interface Thread {
+  /** As the kernel shows it, at most 15 characters. */
+  readonly name: string;
+  readonly cpuS: number;
+}
+
+/** The threads of one process; none once it is gone. */
+export function threadsOf(pid: number): Thread[] {
+  const threads: Thread[] = [];
+  try {
+    for (const id of readdirSync(`/proc/${pid}/task`)) {
+      const text = readFileSync(`/proc/${pid}/task/${id}/stat`, 'latin1');
+      const end = text.lastIndexOf(')');
+      const fields = text.slice(end + 2).split(' ');
+      const cpuS = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+      threads.push({ name: text.slice(text.indexOf('(') + 1, end), cpuS });
+    }
+  } catch {
+    // It ended meanwhile.
+  }
+  return threads;
+}
+
 export interface Memory {
   readonly rssBytes: number;
   readonly anonBytes: number;

@@ -220,6 +220,11 @@ function ttProgram(task: Task, args: readonly string[]): Program {
   };
 }
 
+/** @param flags how it shows itself: `--events`, `-q`, or nothing for whatever fits its terminal */
+export function ttDownload(task: Task, flags: readonly string[]): Program {
+  return ttProgram(task, ['download', torrentWithTracker(task), '--out', task.dir, ...flags]);
+}
+
 const tt: Racer = {
   name: 'tt',
   doneMarker: '"event":"completed"',
@@ -231,15 +236,7 @@ const tt: Racer = {
       torrentWithTracker(task),
       '--events',
     ]),
-  leech: (task, staysOn) =>
-    ttProgram(task, [
-      'download',
-      torrentWithTracker(task),
-      '--out',
-      task.dir,
-      '--events',
-      ...(staysOn ? ['--seed'] : []),
-    ]),
+  leech: (task, staysOn) => ttDownload(task, ['--events', ...(staysOn ? ['--seed'] : [])]),
   check: (task) => ttProgram(task, ['verify', task.payload.torrentFile, task.dir]),
   checkMarker: undefined,
   metadata: (task) =>

@@ -36,6 +36,7 @@ const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRat
   start: { figure: 'firstByteS', isRate: false },
   magnet: { figure: 'wallS', isRate: false },
   idle: { figure: 'anonMiB', isRate: false },
+  screen: { figure: 'steadyPercent', isRate: false },
   dht: { figure: 'perCpuS', isRate: true },
 };
 
@@ -201,6 +202,9 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
         break;
       case 'magnet':
         atMost(`${label}: seconds to the metadata`, 0.35, own('wallS'));
+        break;
+      case 'screen':
+        atMost(`${label}: % of a core`, 3, own('steadyPercent'));
         break;
       case 'dht':
         atLeast(`${label}: per CPU second, x libtorrent`, 0.8, against('libtorrent', 'perCpuS'));

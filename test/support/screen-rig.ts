@@ -2,6 +2,8 @@
 import { EventEmitter } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { ScreenModel } from '../../cli/ui/model.ts';
+import { noTime } from '../../core/account/causes.ts';
+import { ACCOUNT_VERSION, NO_BYTES, type TransferAccount } from '../../core/account/transfer-account.ts';
 import type { DhtPicture } from '../../core/base/peer-source.ts';
 import type { NatFamilySnapshot } from '../../core/nat/nat-snapshot.ts';
 import type { MappingSnapshot } from '../../core/nat/port-mapper.ts';
@@ -136,6 +138,33 @@ export function session(
     downLimitBytesPerSec: 0,
     upLimitBytesPerSec: 0,
     externalAddresses: ['198.51.100.4'],
+    ...overrides,
+  };
+}
+
+/** The books of a download that has just begun. */
+export function transferAccount(overrides: Partial<TransferAccount> = {}): TransferAccount {
+  return {
+    version: ACCOUNT_VERSION,
+    infoHash: 'a'.repeat(40),
+    name: 'debian-13.2.0-amd64-netinst.iso',
+    directory: '/srv/torrents',
+    state: 'running',
+    wantedBytes: 1000 * MIB,
+    verifiedBytes: 333 * MIB,
+    connectedPeers: 2,
+    knownPeers: 17,
+    availability: 2.4,
+    lastCause: 'slow',
+    idleMs: 0,
+    runs: 1,
+    startedAtMs: 0,
+    updatedAtMs: 0,
+    wallMs: 30_000,
+    time: noTime(),
+    bytes: NO_BYTES,
+    processor: { userMs: 0, systemMs: 0 },
+    peakMemoryBytes: 0,
     ...overrides,
   };
 }

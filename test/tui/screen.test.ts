@@ -128,7 +128,7 @@ describe.skipIf(!isThere)('the screen in a terminal', { timeout: TIMEOUT_MS }, (
     terminal.paste(other);
     await terminal.see(/add: magnet:\?xt=urn:btih:1212/);
     terminal.keys('Enter');
-    await terminal.see(/adding magnet/);
+    await terminal.see(/added; Esc shows the list of torrents/);
     terminal.keys('Escape');
     await terminal.see(/Torrents {2}Enter opens[\s\S]*metadata .*another/);
     terminal.keys('Down', 'x');

@@ -70,6 +70,7 @@ function relayLine(relays: readonly RelayStatus[]): Line {
   const held = relays.filter(({ state }) => state === 'reserved');
   const linked = relays.filter(({ state, isNeighbour }) => state === 'connected' && !isNeighbour).length;
   const neighbours = relays.filter(({ isNeighbour }) => isNeighbour).length;
+  if (relays.length === 0) return [span('dim', 'none so far')];
   const counts = [
     `${held.length} held`,
     ...(linked === 0 ? [] : [`${linked} connected`]),

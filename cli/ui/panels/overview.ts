@@ -1,5 +1,7 @@
 // The panel people look at for hours: how far, how fast, how long; speed over time; pieces; the peers that move most.
+import type { TimeCause } from '../../../core/account/causes.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
+import { unfinishedWords } from '../../output/account-text.ts';
 import { safeText } from '../../output/text.ts';
 import {
   formatBytes,
@@ -16,11 +18,13 @@ import { peerTable } from './peers.ts';
 import { mapLines } from './piece-lines.ts';
 
 const LABEL_COLUMNS = 11;
-const RATE_COLUMNS = 14;
+const RATE_COLUMNS = 16;
 /** Below this a graph says nothing that the numbers do not. */
 const LEAST_GRAPH_ROWS = 2;
 const MOST_GRAPH_ROWS = 12;
 const LEAST_PEER_ROWS = 3;
+/** What a download waits for from others. */
+const WAITS_FOR: ReadonlySet<TimeCause> = new Set<TimeCause>(['peers', 'metadata', 'pieces', 'unchoke']);
 
 function field(name: string, ...value: Line): Line {
   return [span('dim', cell(name, LABEL_COLUMNS)), ...value];
@@ -32,16 +36,26 @@ function progressShare(torrent: TorrentSnapshot): readonly [part: number, whole:
     : [torrent.verifiedBytes, torrent.wantedBytes];
 }
 
+/** Why nothing comes, when nothing comes; by the account of the download (docs/explain.md). */
+function waitingWords({ account, downRateBytesPerSec }: TorrentSnapshot): string | undefined {
+  if (account === undefined || downRateBytesPerSec >= 1) return undefined;
+  return WAITS_FOR.has(account.lastCause) ? unfinishedWords(account) : undefined;
+}
+
 /** One line on what is going on. */
 export function stateText(torrent: TorrentSnapshot): Line {
   const order = torrent.isSequential === true && torrent.state === 'downloading' ? ', pieces in order' : '';
   switch (torrent.state) {
     case 'metadata':
-      return [span('warn', 'asking peers for the metadata')];
+      return [span('warn', 'metadata'), `: ${waitingWords(torrent) ?? 'asking peers for it'}`];
     case 'checking':
       return [span('warn', 'checking what is on disk')];
-    case 'downloading':
-      return [span('good', 'downloading'), order];
+    case 'downloading': {
+      const waiting = waitingWords(torrent);
+      return waiting === undefined
+        ? [span('good', 'downloading'), order]
+        : [span('warn', 'waiting'), `: ${waiting}${order}`];
+    }
     case 'seeding':
       return [span('good', 'complete, seeding')];
     case 'paused':
@@ -129,7 +143,7 @@ function graphLines(graph: Graph, width: number, rows: number): Line[] {
     span(graph.tone, drawn),
     i === 0
       ? span('bold', cell(formatRate(graph.now), RATE_COLUMNS, 'right'))
-      : span('dim', cell(i === rows - 1 && top > 0 ? `top ${formatBytes(top)}` : '', RATE_COLUMNS, 'right')),
+      : span('dim', cell(i === rows - 1 && top > 0 ? `top ${formatRate(top)}` : '', RATE_COLUMNS, 'right')),
   ]);
 }
 
@@ -148,9 +162,14 @@ export function overviewLines({ snapshot, torrent, history, width, height }: Ove
   const mapRows = torrent.pieceCount === 0 ? 0 : Math.max(1, Math.floor(room / 8));
   const graphRoom = room - peerRows - mapRows - (mapRows > 0 ? 2 : 1);
   const isDownloading = torrent.state !== 'seeding';
-  // The direction that matters gets the larger graph.
-  const main = Math.max(LEAST_GRAPH_ROWS, Math.min(MOST_GRAPH_ROWS, Math.ceil(graphRoom * 0.6)));
-  const other = Math.max(1, Math.min(MOST_GRAPH_ROWS, graphRoom - main));
+  // The direction that matters gets the larger graph; one without anything in it a single row.
+  const otherValues = isDownloading ? history.up : history.down;
+  const isOtherEmpty = !otherValues.some((value) => value > 0);
+  const main = Math.max(
+    LEAST_GRAPH_ROWS,
+    Math.min(MOST_GRAPH_ROWS, isOtherEmpty ? graphRoom - 1 : Math.ceil(graphRoom * 0.6)),
+  );
+  const other = isOtherEmpty ? 1 : Math.max(1, Math.min(MOST_GRAPH_ROWS, graphRoom - main));
   const down: Graph = {
     name: '↓ down',
     tone: 'down',

@@ -31,6 +31,8 @@ function reachedText({ reached }: PeerSnapshot): string {
   return reached === undefined ? '' : `${reached.rung} ${Math.round(reached.ms)} ms`;
 }
 
+/** From here on an IPv6 address with its port has room. */
+const WIDE_ADDRESS_FROM_COLUMNS = 180;
 /** From here on the way has a column of its own. */
 const REACHED_FROM_COLUMNS = 120;
 
@@ -88,7 +90,12 @@ function columns(torrent: TorrentSnapshot, width: number): readonly Column<PeerS
       text: (peer) => `${peer.requestsOut}/${peer.requestsIn}`,
     },
     { title: 'Unchoked', width: 12, fromColumns: 78, text: (peer) => peer.unchokeReason ?? '' },
-    { title: 'Address', width: 21, fromColumns: 110, text: (peer) => safeText(peer.address) },
+    {
+      title: 'Address',
+      width: width < WIDE_ADDRESS_FROM_COLUMNS ? 21 : 40,
+      fromColumns: 110,
+      text: (peer) => safeText(peer.address),
+    },
     {
       title: 'Client',
       width: 0,

@@ -11,21 +11,25 @@ const FLIGHT = '+';
 const MISSING = '·';
 const RARE = '-';
 const NOBODY = '!';
-/** Missing pieces that no more peers than this have are rare. */
+/** Missing pieces that no more peers than this have are rare, */
 const RARE_PEERS = 2;
+/** where more peers than this are connected: of two peers everybody has everything, and nothing is rare. */
+const FEW_PEERS = 4;
 
-function glyph(cell: PieceCell): readonly [text: string, tone: Tone | undefined] {
+/** @param peers connected: what nobody of nobody has says nothing */
+function glyph(cell: PieceCell, peers: number): readonly [text: string, tone: Tone | undefined] {
   const { have, pieces, inFlight, rarest } = cell;
   if (have === pieces) return [HAVE, 'good'];
   if (inFlight > 0) return [FLIGHT, 'key'];
-  if (rarest === 0) return [NOBODY, 'bad'];
-  const tone = rarest !== undefined && rarest <= RARE_PEERS ? 'rare' : have > 0 ? 'good' : 'dim';
+  if (rarest === 0 && peers > 0) return [NOBODY, 'bad'];
+  const isRare = rarest !== undefined && rarest <= RARE_PEERS && peers > FEW_PEERS;
+  const tone = isRare ? 'rare' : have > 0 ? 'good' : 'dim';
   if (have === 0) return [tone === 'rare' ? RARE : MISSING, tone];
   return [have * 2 >= pieces ? MOST : SOME, tone];
 }
 
 /** Neighbours of one tone share a span. */
-function cellLine(cells: readonly PieceCell[]): Line {
+function cellLine(cells: readonly PieceCell[], peers: number): Line {
   const line: (string | Span)[] = [];
   let text = '';
   let tone: Tone | undefined;
@@ -34,7 +38,7 @@ function cellLine(cells: readonly PieceCell[]): Line {
     text = '';
   };
   for (const cell of cells) {
-    const [character, next] = glyph(cell);
+    const [character, next] = glyph(cell, peers);
     if (next !== tone) flush();
     tone = next;
     text += character;
@@ -47,7 +51,8 @@ function cellLine(cells: readonly PieceCell[]): Line {
 export function mapLines(torrent: TorrentSnapshot, width: number, height: number): Line[] {
   const cells = pieceCells(torrent, width * height);
   const lines: Line[] = [];
-  for (let at = 0; at < cells.length; at += width) lines.push(cellLine(cells.slice(at, at + width)));
+  for (let at = 0; at < cells.length; at += width)
+    lines.push(cellLine(cells.slice(at, at + width), torrent.peers.length));
   return lines;
 }
 

@@ -104,7 +104,7 @@ export function sourceLines(input: SourcesInput): Line[] {
     height: Math.max(LEAST_TABLE_ROWS, height - below.length - 1),
     empty: torrent.isPrivate
       ? 'a private torrent without trackers'
-      : 'no trackers; peers come by hand or from the local network',
+      : 'no trackers, no DHT, no local search: add a peer with a, or wait for one to come',
   });
   return [...table, [], ...below];
 }

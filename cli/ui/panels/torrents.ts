@@ -73,7 +73,8 @@ const COLUMNS: readonly Column<TorrentSnapshot>[] = [
   {
     title: 'Name',
     width: 0,
-    text: (torrent) => safeText(torrent.name === '' ? torrent.infoHash : torrent.name),
+    text: ({ name, infoHash, state, error }) =>
+      safeText(`${name === '' ? infoHash : name}${state === 'error' ? `: ${error ?? ''}` : ''}`),
   },
 ];
 

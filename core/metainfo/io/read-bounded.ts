@@ -45,7 +45,7 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<U
       await handle.close();
     }
   } catch (error) {
-    throw error instanceof OperationError ? error : diskError(`cannot read ${shown}`, error);
+    throw error instanceof OperationError ? error : diskError(`cannot read ${shown}`, error, SOURCE_HINT);
   }
 }
 
@@ -56,14 +56,16 @@ function tooLarge(what: string, maxBytes: number): OperationError {
   );
 }
 
-/** An errno in words, with what to do where that is known. */
-export function diskError(message: string, cause: unknown): OperationError {
+const SOURCE_HINT = 'give a .torrent file, a magnet link, an info hash, a URL, or - for standard input';
+
+/**
+ * An errno in words, with what to do where that is known.
+ * @param absentHint what to do where there is no such file
+ */
+export function diskError(message: string, cause: unknown, absentHint?: string): OperationError {
   const code = (cause as { code?: unknown } | undefined)?.code;
-  const reasons: Record<string, [reason: string, hint?: string]> = {
-    ENOENT: [
-      'there is no such file',
-      'give a .torrent file, a magnet link, an info hash, a URL, or - for standard input',
-    ],
+  const reasons: Record<string, [reason: string, hint?: string | undefined]> = {
+    ENOENT: ['there is no such file', absentHint],
     EACCES: ['permission denied'],
     EPERM: ['permission denied'],
     ENOTDIR: ['a part of the path is not a folder'],

@@ -119,6 +119,21 @@ describe('help', () => {
     };
     visit(PROGRAM, []);
   });
+  it('breaks paragraphs where the terminal ends, and leaves lists alone', () => {
+    const help = (...words: string[]): string[] => {
+      const parsed = parse(...words, '--help');
+      return parsed.kind === 'print' ? parsed.text.split('\n') : [];
+    };
+    const doctor = help('doctor');
+    const first = doctor.findIndex((line) => line.startsWith('Each fact'));
+    const paragraph = doctor.slice(first, doctor.indexOf('', first));
+    // No line ends before the next word would have found no room.
+    for (const [i, line] of paragraph.slice(0, -1).entries()) {
+      const [next = ''] = (paragraph[i + 1] as string).split(' ');
+      expect(`${line} ${next}`.length).toBeGreaterThan(79);
+    }
+    expect(help('config')).toContain('  up-limit = "2M"');
+  });
   it('prints the version', () => expect(parse('--version')).toEqual({ kind: 'print', text: '1.2.3' }));
 });
 

@@ -245,6 +245,9 @@ describe('who came in', () => {
         'note',
       );
       expect(watch.result(session([], { listen: [] }), 0, 0)).toBeUndefined();
+      // Nobody outside could have come: that says nothing.
+      const listen = [{ transport: 'tcp', host: '127.0.0.1', port: 6891, incomingCount: 3 }] as const;
+      expect(watch.result(session([], { listen }), 0, 0)).toBeUndefined();
       for (const text of ['', 'null', '{"atUnixMs":"x"}', '[1', `{"a":"${'x'.repeat(9000)}"}`]) {
         writeFileSync(path.join(folder, 'reachability.json'), text);
         expect(await readReachability(folder)).toBeUndefined();
@@ -277,6 +280,13 @@ describe('the page', () => {
       expect(lines.at(-1)).toBe('1 thing hurts, 1 to know, 1 not checked');
       expect(lines.filter((line) => /^ {2}(ok|note|BAD|-) /.test(line))).toHaveLength(4);
     }
+  });
+  it('gives the advice for several facts in a row once, below the last; in JSON to each', () => {
+    const facts = [note('a', 'A', 'no', 'forward it'), note('b', 'B', 'no', 'forward it')];
+    const twice = [{ id: 'm', title: 'M', facts: [...facts, note('c', 'C', 'no', 'other')] }];
+    expect(doctorText(twice, 80, PLAIN).match(/> .*/g)).toEqual(['> forward it', '> other']);
+    expect(doctorText(twice, 80, PLAIN)).toMatch(/B +no\n +> forward it/);
+    expect(JSON.stringify(doctorJson(twice)).match(/forward it/g)).toHaveLength(2);
   });
   it('exit code by the worst, counts, every harm with an advice', () => {
     expect(doctorReason(sections)).toBe('disk');

@@ -48,6 +48,10 @@ describe('columns', () => {
     ['👩‍👩‍👧', 2],
     ['ﾊ', 1],
     ['Ａ', 2],
+    // Letters of one cluster, and vowel signs with room of their own (wcwidth); inner letters of a Hangul syllable.
+    ['हिन्दी', 5],
+    ['กำ', 2],
+    ['\u1112\u1161\u11ab', 2],
     ['', 0],
   ])('%s takes %d', (text, width) => expect(textWidth(text)).toBe(width));
 

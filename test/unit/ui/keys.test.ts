@@ -128,12 +128,15 @@ describe('leaving', () => {
 });
 
 describe('adding', () => {
-  it('a magnet by pasting, whatever is on the screen', () => {
+  it('a magnet by pasting, whatever is on the screen', async () => {
     const rig = rigWith();
     rig.model.paste('  magnet:?xt=urn:btih:0123&dn=x\n');
     expect(rig.text()).toContain('add: magnet:?xt=urn:btih:0123&dn=x');
     rig.press('enter');
     expect(rig.asked).toEqual(['add:magnet:?xt=urn:btih:0123&dn=x']);
+    expect(rig.text()).toContain('adding magnet:?xt=urn:btih:0123&dn=x');
+    await Promise.resolve();
+    expect(rig.text()).toContain('added; Esc shows the list of torrents');
   });
 
   it('typed, with corrections; Esc forgets it', () => {

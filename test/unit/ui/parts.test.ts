@@ -9,8 +9,8 @@ import { lowerLimit, raiseLimit } from '../../../cli/ui/limits.ts';
 import { pieceLines } from '../../../cli/ui/panels/piece-lines.ts';
 import { pieceCells } from '../../../cli/ui/piece-map.ts';
 import { PANELS } from '../../../cli/ui/state.ts';
-import { edges, fitLine, lineWidth, paintLine, plainText, span } from '../../../cli/ui/styled.ts';
-import { session, torrent } from '../../support/screen-rig.ts';
+import { edges, fitLine, type Line, lineWidth, paintLine, plainText, span } from '../../../cli/ui/styled.ts';
+import { peer, session, torrent } from '../../support/screen-rig.ts';
 
 describe('piece map', () => {
   it('counts every piece once, whatever the number of cells', () => {
@@ -49,6 +49,7 @@ describe('piece map', () => {
         pieces: Uint8Array.of(0b1010_0001),
         openPieces: [3],
         pieceAvailability: availability,
+        peers: Array.from({ length: 9 }, () => peer()),
       }),
       80,
       20,
@@ -56,6 +57,27 @@ describe('piece map', () => {
     expect(text[1]).toBe('█-█+!-·█');
     expect(text.at(-1)).toMatch(/have .*part .*in flight .*missing .*nobody/);
     expect(text[0]).toContain('1 in flight');
+  });
+
+  it('calls nothing rare among few peers, and nothing absent among none', () => {
+    const pieces = new Uint8Array(1);
+    const map = (peers: number): string =>
+      plainText(
+        pieceLines(
+          torrent({
+            pieceCount: 4,
+            pieces,
+            openPieces: [],
+            pieceAvailability: Uint8Array.from([0, 1, 2, 3]),
+            peers: Array.from({ length: peers }, () => peer()),
+          }),
+          80,
+          20,
+        )[1] as Line,
+      );
+    expect(map(9)).toBe('!--·');
+    expect(map(3)).toBe('!···');
+    expect(map(0)).toBe('····');
   });
 
   it('shades cells of several pieces', () => {

@@ -14,6 +14,7 @@ import {
   portMapping,
   session,
   torrent,
+  transferAccount,
 } from '../../support/screen-rig.ts';
 
 const SIZES = [
@@ -114,7 +115,7 @@ describe('overview', () => {
         session([torrent({ downRateBytesPerSec: second * 1e6 })], { atMs: second * 1000 }),
       );
     expect(rig.text()).toMatch(/↓ down +[\u2800-\u28ff]+ +27\.7 MiB\/s/);
-    expect(rig.text(120, 40)).toContain('top 27.7 MiB');
+    expect(rig.text(120, 40)).toContain('top 27.7 MiB/s');
   });
 
   it('says of a complete download where it lies, how long it took, its speed, ratio and waste', () => {
@@ -133,7 +134,7 @@ describe('overview', () => {
   });
 
   it.each([
-    ['metadata', /asking peers for the metadata/],
+    ['metadata', /metadata: asking peers for it/],
     ['checking', /checking what is on disk/],
     ['paused', /paused; p resumes/],
     ['error', /error: no space left/],
@@ -142,6 +143,39 @@ describe('overview', () => {
     const rig = modelRig();
     rig.model.setSnapshot(session([torrent({ state, error: 'no space left' })]));
     expect(rig.text()).toMatch(expected);
+  });
+
+  it('says what it waits for while nothing comes, and nothing of it while something does', () => {
+    const rig = modelRig();
+    const account = transferAccount({ lastCause: 'pieces', connectedPeers: 2, availability: 0.87 });
+    rig.model.setSnapshot(session([torrent({ account, downRateBytesPerSec: 0 })]));
+    expect(rig.text(120, 40)).toContain(
+      'waiting: 2 peers connected, and none has what is missing (0.87 copies seen)',
+    );
+    rig.model.setSnapshot(session([torrent({ account, downRateBytesPerSec: 5_000 })]));
+    expect(rig.text()).toMatch(/state +downloading/);
+    const alone = transferAccount({ lastCause: 'peers', connectedPeers: 0, knownPeers: 0 });
+    rig.model.setSnapshot(session([torrent({ state: 'metadata', account: alone, downRateBytesPerSec: 0 })]));
+    expect(rig.text()).toMatch(/metadata: no peers: no tracker/);
+  });
+
+  it('gives a direction without traffic one row, and the other the room', () => {
+    const rig = modelRig();
+    const rows = (upRateBytesPerSec: number): number => {
+      for (let second = 0; second < 5; second++)
+        rig.model.setSnapshot(
+          session([torrent({ downRateBytesPerSec: 1e6, upRateBytesPerSec })], {
+            atMs: second * 1000 + upRateBytesPerSec,
+          }),
+        );
+      const lines = rig.rows(80, 24);
+      return (
+        lines.findIndex((line) => line.startsWith('↑ up')) -
+        lines.findIndex((line) => line.startsWith('↓ down'))
+      );
+    };
+    const alone = rows(0);
+    expect(rows(1e6)).toBeLessThan(alone);
   });
 
   it('shows a magnet before its metadata', () => {
@@ -312,6 +346,18 @@ describe('panels', () => {
     expect(rig.text()).toContain('line 1 end');
     rig.press('end');
     expect(rig.text()).toContain('line 100 end');
+  });
+
+  it('several torrents: the list says what is wrong with one, and a panel which key leads back', () => {
+    const rig = modelRig();
+    const broken = torrent({ infoHash: 'b'.repeat(40), name: 'b', state: 'error', error: 'no space left' });
+    rig.model.setSnapshot(session([torrent(), broken]));
+    expect(rig.text()).toMatch(/error .*b: no space left/);
+    expect(rig.rows().at(-1)).not.toContain('Esc');
+    rig.press('enter');
+    expect(rig.rows().at(-1)).toContain('Esc list');
+    rig.model.setSnapshot(session([torrent()]));
+    expect(rig.rows().at(-1)).not.toContain('Esc');
   });
 
   it('several torrents: a list with totals; one of them opens', () => {
