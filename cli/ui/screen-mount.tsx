@@ -78,8 +78,11 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
     model.onSuspend = undefined;
     process.off('SIGTSTP', onStop);
     process.off('SIGCONT', onContinue);
+    process.off('exit', release);
     stdout.write(WRAP_ON);
   };
+  // Whoever leaves without a goodbye: Ink gives back the rest.
+  process.on('exit', release);
 
   stdout.write(WRAP_OFF);
   const instance = render(<Screen model={model} onReady={onReady} />, {

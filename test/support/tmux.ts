@@ -88,6 +88,11 @@ export class Tmux {
     return this.#run(['display-message', '-p', '#{cursor_flag}']).trim() === '1';
   }
 
+  /** Whether a row that is too long goes on in the next, as it does in a shell. */
+  get isWrapping(): boolean {
+    return this.#run(['display-message', '-p', '#{wrap_flag}']).trim() === '1';
+  }
+
   async see(pattern: RegExp): Promise<string> {
     return waitFor(
       () => {

@@ -81,6 +81,7 @@ describe.skipIf(!hasTmux())('the screen in a terminal', { timeout: TIMEOUT_MS },
     expect(after).toMatch(/one\.bin: \d.* of 12\.0 MiB\)/);
     expect(terminal.isAlternate).toBe(false);
     expect(terminal.isCursorShown).toBe(true);
+    expect(terminal.isWrapping).toBe(true);
     await terminal.backAtShell();
   });
 
@@ -144,6 +145,7 @@ registerHooks({ load(url, context, next) {
     );
     expect(after).toMatch(/one\.bin: 12\.0 MiB in/);
     expect(terminal.isAlternate).toBe(false);
+    expect(terminal.isWrapping).toBe(true);
     expect(sha('broken/one.bin')).toBe(sha('one.bin'));
   });
 
@@ -225,17 +227,27 @@ registerHooks({ load(url, context, next) {
 
   it('names that would play with the terminal are shown, not obeyed; the picture keeps its columns', async () => {
     const terminal = openTerminal(80, 24);
-    const names = ['\u001b[31mred\u0007', '漢字かな-e\u0301', 'שלום\u202egpj', '👩‍👩‍👧 family'];
+    const names = [
+      '\u001b[31mred\u0007',
+      '漢字かな-e\u0301',
+      'שלום\u202egpj',
+      '👩‍👩‍👧 family',
+      'हिन्दी'.repeat(9),
+    ];
     mkdirSync(`${place.path}/odd`);
     const magnets = names.map(
       (name, i) => `'magnet:?xt=urn:btih:${String(i).repeat(40)}&dn=${encodeURIComponent(name)}'`,
     );
     terminal.type(`${tt('odd', ...magnets)}; echo code $?`);
-    const screen = await terminal.see(/4 torrents/);
+    const screen = await terminal.see(/5 torrents/);
     expect(screen).toContain('\\x1b[31mred\\x07');
     expect(screen).toContain('漢字かな-e\u0301');
     expect(screen).toContain('\\u202egpj');
     for (const line of screen.split('\n')) expect(line).not.toContain('\u202e');
+    // Whatever this terminal thinks of a row's width: it ends at the edge, and the rows below keep their places.
+    expect(terminal.isWrapping).toBe(false);
+    expect(screen.split('\n')[0]).toMatch(/^ tt {2}5 torrents/);
+    expect(screen.split('\n')[23]).toMatch(/^q quit/);
     terminal.keys('q');
     await terminal.see(/code 4/);
     await terminal.backAtShell();

@@ -71,6 +71,7 @@ describe.skipIf(!isThere)('the screen in a terminal', { timeout: TIMEOUT_MS }, (
     await terminal.backAtShell();
     expect(terminal.isAlternate).toBe(false);
     expect(terminal.isCursorShown).toBe(true);
+    expect(terminal.isWrapping).toBe(true);
   });
 
   it('ends by itself when all is there, and says so in one line', async () => {
@@ -111,9 +112,11 @@ describe.skipIf(!isThere)('the screen in a terminal', { timeout: TIMEOUT_MS }, (
     terminal.keys('C-z');
     await terminal.backAtShell();
     expect(terminal.isAlternate).toBe(false);
+    expect(terminal.isWrapping).toBe(true);
     terminal.type('fg');
     await terminal.see(/\[1 Overview\][\s\S]*MiB of 24\.0 MiB/);
     expect(terminal.isAlternate).toBe(true);
+    expect(terminal.isWrapping).toBe(false);
     terminal.keys('6');
     await terminal.see(/\[6 Log\][\s\S]*the first data came in/);
     terminal.keys('q');

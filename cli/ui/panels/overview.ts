@@ -14,7 +14,7 @@ import {
 import { brailleArea, shareBar, VALUES_PER_CELL } from '../charts.ts';
 import type { RateHistory } from '../history.ts';
 import { BLANK, cell, edges, type Line, span, type Tone } from '../styled.ts';
-import { peerTable } from './peers.ts';
+import { busiestPeers } from './peers.ts';
 import { mapLines } from './piece-lines.ts';
 
 const LABEL_COLUMNS = 11;
@@ -111,7 +111,10 @@ function factLines(snapshot: SessionSnapshot, torrent: TorrentSnapshot): Line[] 
     ...(snapshot.downLimitBytesPerSec > 0 ? [`down ${formatRate(snapshot.downLimitBytesPerSec)}`] : []),
     ...(snapshot.upLimitBytesPerSec > 0 ? [`up ${formatRate(snapshot.upLimitBytesPerSec)}`] : []),
   ];
-  const copies = torrent.availability === undefined ? '' : `, ${torrent.availability.toFixed(2)} copies`;
+  const copies =
+    torrent.availability === undefined || torrent.state === 'seeding'
+      ? ''
+      : `, ${torrent.availability.toFixed(2)} copies`;
   return [
     field('state', ...stateText(torrent)),
     ...completionLines(torrent),
@@ -147,6 +150,21 @@ function graphLines(graph: Graph, width: number, rows: number): Line[] {
   ]);
 }
 
+/** The direction that matters gets the larger graph; one without anything in it a single row. */
+function graphRows(
+  { down, up }: RateHistory,
+  isDownloading: boolean,
+  room: number,
+): readonly [down: number, up: number] {
+  const isEmpty = (values: readonly number[]): boolean => !values.some((value) => value > 0);
+  const isDownMain = isEmpty(down) === isEmpty(up) ? isDownloading : isEmpty(up);
+  const isOtherEmpty = isEmpty(isDownMain ? up : down);
+  const wanted = isOtherEmpty ? room - 1 : Math.ceil(room * 0.6);
+  const main = Math.max(LEAST_GRAPH_ROWS, Math.min(MOST_GRAPH_ROWS, wanted));
+  const other = isOtherEmpty ? 1 : Math.max(1, Math.min(MOST_GRAPH_ROWS, room - main));
+  return isDownMain ? [main, other] : [other, main];
+}
+
 export interface OverviewInput {
   readonly snapshot: SessionSnapshot;
   readonly torrent: TorrentSnapshot;
@@ -162,14 +180,7 @@ export function overviewLines({ snapshot, torrent, history, width, height }: Ove
   const mapRows = torrent.pieceCount === 0 ? 0 : Math.max(1, Math.floor(room / 8));
   const graphRoom = room - peerRows - mapRows - (mapRows > 0 ? 2 : 1);
   const isDownloading = torrent.state !== 'seeding';
-  // The direction that matters gets the larger graph; one without anything in it a single row.
-  const otherValues = isDownloading ? history.up : history.down;
-  const isOtherEmpty = !otherValues.some((value) => value > 0);
-  const main = Math.max(
-    LEAST_GRAPH_ROWS,
-    Math.min(MOST_GRAPH_ROWS, isOtherEmpty ? graphRoom - 1 : Math.ceil(graphRoom * 0.6)),
-  );
-  const other = isOtherEmpty ? 1 : Math.max(1, Math.min(MOST_GRAPH_ROWS, graphRoom - main));
+  const [downRows, upRows] = graphRows(history, isDownloading, graphRoom);
   const down: Graph = {
     name: '↓ down',
     tone: 'down',
@@ -182,13 +193,13 @@ export function overviewLines({ snapshot, torrent, history, width, height }: Ove
   );
   const lines = [
     ...head,
-    ...graphLines(down, width, isDownloading ? main : other),
-    ...graphLines(up, width, isDownloading ? other : main),
+    ...graphLines(down, width, downRows),
+    ...graphLines(up, width, upRows),
     BLANK,
     ...map,
     ...(map.length > 0 ? [BLANK] : []),
   ];
-  return [...lines, ...peerTable(torrent, width, Math.max(2, height - lines.length))].slice(0, height);
+  return [...lines, ...busiestPeers(torrent, width, Math.max(2, height - lines.length))].slice(0, height);
 }
 
 /** For the log and for the last words after the screen. */

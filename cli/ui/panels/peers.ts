@@ -113,7 +113,13 @@ export function sortedPeers(torrent: TorrentSnapshot): readonly PeerSnapshot[] {
   return [...torrent.peers].sort((a, b) => moving(b) - moving(a));
 }
 
-export function peerTable(torrent: TorrentSnapshot, width: number, height: number, cursor?: number): Line[] {
+/** Those that move most, as many as there is room for. */
+export function busiestPeers(torrent: TorrentSnapshot, width: number, height: number): Line[] {
+  const shown = sortedPeers(torrent).slice(0, height - 1);
+  return peerTable({ ...torrent, peers: shown }, width, height);
+}
+
+function peerTable(torrent: TorrentSnapshot, width: number, height: number, cursor?: number): Line[] {
   return tableLines({
     columns: columns(torrent, width),
     rows: sortedPeers(torrent),

@@ -104,7 +104,7 @@ export function sourceLines(input: SourcesInput): Line[] {
     height: Math.max(LEAST_TABLE_ROWS, height - below.length - 1),
     empty: torrent.isPrivate
       ? 'a private torrent without trackers'
-      : 'no trackers, no DHT, no local search: add a peer with a, or wait for one to come',
+      : 'no trackers, no DHT, no local search: a adds a peer, or one comes by itself',
   });
   return [...table, [], ...below];
 }
