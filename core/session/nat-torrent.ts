@@ -2,6 +2,7 @@
 // and are introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a
 // source of peers.
 
+import { bytesEqual } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { InfoHash } from '../base/ids.ts';
 import type { Candidate } from '../discovery/candidates.ts';
@@ -19,6 +20,7 @@ import { pause } from './pauses.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
+import { RecentReaches } from './recent-reaches.ts';
 import type { SessionShared } from './shared.ts';
 import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
 
@@ -63,11 +65,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   readonly #known = new WeakMap<Candidate, Known>();
   readonly #absent: AbsentPeers;
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
-  /** What came of attempts a moment ago, by endpoint. */
-  readonly #reached = new Map<
-    string,
-    { readonly endpoint: Endpoint; readonly rung: Rung; readonly startedAtMs: number; readonly atMs: number }
-  >();
+  readonly #reached = new RecentReaches();
   #anybodyAtMs = 0;
   #anybodyWaitMs = ANYBODY_FIRST_MS;
   readonly #given = new AbortController();
@@ -157,12 +155,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     try {
       const dialled = { ...(await climb.result), ...introducedBy(attempt) };
       this.#countPunch(ladder, dialled.rung);
-      this.#reached.set(key, {
-        endpoint,
-        rung: dialled.rung,
-        startedAtMs: dialled.startedAtMs,
-        atMs: this.#shared.clock.nowMs(),
-      });
+      const { rung, startedAtMs } = dialled;
+      this.#reached.add({ endpoint, rung, startedAtMs, atMs: this.#shared.clock.nowMs() });
       return dialled;
     } catch (error) {
       const cameIn = (error as NodeJS.ErrnoException).code === CAME_IN;
@@ -223,9 +217,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     // A port that cannot be foretold: the address has to do.
     const attempt =
       exact ?? [...this.#attempts.values()].find(({ endpoint }) => endpoint.host === remote.host);
-    if (attempt === undefined) return this.#otherEnd(remote, nowMs);
+    if (attempt === undefined) {
+      const other = this.#reached.otherEndOf(remote, nowMs);
+      if (other === undefined) return undefined;
+      return { reached: { rung: other.rung, ms: nowMs - other.startedAtMs }, candidate: undefined };
+    }
     const { climb, candidate } = attempt;
-    const rung = climb.ladder.expectsIncoming;
+    const isHole = this.#shared.nat.punchPorts?.hasPunched(remote) === true && transport === 'tcp';
+    const rung = isHole ? 'tcp-punch' : climb.ladder.expectsIncoming;
     if (rung === undefined) return undefined;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
     return {
@@ -243,14 +242,6 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (candidate?.state !== 'idle') return undefined;
     this.#learn(candidate, answered);
     return candidate;
-  }
-
-  /** Our side of the hole was through first; this is the other side's. */
-  #otherEnd(remote: Endpoint, nowMs: number): ReturnType<PeerDialler['cameIn']> {
-    for (const [key, { atMs }] of this.#reached) if (nowMs - atMs > OTHER_END_MS) this.#reached.delete(key);
-    const other = [...this.#reached.values()].find(({ endpoint }) => endpoint.host === remote.host);
-    if (other === undefined || other.rung === 'direct' || other.rung === 'splice') return undefined;
-    return { reached: { rung: other.rung, ms: nowMs - other.startedAtMs }, candidate: undefined };
   }
 
   // --- somebody wants us
@@ -369,6 +360,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     );
   }
 
+  #isConnectedBy(key: Uint8Array | undefined): boolean {
+    if (key === undefined) return false;
+    return [...this.#owner.peers.connections].some(({ candidate, isAdmitted, isClosing }) => {
+      const known = candidate === undefined ? undefined : this.#known.get(candidate)?.key;
+      return isAdmitted && !isClosing && known !== undefined && bytesEqual(known, key);
+    });
+  }
+
   /** A call to somebody who is no candidate yet: whoever comes of it becomes one. */
   #callOut(
     call: (onAnswer: (answered: Answered) => void, signal: AbortSignal) => Promise<ByteStream>,
@@ -378,6 +377,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { peers } = this.#owner;
     let answeredAs: Answered | undefined;
     const attempt = call((answered) => {
+      // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands.
+      if (this.#isConnectedBy(answered.key)) throw new CallRefused('connected already');
       answeredAs = answered;
       onAnswer();
       this.#expect(answered, startedAtMs);
@@ -396,7 +397,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** Whoever answered may come in by itself. */
   #expect(answered: Answered, startedAtMs: number): void {
     const { endpoint, rung } = answered;
-    if (rung !== 'reverse' && rung !== 'punch') return;
+    if (rung !== 'reverse' && rung !== 'punch' && rung !== 'tcp-punch') return;
     const key = endpointKey(endpoint);
     if (this.#attempts.has(key)) return;
     const ladder = Ladder.only(rung, startedAtMs);
@@ -440,7 +441,5 @@ function introducedBy({ answered }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
 /** A call through a relay that is far from the peer; no call at all is found out at once. */
 const NEIGHBOUR_AFTER_MS = 1_500;
 
-/** Both ends of a hole open within a round trip or two. */
-const OTHER_END_MS = 5_000;
 /** How long somebody who said that it would come is waited for. */
 const EXPECT_MS = 6_000;

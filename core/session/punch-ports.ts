@@ -42,6 +42,8 @@ interface Place {
   seen: Endpoint | undefined;
   /** Being punched to. */
   readonly targets: Set<string>;
+  /** Holes that opened. */
+  readonly opened: Set<string>;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -68,6 +70,11 @@ export class PunchPorts {
     return new Map([...this.#places].map(([key, { seen }]) => [key, seen?.port ?? 0]));
   }
 
+  /** A connection with that remote is one of our holes: the other side speaks first on it. */
+  hasPunched(remote: Endpoint): boolean {
+    return [...this.#places.values()].some(({ opened }) => opened.has(endpointKey(remote)));
+  }
+
   /** @returns the port, once it is known. Rejects where the relay shows none. */
   async prepare(relay: Endpoint): Promise<number> {
     const key = endpointKey(relay);
@@ -85,6 +92,7 @@ export class PunchPorts {
       stream: undefined,
       seen: undefined,
       targets: new Set(),
+      opened: new Set(),
       timer: undefined,
     };
     this.#places.set(key, place);
@@ -105,7 +113,9 @@ export class PunchPorts {
     if (place.targets.has(name)) throw new Error('a hole is being punched there already');
     place.targets.add(name);
     try {
-      return await this.#dialTwice(target, localPort, signal);
+      const stream = await this.#dialTwice(target, localPort, signal);
+      place.opened.add(name);
+      return stream;
     } finally {
       place.targets.delete(name);
     }

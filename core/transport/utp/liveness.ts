@@ -1,5 +1,5 @@
 // Whether the peer is still there, asked by packets that want an answer. Who sends finds out from acks that stay away; who only
-// receives would wait for ever: libtorrent gives a connection up without a word when one packet of its own was lost three times,
+// receives would wait for ever: libtorrent gives a connection up without a word when one packet of its own was lost two or three times,
 // which at 3 % loss happens in one of seven downloads of 8 MiB. Pure.
 
 /** Something is missing that the peer must send again: by now it should have. */

@@ -1,0 +1,152 @@
+// Row 11 of the matrix: no UDP at one end, or at both. Two SYNs that cross make a hole wherever two datagrams would; the rest is spliced.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { SiteKind } from './lab/kinds.ts';
+import { NatLab } from './lab/lab.ts';
+import { MatrixOpenWorld, OPEN_HOSTS } from './matrix/open.ts';
+import type { Pair } from './matrix/pairs.ts';
+import type { MatrixPeer } from './matrix/world.ts';
+import { isAll } from './requirements.ts';
+
+const KINDS: readonly SiteKind[] = [
+  'full-cone',
+  'addr-restricted',
+  'port-restricted',
+  'shift',
+  'symmetric',
+  'firewall',
+  'cgnat',
+  'cgnat-symmetric',
+  'udp-blocked',
+];
+const HOLES: readonly Pair[] = [
+  ['port-restricted', 'udp-blocked'],
+  ['shift', 'udp-blocked'],
+  ...(isAll
+    ? ([
+        ['full-cone', 'udp-blocked'],
+        ['addr-restricted', 'udp-blocked'],
+        ['firewall', 'udp-blocked'],
+        ['cgnat', 'udp-blocked'],
+      ] as const)
+    : []),
+];
+const SPLICES: readonly Pair[] = [
+  ['symmetric', 'udp-blocked'],
+  ...(isAll ? ([['cgnat-symmetric', 'udp-blocked']] as const) : []),
+];
+const GIVE_UP_MS = 20_000;
+const FIRST_BYTE_MS = 5_000;
+const TEST_MS = 90_000;
+const CLASSIFY_MS = 40_000;
+/** Lines of one turn may come one after the other. */
+const SAME_TURN_MS = 5;
+/** Until a leecher knows that datagrams do not come back, and has tried again. */
+const UPGRADE_MS = 60_000;
+
+/** Of the line `session` of `--events`. */
+interface SessionEvent {
+  readonly nat?: { readonly families: readonly { readonly family: number; readonly state: string }[] };
+  readonly relays?: readonly { readonly isNeighbour: boolean; readonly state: string }[];
+}
+
+describe('without UDP at one end', () => {
+  let lab: NatLab;
+  let open: MatrixOpenWorld;
+  beforeAll(async () => {
+    lab = await NatLab.make({ sites: [...KINDS, ...KINDS].map((kind) => ({ kind })), publics: OPEN_HOSTS });
+    open = await MatrixOpenWorld.make(lab);
+  });
+  afterAll(async () => {
+    await lab?.close();
+    open?.remove();
+  });
+  const started = new Set<MatrixPeer>();
+  afterEach(async () => {
+    await Promise.all([...started].map((peer) => peer.stop()));
+    started.clear();
+  });
+
+  interface Met {
+    readonly rung: string | undefined;
+    readonly transport: string | undefined;
+    readonly firstByteMs: number;
+  }
+
+  /** As `tryPair`, with a seed that has found out what it is: on a busy machine that takes its time. */
+  async function meet([a, b]: Pair): Promise<Met> {
+    const { world, neighbour, flags } = open;
+    await lab.flush();
+    const seed = await world.seed(lab.host(KINDS.length + KINDS.indexOf(b)), [neighbour], flags);
+    started.add(seed);
+    await seed.until('peer-connected', GIVE_UP_MS, ({ address }) => address === neighbour);
+    await seed.until('session', CLASSIFY_MS, (event) => {
+      const { nat, relays } = event as unknown as SessionEvent;
+      const isKnown = nat?.families.find(({ family }) => family === 4)?.state !== 'unknown';
+      return (
+        isKnown && relays?.some(({ isNeighbour, state }) => !isNeighbour && state === 'reserved') === true
+      );
+    });
+    const leech = world.leech(lab.host(KINDS.indexOf(a)), [neighbour], flags);
+    started.add(leech);
+    const first = await leech.until('first-byte', GIVE_UP_MS);
+    const met = leech.events.findLast(
+      ({ event, address, heardMs }) =>
+        event === 'peer-connected' && address !== neighbour && heardMs <= first.heardMs + SAME_TURN_MS,
+    );
+    const firstByteMs = Math.round(first.heardMs - leech.startedMs);
+    process.stderr.write(`no UDP: ${a} to ${b}, ${met?.reached?.rung}, first byte after ${firstByteMs} ms\n`);
+    return { rung: met?.reached?.rung, transport: met?.transport, firstByteMs };
+  }
+
+  for (const pair of HOLES) {
+    it(
+      `${pair[0]} to ${pair[1]}: a hole for TCP`,
+      async () => {
+        const result = await meet(pair);
+        expect(result).toMatchObject({ rung: 'tcp-punch', transport: 'tcp' });
+        if (isAll) expect(result.firstByteMs).toBeLessThan(FIRST_BYTE_MS);
+      },
+      TEST_MS,
+    );
+  }
+
+  for (const pair of SPLICES) {
+    it(
+      `${pair[0]} to ${pair[1]}: a port that nobody can foretell, spliced`,
+      async () => {
+        const result = await meet(pair);
+        expect(result.rung).toBe('splice');
+        if (isAll) expect(result.firstByteMs).toBeLessThan(FIRST_BYTE_MS);
+      },
+      TEST_MS,
+    );
+  }
+
+  // A leecher that has just begun takes silence for an answer later: bytes flow meanwhile.
+  for (const seedKind of ['port-restricted', 'udp-blocked'] as const) {
+    it(
+      `udp-blocked to ${seedKind}: a hole at once, or in place of the splice as soon as the leecher knows`,
+      async () => {
+        const { world, neighbour, flags } = open;
+        await lab.flush();
+        const seed = await world.seed(lab.host(KINDS.length + KINDS.indexOf(seedKind)), [neighbour], flags);
+        started.add(seed);
+        await seed.until('peer-connected', GIVE_UP_MS, ({ address }) => address === neighbour);
+        const slow = [...flags, '--down-limit', '8KiB'];
+        const leech = world.leech(lab.host(KINDS.indexOf('udp-blocked')), [neighbour], slow);
+        started.add(leech);
+        const hole = await leech.until(
+          'peer-connected',
+          UPGRADE_MS,
+          ({ reached }) => reached?.rung === 'tcp-punch',
+        );
+        expect(hole.transport).toBe('tcp');
+      },
+      TEST_MS,
+    );
+  }
+
+  it('no packet of ours has a private source or target', async () => {
+    expect(await lab.leaks()).toEqual({ from_private: 0, to_private: 0, from_carrier: 0, to_carrier: 0 });
+  });
+});
