@@ -275,6 +275,15 @@ export class TorrentPeers implements Dialable {
     this.pool.connected(staying.candidate);
   }
 
+  /** It was dialled because its elder was silent, and the peer does not want two: the elder is just slow. */
+  #handBack(connection: PeerConnection): void {
+    const peerId = connection.handshake?.peerId;
+    const elder = peerId === undefined ? undefined : this.#twinOf(connection, peerId);
+    if (elder === undefined || elder.soughtCount === 0 || elder.leaveAtMs === undefined) return;
+    this.#handOver(connection, elder);
+    elder.leaveAtMs = undefined;
+  }
+
   /** Both sides must keep the same of two connections that crossed: the one that the greater peer id dialled. */
   #survivesTwin(connection: PeerConnection, twin: PeerConnection, peerId: Uint8Array): boolean {
     if (isSpliced(connection) && !isSpliced(twin)) return false;
@@ -285,6 +294,7 @@ export class TorrentPeers implements Dialable {
 
   closed(connection: PeerConnection, end: StreamEnd): void {
     this.connections.delete(connection);
+    this.#handBack(connection);
     const nowMs = this.#shared.clock.nowMs();
     const { candidate } = connection;
     if (

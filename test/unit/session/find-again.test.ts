@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest';
+import { seededRng } from '../../../core/base/clock.ts';
+import type { Candidate } from '../../../core/discovery/candidates.ts';
+import type { Dialled } from '../../../core/session/nat-climb.ts';
+import type { PeerConnection } from '../../../core/session/peer-connection.ts';
+import {
+  FIND_AGAIN_MAX_MS,
+  FIND_AGAIN_MS,
+  FOUND_AGAIN_MS,
+  STALLED_MS,
+} from '../../../core/session/peer-limits.ts';
+import type { SessionShared } from '../../../core/session/shared.ts';
+import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
+
+const PEER = new Uint8Array(20).fill(1);
+const OURS = new Uint8Array(20).fill(9);
+const ENDPOINT = { host: '203.0.113.7', port: 6881 };
+const START_MS = 1_000_000;
+
+class FakeConnection {
+  readonly stream = { transport: 'tcp', remote: ENDPOINT, destroy: () => {} };
+  readonly handshake = { peerId: PEER };
+  readonly banKey = ENDPOINT.host;
+  readonly address = '203.0.113.7:6881';
+  readonly wire = { sendKeepAlive: () => {} };
+  readonly openedAtMs = START_MS;
+  readonly isIncoming: boolean;
+  heldUntilMs = Number.NEGATIVE_INFINITY;
+  lastReceivedAtMs = START_MS;
+  lastSentAtMs = START_MS;
+  isAdmitted = true;
+  isClosing = false;
+  soughtCount = 0;
+  seekAtMs = 0;
+  leaveAtMs: number | undefined;
+  closedFor: string | undefined;
+  candidate: Candidate | undefined;
+  requestsOut = 0;
+  uploadRate = 0;
+
+  constructor(isIncoming: boolean) {
+    this.isIncoming = isIncoming;
+  }
+  get swarmPeer() {
+    return { requestsOut: this.requestsOut, up: { rateBytesPerSec: () => this.uploadRate } };
+  }
+  close(reason: string): void {
+    this.isClosing = true;
+    this.closedFor = reason;
+  }
+}
+
+function scene() {
+  const scene = {
+    nowMs: START_MS,
+    dials: [] as number[],
+    checks: 0,
+    peers: undefined as unknown as TorrentPeers,
+    connect,
+    tickUntil,
+  };
+  const shared = {
+    clock: { nowMs: () => scene.nowMs },
+    rng: seededRng(1),
+    peerId: OURS,
+    maxPeersPerTorrent: 10,
+    isFull: () => false,
+    isBanned: () => false,
+    isSelf: () => false,
+    externalAddress: () => undefined,
+    dials: { poke: () => {} },
+    log: () => {},
+    nat: {
+      ownFacts: () => ({ state: 'unknown' }),
+      relays: { check: () => scene.checks++ },
+    },
+  } as unknown as SessionShared;
+  scene.peers = new TorrentPeers(shared, { isActive: true, isComplete: false } as PeersOwner);
+  scene.peers.dialler = {
+    dial: () => {
+      scene.dials.push(scene.nowMs - START_MS);
+      return new Promise<Dialled>(() => {});
+    },
+    cameIn: () => undefined,
+  };
+  function connect(isIncoming = false): FakeConnection {
+    const connection = new FakeConnection(isIncoming);
+    if (!isIncoming) {
+      scene.peers.pool.add([ENDPOINT], 'tracker');
+      connection.candidate = scene.peers.pool.find(ENDPOINT);
+    }
+    connection.lastReceivedAtMs = scene.nowMs;
+    connection.lastSentAtMs = scene.nowMs;
+    const refusal = scene.peers.admit(connection as unknown as PeerConnection);
+    if (refusal !== undefined) connection.close(refusal);
+    return connection;
+  }
+  function tickUntil(ms: number): void {
+    for (; scene.nowMs < START_MS + ms; scene.nowMs += 1_000) scene.peers.tick(scene.nowMs);
+  }
+  return scene;
+}
+
+describe('a peer that we wait for and that is silent', () => {
+  it('is dialled once more after a while, a few times soon and then ever more rarely', () => {
+    const it = scene();
+    const connection = it.connect();
+    connection.requestsOut = 3;
+    it.tickUntil(STALLED_MS);
+    expect(it.dials).toEqual([]);
+    it.tickUntil(170_000);
+    expect(it.dials[0]).toBe(STALLED_MS);
+    expect((it.dials[1] ?? 0) - (it.dials[0] ?? 0)).toBe(FIND_AGAIN_MS);
+    const gaps = it.dials.slice(1).map((at, i) => at - (it.dials[i] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(FIND_AGAIN_MAX_MS);
+    expect(it.dials.length).toBeLessThan(10);
+    expect(it.checks).toBe(it.dials.length);
+  });
+
+  it('is left alone while something comes, when nothing is asked of it, and while our own limit holds it', () => {
+    const it = scene();
+    const connection = it.connect();
+    it.tickUntil(60_000);
+    connection.requestsOut = 3;
+    connection.lastReceivedAtMs = it.nowMs;
+    connection.heldUntilMs = Number.POSITIVE_INFINITY;
+    it.tickUntil(120_000);
+    expect(it.dials).toEqual([]);
+    expect(it.checks).toBe(0);
+  });
+
+  it('found again: the new connection stays, the old one leaves a little later and only then', () => {
+    const it = scene();
+    const old = it.connect();
+    old.requestsOut = 1;
+    it.tickUntil(STALLED_MS + 2_000);
+    const fresh = it.connect();
+    expect([old.isClosing, fresh.isClosing]).toEqual([false, false]);
+    expect(fresh.candidate).toBeDefined();
+    it.tickUntil(STALLED_MS + 2_000 + FOUND_AGAIN_MS + 2_000);
+    expect([old.closedFor, fresh.closedFor]).toEqual(['found again', undefined]);
+  });
+
+  it('and does not want two: the old connection stays', () => {
+    const it = scene();
+    const old = it.connect();
+    old.requestsOut = 1;
+    it.tickUntil(STALLED_MS + 2_000);
+    const fresh = it.connect();
+    fresh.isClosing = true;
+    it.peers.closed(fresh as unknown as PeerConnection, {
+      text: 'connected already',
+      inNegotiation: false,
+      code: undefined,
+    });
+    it.tickUntil(STALLED_MS + 2_000 + FOUND_AGAIN_MS + 2_000);
+    expect(old.closedFor).toBeUndefined();
+    expect(old.candidate).toBeDefined();
+  });
+});
+
+describe('a peer that dials us once more', () => {
+  it('takes the place of its connection when that has said nothing since we spoke', () => {
+    const it = scene();
+    const old = it.connect(true);
+    it.nowMs += STALLED_MS;
+    old.lastSentAtMs = it.nowMs - 1_000;
+    const fresh = it.connect(true);
+    expect([old.closedFor, fresh.closedFor]).toEqual(['the peer came back', undefined]);
+  });
+
+  it('is refused when that one was heard after we spoke, or just now', () => {
+    const it = scene();
+    const old = it.connect(true);
+    it.nowMs += STALLED_MS;
+    // It waits for us: we may be slow.
+    expect(it.connect(true).closedFor).toBe('connected already');
+    old.lastReceivedAtMs = it.nowMs;
+    old.lastSentAtMs = it.nowMs + 1;
+    expect(it.connect(true).closedFor).toBe('connected already');
+    expect(old.closedFor).toBeUndefined();
+  });
+
+  it('makes us ask the relays for a sign, when we were sending to it', () => {
+    const it = scene();
+    const connection = it.connect(true);
+    connection.uploadRate = 1_000;
+    connection.lastSentAtMs = it.nowMs + 1;
+    it.tickUntil(STALLED_MS + 1_000);
+    expect(it.checks).toBe(1);
+    expect(it.dials).toEqual([]);
+  });
+});
