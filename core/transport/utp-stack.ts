@@ -3,9 +3,10 @@
 import { networkInterfaces } from 'node:os';
 import type { Clock, Rng } from '../base/clock.ts';
 import type { DatagramPort, SendOptions } from '../base/datagram-port.ts';
-import { type Endpoint, normalizeHost } from '../base/endpoint.ts';
+import { type Endpoint, isIPv6, normalizeHost } from '../base/endpoint.ts';
 import { isLoopbackAddress } from '../base/local-address.ts';
 import type { ByteStream } from './byte-stream.ts';
+import { cutDatagrams } from './cut-datagrams.ts';
 import type { UtpConnection } from './utp/connection.ts';
 import { UtpMux } from './utp/mux.ts';
 import { ST_SYN } from './utp/packet.ts';
@@ -50,7 +51,10 @@ export class DatagramUtp implements UtpStack, StreamHost {
     this.#clock = clock;
     this.#mux = new UtpMux({
       rng,
-      output: { send: (bytes, to, ttl) => this.#send(bytes, to, ttl) },
+      output: {
+        send: (bytes, to, ttl) => this.#send(bytes, to, ttl),
+        sendProbe: (bytes, to) => this.#sendProbe(bytes, to),
+      },
       isThisMachine: machineAddresses(),
     });
     this.#remove = [
@@ -140,6 +144,14 @@ export class DatagramUtp implements UtpStack, StreamHost {
   #send(bytes: Uint8Array, to: Endpoint, ttl: number | undefined): void {
     if (ttl !== undefined) this.#port.send(bytes, to, { isStable: true, ttl });
     else this.#port.send(bytes, to, (bytes[0] as number) >>> 4 === ST_SYN ? STABLE_SYN : STABLE);
+  }
+
+  /** The system takes a datagram inside `send`, unless others wait: then nothing is known. */
+  #sendProbe(bytes: Uint8Array, to: Endpoint): boolean {
+    const family = isIPv6(to.host) ? 6 : 4;
+    const before = cutDatagrams(family);
+    this.#port.send(bytes, to, STABLE);
+    return cutDatagrams(family) === before;
   }
 
   /** setImmediate comes when the loop has read what the sockets had: a few dozen datagrams, one ack. */

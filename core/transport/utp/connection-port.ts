@@ -1,5 +1,5 @@
 // What one uTP connection is given, and what it tells.
-import type { SendPacket } from './sender.ts';
+import type { SendPacket, SendProbe } from './sender.ts';
 
 export interface ConnectionEvents {
   /** The handshake is done. */
@@ -29,6 +29,7 @@ export interface ConnectionOptions {
 
 export interface ConnectionParts {
   readonly send: SendPacket;
+  readonly sendProbe?: SendProbe | undefined;
   readonly events: ConnectionEvents;
   /** For a SYN that is repeated; undefined: there are none left. Without it the same ones. */
   readonly moreIds?: () => ConnectionIds | undefined;

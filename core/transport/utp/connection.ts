@@ -83,6 +83,7 @@ export class UtpConnection {
     this.#firstSeq = firstSeq;
     this.#sender = new Sender({
       send: parts.send,
+      sendProbe: parts.sendProbe,
       fields: (nowMs) => this.#fieldsNow(nowMs),
       sendId: options.ids.send,
       firstSeq,

@@ -3,7 +3,12 @@
 import { type Rng, randomInt } from '../../base/clock.ts';
 import { type Endpoint, isIPv6 } from '../../base/endpoint.ts';
 import { UtpConnection } from './connection.ts';
-import type { ConnectionEvents, ConnectionIds, ConnectionOptions } from './connection-port.ts';
+import type {
+  ConnectionEvents,
+  ConnectionIds,
+  ConnectionOptions,
+  ConnectionParts,
+} from './connection-port.ts';
 import {
   emptyView,
   HEADER_BYTES,
@@ -13,7 +18,6 @@ import {
   ST_SYN,
   writeHeader,
 } from './packet.ts';
-import type { SendPacket } from './sender.ts';
 
 const MAX_CONNECTIONS = 2_000;
 /** SYNs of addresses that may be forged; the oldest make room, so that a flood pushes out itself. */
@@ -25,6 +29,8 @@ const ID_ATTEMPTS = 64;
 
 export interface MuxOutput {
   send(bytes: Uint8Array, to: Endpoint, ttl: number | undefined): void;
+  /** A datagram that tries how much the path takes. @returns whether it left in one piece, as far as anybody knows */
+  sendProbe?(bytes: Uint8Array, to: Endpoint): boolean;
 }
 
 /** Takes what a new connection from outside will tell. Nothing is promised before `onOpen`. */
@@ -105,7 +111,7 @@ export class UtpMux {
       this.#listen(entry, next);
       return idsFrom(next);
     };
-    const parts = { send: this.#sender(remote), events, moreIds };
+    const parts = { ...this.#senders(remote), events, moreIds };
     const connection = UtpConnection.dial(parts, { ids, ...this.#pathTo(remote), ...options }, nowMs);
     entry = this.#add(connection, remote);
     return connection;
@@ -178,8 +184,12 @@ export class UtpMux {
     return { family: isIPv6(host) ? 6 : 4, isLoopback: this.#isThisMachine(host) };
   }
 
-  #sender(remote: Endpoint): SendPacket {
-    return (bytes, ttl) => this.#output.send(bytes, remote, ttl);
+  #senders(remote: Endpoint): Pick<ConnectionParts, 'send' | 'sendProbe'> {
+    const output = this.#output;
+    return {
+      send: (bytes, ttl) => output.send(bytes, remote, ttl),
+      sendProbe: output.sendProbe && ((bytes) => output.sendProbe?.(bytes, remote) !== false),
+    };
   }
 
   #add(connection: UtpConnection, remote: Endpoint): Entry {
@@ -250,7 +260,7 @@ export class UtpMux {
     const ids = { receive: (syn.connectionId + 1) & 0xffff, send: syn.connectionId };
     let connection: UtpConnection | undefined;
     const events = accept(from, () => connection as UtpConnection);
-    const parts = { send: this.#sender(from), events };
+    const parts = { ...this.#senders(from), events };
     const options: ConnectionOptions = { ids, ...this.#pathTo(from) };
     connection = UtpConnection.answer(parts, options, syn, randomInt(this.#rng, 0x10000), nowMs);
     this.#halfOpen.add(this.#add(connection, from));

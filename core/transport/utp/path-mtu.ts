@@ -75,8 +75,13 @@ export class PathMtu {
   }
 
   handleLost(bytes: number, nowMs: number): void {
+    if (++this.#tries < TRIES) this.#isInFlight = false;
+    else this.handleTooLarge(bytes, nowMs);
+  }
+
+  /** It did not leave in one piece: the system knows that the path does not take it. */
+  handleTooLarge(bytes: number, nowMs: number): void {
     this.#isInFlight = false;
-    if (++this.#tries < TRIES) return;
     this.#tries = 0;
     this.#failed = Math.min(this.#failed, bytes);
     this.#againAtMs = nowMs + AGAIN_MS;

@@ -39,8 +39,13 @@ const IDLE_TIMEOUTS = 2;
  */
 export type SendPacket = (bytes: Uint8Array, ttl: number | undefined) => void;
 
+/** A packet that tries the path. @returns whether it left in one piece, as far as anybody knows */
+export type SendProbe = (bytes: Uint8Array) => boolean;
+
 export interface SenderOptions {
   readonly send: SendPacket;
+  /** Without it probes leave like everything else. */
+  readonly sendProbe?: SendProbe | undefined;
   /** Fills in time, delay, window and ack of a packet that leaves now. */
   readonly fields: (nowMs: number) => HeaderFields;
   readonly sendId: number;
@@ -316,6 +321,17 @@ export class Sender {
     this.#mtu.handleSent();
   }
 
+  #sendProbe(packet: FlightPacket, nowMs: number): void {
+    const { send, sendProbe } = this.#options;
+    const probe = padded(packet.bytes, packet.probeBytes);
+    if (sendProbe === undefined) send(probe, undefined);
+    else if (!sendProbe(probe)) {
+      this.#mtu.handleTooLarge(packet.probeBytes, nowMs);
+      // Its pieces may arrive all the same: then it was an ordinary packet.
+      packet.probeBytes = 0;
+    }
+  }
+
   #sendFin(nowMs: number): void {
     const bytes = new Uint8Array(HEADER_BYTES);
     const packet = this.#flight.push(bytes, 0);
@@ -327,8 +343,8 @@ export class Sender {
   #transmit(packet: FlightPacket, nowMs: number): void {
     if (packet.transmissions > 0) refreshHeader(packet.bytes, this.#options.fields(nowMs));
     this.#flight.markSent(packet, nowMs);
-    const { bytes, probeBytes } = packet;
-    this.#options.send(probeBytes > 0 ? padded(bytes, probeBytes) : bytes, undefined);
+    if (packet.probeBytes > 0) this.#sendProbe(packet, nowMs);
+    else this.#options.send(packet.bytes, undefined);
     this.#lastSentAtMs = nowMs;
     if (this.#retransmitAtMs === Number.POSITIVE_INFINITY) this.#retransmitAtMs = nowMs + this.#rtt.timeoutMs;
   }

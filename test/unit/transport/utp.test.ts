@@ -42,11 +42,16 @@ class Bench {
   readonly accepted: Told[] = [];
   readonly mux: UtpMux;
 
-  constructor(isThisMachine = false) {
+  /** @param wholeBytes what the system sends in one piece; more it cuts */
+  constructor(isThisMachine = false, wholeBytes = Number.POSITIVE_INFINITY) {
     this.mux = new UtpMux({
       rng: seededRng(5),
       output: {
         send: (bytes, to, ttl) => this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl }),
+        sendProbe: (bytes, to) => {
+          this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl: undefined });
+          return bytes.length <= wholeBytes;
+        },
       },
       isThisMachine: () => isThisMachine,
     });
@@ -170,6 +175,26 @@ describe('a connection that we open', () => {
     expect(sizes(true, true)).toEqual([40_000]);
     expect(sizes(true, false)).toEqual([1_472]);
     expect(sizes(false, true)).toEqual([1_472]);
+  });
+
+  it('takes no datagram that the system cut for proof that the path takes it, though all of it arrives', () => {
+    const bench = new Bench(false, 1_252);
+    const { told, id } = bench.dialled();
+    bench.write(told, 400_000);
+    let probes = 0;
+    for (let acked = 1, round = 0; round < 40; round++) {
+      const sent = bench.take().filter(({ type }) => type === ST_DATA);
+      if (sent.length === 0) break;
+      probes += sent.filter(({ size, payload }) => size - 20 > payload.length).length;
+      acked = Math.max(acked, ...sent.map(({ seq }) => seq));
+      bench.nowMs += 20;
+      bench.give(packet(ST_STATE, id, 500, acked));
+    }
+    const found = told.connection?.datagramBytes ?? 0;
+    expect(found).toBeLessThanOrEqual(1_252);
+    expect(found).toBeGreaterThan(1_252 - 2 * 16);
+    // Each size is tried once, and none again that was cut.
+    expect(probes).toBeLessThan(10);
   });
 
   it('is refused by a RESET with its id and number, by no other', () => {
