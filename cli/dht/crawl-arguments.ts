@@ -1,6 +1,8 @@
 // Flags of `tt dht crawl` and its relatives turned into the configuration of a run. Every default is a polite one.
+
+import { Buffer } from 'node:buffer';
 import { createHash, randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import { type CrawlConfig, type CrawlMode, DEFAULT_CONFIG } from '../../dht/crawl/config.ts';
@@ -23,6 +25,8 @@ const MODES = ['zone', 'full', 'topology'] as const;
 const USUAL_ZONE_BITS = 12;
 /** Faster than that, one machine is a nuisance to its own uplink first. */
 const MAX_RATE = 100_000;
+/** A hundred thousand prefixes with a comment each. */
+const MAX_OPT_OUT_BYTES = 16 << 20;
 const MAX_SEED = 2 ** 31 - 1;
 
 function parseRate(flags: Flags, name: string, flag: string, usual: number): number {
@@ -93,13 +97,28 @@ export interface OptOutFile {
   readonly hash: string | undefined;
 }
 
+/** A pipe or a device may have no end. @throws the file system's error, or that it is too long */
+function readWhole(file: string): string {
+  const bytes = Buffer.alloc(MAX_OPT_OUT_BYTES + 1);
+  const descriptor = openSync(file, 'r');
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(descriptor, bytes, length, bytes.length - length, null);
+    if (length > MAX_OPT_OUT_BYTES) throw new Error(`it has more than ${MAX_OPT_OUT_BYTES} bytes`);
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** @throws OperationError `disk` when it cannot be read, UsageError when a line is wrong */
 export function optOutFile(context: CommandContext): OptOutFile {
   const name = context.flags.text('optOut');
   if (name === undefined) return { optOut: OptOut.none, hash: undefined };
   let text: string;
   try {
-    text = readFileSync(path.resolve(context.environment.cwd, name), 'utf8');
+    text = readWhole(path.resolve(context.environment.cwd, name));
   } catch (error) {
     throw new OperationError('disk', `cannot read the opt-out file: ${(error as Error).message}`, {
       cause: error,

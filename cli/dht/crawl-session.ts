@@ -173,7 +173,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
       ? undefined
       : jsonlName === '-'
         ? JsonlWriter.lines((line) => console.out(line))
-        : JsonlWriter.file(path.resolve(environment.cwd, jsonlName));
+        : JsonlWriter.file(path.resolve(environment.cwd, jsonlName), task.config === undefined);
   if (jsonlName === '-' && output.isForPrograms)
     throw new UsageError('--jsonl - and --json or --events exclude each other: both own stdout');
   let timer: NodeJS.Timeout | undefined;

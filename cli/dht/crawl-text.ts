@@ -135,6 +135,9 @@ export function summaryText({ run, summary }: CrawlResult): string {
   add('listed', one('listed'), bigNumber);
   add('responded', one('responded'), bigNumber);
   add('verified id', one('verified'), bigNumber);
+  // A second look at a part of the zone only says nothing of the whole.
+  const either = one('verified_either');
+  if ((either?.value ?? 0) >= (one('verified')?.value ?? 0)) add('verified, either look', either, bigNumber);
   add('answer a strange port', one('second_port'), percent);
   add('dead entries', one('dead_share'), percent);
   add('ids', one('distinct_ids'), bigNumber);

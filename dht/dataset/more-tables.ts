@@ -145,6 +145,8 @@ export const METRICS = {
   listed: 'endpoints heard of in the zone, dead or alive',
   responded: 'endpoints in the zone that answered',
   verified: 'endpoints in the zone that answered with the id they are listed under',
+  verified_either:
+    'nodes (id and endpoint) verified by either of two looks, in the part of the zone that both looked at: each look misses others',
   second_port: 'share of answering nodes asked again that answered a socket they had never heard from',
   distinct_ids: 'distinct ids observed in the zone',
   distinct_ips: 'distinct addresses that answered in the zone',

@@ -1,5 +1,5 @@
 // Rows as a stream of JSON objects, one a line, each with the name of its table in `record`.
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { Row, Table } from '../columns.ts';
 
 export class JsonlWriter {
@@ -16,9 +16,15 @@ export class JsonlWriter {
    * @throws the file system's error
    */
   static file(path: string, isResumed = false): JsonlWriter {
-    const file = openSync(path, isResumed ? 'w' : 'a');
+    const file = openSync(path, 'a');
+    // Not before there are rows: a run that cannot be resumed leaves the file as it is.
+    let isOld = isResumed;
     return new JsonlWriter(
-      (text) => void writeSync(file, text),
+      (text) => {
+        if (isOld) ftruncateSync(file);
+        isOld = false;
+        writeSync(file, text);
+      },
       () => closeSync(file),
     );
   }

@@ -10,7 +10,7 @@ import {
 import type { Metric, SummaryRow } from '../more-tables.ts';
 import { SUMMARY_TABLE } from '../more-tables.ts';
 import type { DatasetStore } from './store.ts';
-import { ANSWERED, countNodes, HONEST, idBins, quantiles, VERIFIED } from './tally.ts';
+import { ANSWERED, countNodes, honestIn, idBins, quantiles, VERIFIED } from './tally.ts';
 
 export { idBins } from './tally.ts';
 
@@ -57,7 +57,8 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   ))
     add('visits', outcome, n);
   add('sent', '', number('sum(tries) AS n FROM visit'));
-  const nodes = countNodes(store);
+  const honest = honestIn(store);
+  const nodes = countNodes(store, honest);
   const { listed, alive, answering } = nodes;
   const n1 = nodes.verified;
   add('listed', '', listed);
@@ -82,8 +83,9 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   const loss = lossOf(store);
   if (loss !== undefined) add('p', 'loss', 1 - loss.share ** 2, { basis: loss.answers });
   const share = 2 ** -zoneBits;
-  const repeat = repeatCounts(store, extras.repeatRange);
+  const repeat = repeatCounts(store, honest, extras.repeatRange);
   if (repeat !== undefined) {
+    add('verified_either', '', repeat.n1 + repeat.n2 - repeat.both);
     addShare('p', 'repeat', repeat.both, repeat.n2);
     // The repeat may look at a part of the zone: there the first pass is counted as well.
     const zonal = chapman(repeat.n1, repeat.n2, repeat.both, 1, false);
@@ -150,7 +152,7 @@ const PLACES = [
 ] as const satisfies readonly (readonly [Metric, string, string])[];
 
 /** Of the enrichment table: where the answering nodes of the zone are; none without one. */
-function placeRows(store: DatasetStore, runId: string): SummaryRow[] {
+export function placeRows(store: DatasetStore, runId: string): SummaryRow[] {
   return PLACES.flatMap(([metric, label, needs]) => {
     const tallies = store.query<{ label: string; n: number }>(
       `SELECT ${label} AS label, count(*) AS n
@@ -194,12 +196,13 @@ export function lossOf(
 /** Verified nodes (id and endpoint) of both passes, in the part of the zone that the repeat looked at. */
 function repeatCounts(
   store: DatasetStore,
+  honest: string,
   range: readonly [string, string] | undefined,
 ): { n1: number; n2: number; both: number } | undefined {
   if (range === undefined) return undefined;
   const sets = (pass: number): string =>
     `SELECT DISTINCT id_observed, ip, port FROM visit WHERE pass = ${pass} AND is_in_zone = 1 AND ${VERIFIED}
-     AND ${HONEST} AND id_observed >= '${range[0]}' AND id_observed <= '${range[1]}'`;
+     AND ${honest} AND id_observed >= '${range[0]}' AND id_observed <= '${range[1]}'`;
   const count = (sql: string): number =>
     store.query<{ n: number }>(`SELECT count(*) AS n FROM (${sql})`)[0]?.n ?? 0;
   const n2 = count(sets(2));
