@@ -28,6 +28,7 @@ const { metafile } = await build({
   chunkNames: 'chunk-[hash]',
   // Ink asks for it where DEV is set, which is for those who work on Ink.
   external: ['react-devtools-core'],
+  alias: { 'string-width': './cli/ui/ink-width.ts' },
   define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
   // Packages in CommonJS ask for Node's own modules.
   banner: {

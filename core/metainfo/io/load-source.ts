@@ -120,7 +120,8 @@ function torrentFrom(bytes: Uint8Array, where: string): LoadedSource {
 }
 
 function magnetFrom(text: string): LoadedSource {
-  const hint = looksCutShort(text) ? CUT_SHORT_HINT : undefined;
+  // Where the hash is there it is what is wrong.
+  const hint = looksCutShort(text) && !/[?&]xt=/.test(text) ? CUT_SHORT_HINT : undefined;
   return { magnet: orBadTorrent(parseMagnet(text), 'cannot use this magnet link', hint) };
 }
 
