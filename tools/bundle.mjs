@@ -37,6 +37,9 @@ const { metafile } = await build({
   logLevel: 'warning',
   metafile: true,
 });
+// A dependency that brings a copy of its own would measure text its own way, and slowly.
+if (Object.keys(metafile.inputs).some((file) => file.includes('node_modules/string-width/')))
+  throw new Error('string-width is in the bundle: cli/ui/ink-width.ts should stand in its place');
 // Only now, and only what is of no use any more: a tt that runs meanwhile finds the chunks that it has not loaded yet.
 const made = new Set(Object.keys(metafile.outputs).map((file) => basename(file)));
 for (const file of readdirSync(outdir)) {

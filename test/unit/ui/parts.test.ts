@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { textWidth } from '../../../cli/output/text.ts';
 import { brailleArea, shareBar, sparkline } from '../../../cli/ui/charts.ts';
 import { History } from '../../../cli/ui/history.ts';
+import stringWidth from '../../../cli/ui/ink-width.ts';
 import { KEYS, keyName } from '../../../cli/ui/keys.ts';
 import { lowerLimit, raiseLimit } from '../../../cli/ui/limits.ts';
 import { pieceLines } from '../../../cli/ui/panels/piece-lines.ts';
@@ -84,6 +85,15 @@ describe('piece map', () => {
     const pieces = Uint8Array.of(0xff, 0b1111_1100, 0b1000_0000, 0);
     const cells = pieceLines(torrent({ pieceCount: 32, pieces, openPieces: [] }), 4, 5).map(plainText);
     expect(cells[1]).toBe('█▓▒·');
+  });
+});
+
+describe('the width of text for Ink', () => {
+  it('is ours, without styles', () => {
+    for (const text of ['', 'abc', '漢字', 'हिन्दी', '👩‍👩‍👧', '⣿█'])
+      for (const styled of [text, `\u001b[1;36m${text}\u001b[22;39m`])
+        expect(stringWidth(styled)).toBe(textWidth(text));
+    expect(stringWidth('\u001b[1ma', { countAnsiEscapeCodes: true })).toBeGreaterThan(1);
   });
 });
 
