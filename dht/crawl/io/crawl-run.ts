@@ -402,8 +402,9 @@ export class CrawlRun {
       );
     if (traps.length > 0) {
       const listed = traps.reduce((sum, trap) => sum + trap.listed, 0);
+      const many = traps.length > 1;
       warnings.push(
-        `Traps: ${traps.length} subnets list more nodes than chance allows (${listed} so far); they were set aside and do not count.`,
+        `Traps: ${traps.length} subnet${many ? 's list' : ' lists'} more nodes than chance allows (${listed} so far); ${many ? 'they were set aside and do' : 'it was set aside and does'} not count.`,
       );
     }
     if (loss !== undefined && loss > 0.1)
