@@ -1,6 +1,7 @@
 // What a crawl has counted so far: figures for the screen, the loss self-test, and the first half of every estimate.
 import type { Outcome } from '../dataset/visit-table.ts';
 import { ANSWERED } from '../dataset/visit-table.ts';
+import type { Id160 } from '../node-id.ts';
 
 /** What is counted of a visit. */
 export interface CountedVisit {
@@ -14,6 +15,18 @@ export interface CountedVisit {
   readonly bep42: 'valid' | 'invalid' | 'exempt' | undefined;
   /** Of a node that has answered before: topology mode asks for each bucket, and the node counts once. */
   readonly isAgain?: boolean;
+}
+
+/** What a resumed run knows of a visit of the run before. */
+export interface RestoredVisit extends CountedVisit {
+  readonly number: number;
+  readonly node: number;
+  readonly observed: Id160 | undefined;
+  readonly receivedMs: number | undefined;
+  /** Numbers of the nodes its reply listed. */
+  readonly listed: readonly number[];
+  /** Most bits that any of them shares with it; -1 for none. */
+  readonly deepestBits: number;
 }
 
 const MAX_CLIENTS = 64;

@@ -7,7 +7,7 @@ import type { Outcome } from '../dataset/visit-table.ts';
 import type { KrpcMessage } from '../krpc.ts';
 import { Id160 } from '../node-id.ts';
 import { Approach } from './approach.ts';
-import { type CountedVisit, CrawlCounts } from './crawl-counts.ts';
+import { CrawlCounts, type RestoredVisit } from './crawl-counts.ts';
 import { mix } from './hash.ts';
 import { IdQueue } from './id-queue.ts';
 import { GIVEN, NO_CLAIM, NodeState, NodeTable } from './node-table.ts';
@@ -15,6 +15,7 @@ import type { OptOut } from './opt-out.ts';
 import { type ProbeDone, type ProbeMethod, type ProbePolicy, Prober } from './prober.ts';
 import { Subnets, type TrapPolicy, trapPolicy } from './subnets.ts';
 import { TableDrain } from './table-drain.ts';
+import { TriesBefore } from './tries-before.ts';
 import {
   bep42Of,
   countDuplicateIps,
@@ -60,7 +61,7 @@ export interface CrawlPort {
   /** An endpoint is heard of for the first time; its facts are in the machine's table. */
   onListed(node: number): void;
   /** Before it is sent. */
-  onSent(node: number, tries: number): void;
+  onSent(node: number, tries: number, nowMs: number): void;
   onVisit(visit: Visit): void;
 }
 
@@ -83,8 +84,7 @@ export class CrawlMachine {
   readonly #wheel: WaitWheel;
   readonly #approach: Approach;
   readonly #drain: TableDrain | undefined;
-  /** Tries of an interrupted run, by node. */
-  readonly #triesBefore = new Map<number, number>();
+  readonly #triesBefore = new TriesBefore();
   #numbers = 0;
   #isStopped = false;
 
@@ -109,7 +109,7 @@ export class CrawlMachine {
       },
       {
         send: (datagram, to) => port.send(datagram, to),
-        onSent: (node, tries) => port.onSent(node, tries),
+        onSent: (node, tries, nowMs) => port.onSent(node, tries, nowMs),
         onDone: (done) => this.#handleDone(done),
       },
     );
@@ -172,19 +172,21 @@ export class CrawlMachine {
   restoreListed(id: Id160, address: DhtAddress, referrer: number, queuedMs: number): void {
     const node = this.table.add(id, address, referrer, queuedMs);
     this.table.setState(node, NodeState.queued);
+    this.#triesBefore.heard(queuedMs);
     if (address.scope === 'global') this.subnets.admit(address);
     if (this.#isInZone(node)) this.counts.listed++;
   }
 
-  restoreSent(node: number, tries: number): void {
-    this.#triesBefore.set(node, tries);
+  restoreSent(node: number, tries: number, atMs: number): void {
+    this.#triesBefore.sent(node, tries, atMs);
   }
 
   /** @param observed whether and how it answered; topology starts a drained table again from its next bucket */
   restoreVisit(visit: RestoredVisit): void {
     const { node, outcome } = visit;
     this.#numbers = Math.max(this.#numbers, visit.number + 1);
-    this.#triesBefore.delete(node);
+    this.#triesBefore.forget(node);
+    this.#triesBefore.heard(visit.receivedMs ?? 0);
     for (const listed of visit.listed) this.table.refer(listed);
     const isAgain = this.#drain?.hasAnswered(node) === true;
     this.#settle(node, outcome, visit.observed);
@@ -192,13 +194,13 @@ export class CrawlMachine {
     if (visit.isInZone && !isAgain && isVerified(outcome))
       this.subnets.countVerified(this.table.address(node));
     if (this.#drain !== undefined && visit.observed !== undefined) {
-      const deepest = visit.deepestBits;
-      if (!this.#drain.isFinishedAfter(node, deepest)) this.#triesBefore.delete(node);
+      this.#drain.isFinishedAfter(node, visit.deepestBits);
     }
   }
 
   /** After the last `restore*`: whoever has not been visited to the end waits again. */
   endRestore(): void {
+    this.#triesBefore.settle(this.options.policy);
     for (let node = 0; node < this.table.size; node++) {
       if (this.table.state(node) !== NodeState.queued && this.#drain?.has(node) !== true) continue;
       this.#enqueue(node);
@@ -271,10 +273,10 @@ export class CrawlMachine {
     if (this.#drain !== undefined) target = this.#drain.target(node, id, rng);
     else if (this.#isInZone(node)) target = targetFor(id, zone, this.counts.listed, rng);
     else target = zone.randomId(rng);
-    const triesBefore = this.#triesBefore.get(node) ?? 0;
+    const triesBefore = this.#triesBefore.of(node);
     if (triesBefore >= this.options.policy.tries) {
-      // An interrupted run had asked as often as it may: what came is lost, and it is not asked again.
-      this.#triesBefore.delete(node);
+      // An interrupted run had asked as often as it may, and waited.
+      this.#triesBefore.forget(node);
       this.#skip(node, 'timeout', nowMs, triesBefore);
       return;
     }
@@ -316,7 +318,7 @@ export class CrawlMachine {
   }
 
   #handleDone(done: ProbeDone): void {
-    this.#triesBefore.delete(done.node);
+    this.#triesBefore.forget(done.node);
     this.#emit(done);
   }
 
@@ -429,17 +431,6 @@ export class CrawlMachine {
     listing.node = this.#enter(listing.id, listing.address, referrer, nowMs);
     if (listing.node >= 0) this.table.refer(listing.node);
   }
-}
-
-/** What a resumed run knows of a visit of the run before. */
-export interface RestoredVisit extends CountedVisit {
-  readonly number: number;
-  readonly node: number;
-  readonly observed: Id160 | undefined;
-  /** Numbers of the nodes its reply listed. */
-  readonly listed: readonly number[];
-  /** Most bits that any of them shares with it; -1 for none. */
-  readonly deepestBits: number;
 }
 
 function isVerified(outcome: Outcome): boolean {

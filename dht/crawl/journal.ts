@@ -48,7 +48,7 @@ export type JournalRecord =
       readonly referrer: number;
       readonly queuedMs: number;
     }
-  | { readonly kind: 'sent'; readonly node: number; readonly tries: number }
+  | { readonly kind: 'sent'; readonly node: number; readonly tries: number; readonly atMs: number }
   | { readonly kind: 'visit'; readonly visit: JournalVisit }
   /** A pass begins: everything after it belongs to it. */
   | { readonly kind: 'pass'; readonly pass: number; readonly atMs: number; readonly ownId: Id160 }
@@ -60,6 +60,7 @@ export type JournalRecord =
   | { readonly kind: 'scans'; readonly scans: ScanState };
 
 const HEAD_BYTES = 5;
+const SENT_BYTES = 9;
 /** A topology visit with 64 entries is 20 KB; more is damage. */
 const MAX_PAYLOAD_BYTES = 1 << 20;
 const TYPES = {
@@ -104,13 +105,15 @@ export class JournalBuffer {
     this.#end(start);
   }
 
-  sent(node: number, tries: number): void {
+  /** @param atMs on the clock of the run, kept as whole milliseconds */
+  sent(node: number, tries: number, atMs: number): void {
     const out = this.#out;
-    out.reserve(HEAD_BYTES + 5);
+    out.reserve(HEAD_BYTES + SENT_BYTES);
     const start = this.#begin(TYPES.sent);
     out.view.setUint32(out.at, node);
-    out.bytes[out.at + 4] = tries;
-    out.at += 5;
+    out.view.setUint32(out.at + 4, atMs);
+    out.bytes[out.at + 8] = tries;
+    out.at += SENT_BYTES;
     this.#end(start);
   }
 
@@ -239,8 +242,8 @@ export class JournalReader {
       };
     }
     if (type === TYPES.sent) {
-      if (payload.length !== 5) return undefined;
-      return { kind: 'sent', node: view.getUint32(0), tries: payload[4] as number };
+      if (payload.length !== SENT_BYTES) return undefined;
+      return { kind: 'sent', node: view.getUint32(0), atMs: view.getUint32(4), tries: payload[8] as number };
     }
     const values = new ValueReader(payload);
     const record = this.#decodeValues(type, values);

@@ -61,7 +61,7 @@ export interface ProberPort {
   /** @param datagram valid until the next one is composed */
   send(datagram: Uint8Array, to: DhtAddress): void;
   /** Before `send`: what must be remembered over a crash. */
-  onSent(node: number, tries: number): void;
+  onSent(node: number, tries: number, nowMs: number): void;
   /** The node may be asked again when this returns. */
   onDone(done: ProbeDone): void;
 }
@@ -320,7 +320,7 @@ export class Prober {
     const datagram = this.#compose(this.#methods[slot] as ProbeMethod, this.#targets[slot]);
     this.sent++;
     this.bytesOut += datagram.length;
-    this.#port.onSent(node, tries);
+    this.#port.onSent(node, tries, nowMs);
     this.#port.send(datagram, address);
   }
 

@@ -1,5 +1,5 @@
 // What a crawl costs: queries per second of one core over loopback with the dataset written, the machine alone, and the memory of
-// ten million nodes. `node --expose-gc test/bench/crawl.ts [loopback|machine|memory]`
+// ten million nodes. `node test/bench/crawl.ts [loopback|machine|memory]`
 import { Buffer } from 'node:buffer';
 import { type ChildProcess, fork } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -8,10 +8,16 @@ import { type Rng, randomInt, seededRng } from '../../core/base/clock.ts';
 import { DhtAddress } from '../../dht/address.ts';
 import { DEFAULT_CONFIG } from '../../dht/crawl/config.ts';
 import { CrawlMachine } from '../../dht/crawl/crawl-machine.ts';
+import { mix } from '../../dht/crawl/hash.ts';
 import { CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
+import { JournalFile } from '../../dht/crawl/io/journal-file.ts';
+import { Pass, Vantage } from '../../dht/crawl/io/pass.ts';
+import { addressText } from '../../dht/crawl/io/privacy.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE, type ProbePolicy } from '../../dht/crawl/prober.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
+import { DatasetStore } from '../../dht/dataset/io/store.ts';
+import { storeSummary } from '../../dht/dataset/io/summarise.ts';
 import { Id160 } from '../../dht/node-id.ts';
 import { CLIENT_VERSION } from '../../dht/options.ts';
 import { readQuery, writeReply } from '../../dht/sim/stub-replies.ts';
@@ -254,28 +260,106 @@ function machine(): void {
   );
 }
 
-function memory(): void {
-  const collect = globalThis.gc ?? (() => {});
-  collect();
-  const beforeBytes = process.memoryUsage.rss();
-  const crawler = machineOf(() => {}, UNLIMITED);
+/** Node `i` of ten million: its id follows from its number, and its number from its address. */
+const FIRST_HOST = 11 << 24;
+const HOST_STEP = 19;
+
+function idOfNode(i: number): Id160 {
+  return new Id160(mix(i ^ 0x51ed270b), mix(i), i, ~i, i);
+}
+
+function addressOfNode(i: number): DhtAddress {
+  return DhtAddress.v4(FIRST_HOST + i * HOST_STEP, 1024 + (i & 0x7fff));
+}
+
+function residentMiB(): string {
+  if (process.env["BENCH_V"]) say(JSON.stringify(process.memoryUsage()));
+  return `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB (most: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB)`;
+}
+
+/**
+ * What a crawl holds: everything of it but the socket, over ten million nodes of which each reply lists eight more, with hidden
+ * addresses, journal, SQLite and summary. BENCH_VISITS ends it earlier, when all are known after a fifth of them.
+ */
+async function memory(): Promise<void> {
+  const visits = Number(process.env['BENCH_VISITS'] ?? 2_000_000);
+  const place = makeTempDir('tt-bench-crawl-');
+  const store = await DatasetStore.open(join(place.path, 'data.sqlite'), 'create');
+  const journal = JournalFile.create(join(place.path, 'journal'));
   const rng = seededRng(SEED);
-  const startedMs = performance.now();
-  for (let i = 0; i < MEMORY_NODES; i++) {
-    const word = (rng.next() * 2 ** 32) | 0;
-    crawler.addKnown(
-      new Id160((rng.next() * 2 ** 32) | 0, word, i, ~i, i),
-      DhtAddress.v4((11 << 24) + i * 19, 1024 + (i & 0x7fff)),
-      0,
-    );
-  }
-  const seconds = (performance.now() - startedMs) / 1000;
-  collect();
-  const rss = process.memoryUsage.rss();
-  const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
-  say(
-    `memory: ${crawler.table.size} nodes known and queued in ${seconds.toFixed(1)} s: resident ${mib(rss)} (${mib(rss - beforeBytes)} more than before), tables ${mib(crawler.table.bytes)}`,
+  const config = { ...DEFAULT_CONFIG, mode: 'full' as const, policy: UNLIMITED };
+  const pass = new Pass({
+    runId: 'bench',
+    pass: 1,
+    zone: Zone.everything,
+    ownId: Id160.random(rng),
+    config,
+    optOut: OptOut.none,
+    text: addressText('hmac', new Uint8Array(32).fill(1)),
+    rng,
+    store,
+    jsonl: undefined,
+    vantage: new Vantage(),
+  });
+  const { machine } = pass;
+  const asked: number[] = [];
+  const questions: Uint8Array[] = [];
+  pass.open(
+    (datagram, to) => {
+      asked.push((to.w0 - FIRST_HOST) / HOST_STEP);
+      questions.push(Buffer.from(datagram));
+    },
+    6881,
+    journal,
   );
+  const template = Buffer.from(REPLY_HEAD + '_'.repeat(K * ENTRY_BYTES) + REPLY_TAIL, 'latin1');
+  let listed = 1;
+  let nowMs = 0;
+  const cpuBefore = process.cpuUsage();
+  machine.addKnown(idOfNode(0), addressOfNode(0), 0);
+  machine.start(nowMs);
+  while (!machine.isDone && machine.counts.visits < visits) {
+    nowMs += 1;
+    const nodes = asked.splice(0);
+    const datagrams = questions.splice(0);
+    for (const [k, node] of nodes.entries()) {
+      const question = datagrams[k] as Uint8Array;
+      const tidAt = Buffer.from(question.buffer, question.byteOffset, question.length).indexOf(TID_KEY);
+      const answer = Buffer.from(template);
+      idOfNode(node).write(answer, ID_AT);
+      for (let i = 0; i < K; i++) {
+        const at = REPLY_HEAD.length + i * ENTRY_BYTES;
+        const other = listed < MEMORY_NODES ? listed++ : randomInt(rng, MEMORY_NODES);
+        idOfNode(other).write(answer, at);
+        addressOfNode(other).writeCompact(answer, at + 20);
+      }
+      answer.set(question.subarray(tidAt + TID_KEY.length, tidAt + TID_KEY.length + 4), TID_AT);
+      machine.handleDatagram(answer, addressOfNode(node), nowMs);
+    }
+    machine.handleTimeout(nowMs);
+    pass.flush(nowMs);
+  }
+  pass.store(nowMs);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const crawled = machine.counts.visits;
+  say(
+    `memory: ${machine.table.size} nodes known, ${crawled} visited at ${Math.round(crawled / ((user + system) / 1e6))} per CPU second (without a socket): resident ${residentMiB()}, tables ${Math.round(machine.table.bytes / 2 ** 20)} MiB`,
+  );
+  const summary = storeSummary(store, {
+    runId: 'bench',
+    zoneBits: 0,
+    zonePrefix: '0'.repeat(40),
+    distances: undefined,
+    planted: undefined,
+    secondPort: undefined,
+    gone: undefined,
+    repeatRange: undefined,
+    traps: [],
+  });
+  say(`  after the summary (${summary.length} rows): resident ${residentMiB()}`);
+  store.close();
+  journal.close();
+  place.remove();
 }
 
 function say(text: string): void {

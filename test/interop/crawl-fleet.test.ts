@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
-import { type CountingNet, countingNet } from '../support/crawl-net.ts';
+import { type CountingNet, countingNet, MANY_ENTRIES } from '../support/crawl-net.ts';
 import { freePort } from '../support/ports.ts';
 import { type RunningProcess, start } from '../support/process.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -25,7 +25,7 @@ describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
   let url: string;
 
   beforeAll(async () => {
-    net = await countingNet(NODES, 0, SEED);
+    net = await countingNet(NODES, 0, SEED, MANY_ENTRIES);
     const port = await freePort('127.0.0.1');
     server = start('nats-server', [
       '-js',
@@ -69,7 +69,7 @@ describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
       const coordinator = tt(
         ...['coordinator', '--mode', 'full', '--seed', '7', '--out', out, '--bootstrap', net.entry],
         // Slow enough that an order takes seconds: the victim dies within its first.
-        ...['--rate', '40', '--vantages', 'east,west', '--parts', String(PARTS), '--ip-privacy', 'hmac'],
+        ...['--rate', '12', '--vantages', 'east,west', '--parts', String(PARTS), '--ip-privacy', 'hmac'],
       );
       const victim = worker('victim', 'east');
       await victim.waitFor(() => saw(victim, 'order'), { what: 'an order', timeoutMs: START_TIMEOUT_MS });

@@ -189,7 +189,7 @@ export class CrawlRun {
       else if (current === undefined) return;
       else if (record.kind === 'listed')
         current.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
-      else if (record.kind === 'sent') current.machine.restoreSent(record.node, record.tries);
+      else if (record.kind === 'sent') current.machine.restoreSent(record.node, record.tries, record.atMs);
       else if (record.kind === 'visit') current.restore(record.visit);
     });
     const last = passes.at(-1);

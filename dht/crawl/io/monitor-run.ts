@@ -199,7 +199,7 @@ export class MonitorRun implements RowSink {
       this.#scan = undefined;
     } else if (record.kind === 'listed')
       pass?.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
-    else if (record.kind === 'sent') pass?.machine.restoreSent(record.node, record.tries);
+    else if (record.kind === 'sent') pass?.machine.restoreSent(record.node, record.tries, record.atMs);
     else if (record.kind === 'visit') pass?.restore(record.visit);
   }
 

@@ -138,7 +138,7 @@ export class Pass {
             table.queuedMs(node),
           );
         },
-        onSent: (node, tries) => this.#buffer.sent(node, tries),
+        onSent: (node, tries, nowMs) => this.#buffer.sent(node, tries, nowMs),
         onVisit: (visit) => this.#record(visit),
       },
     );
@@ -172,6 +172,7 @@ export class Pass {
       client: row.client ?? undefined,
       bep42: (row.bep42 ?? undefined) as 'valid' | 'invalid' | 'exempt' | undefined,
       observed: idOf(row.id_observed),
+      receivedMs: row.received_us === null ? undefined : row.received_us / 1000,
       listed,
       deepestBits,
     });

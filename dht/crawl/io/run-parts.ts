@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { seededRng } from '../../../core/base/clock.ts';
 import { OperationError } from '../../../core/base/result.ts';
 import type { DhtAddress } from '../../address.ts';
+import { readRunHeader } from '../../dataset/header.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
@@ -107,13 +108,21 @@ export function hexOfId(id: Id160): string {
   return Buffer.from(id.toBytes()).toString('hex');
 }
 
-/** @throws OperationError `disk` when there is none */
+/** @throws OperationError `disk` when there is none, or one that is not as the schema says */
 export function readHeader(directory: string): RunRow {
+  let value: unknown;
   try {
-    return JSON.parse(readFileSync(join(directory, HEADER_FILE), 'utf8')) as RunRow;
+    value = JSON.parse(readFileSync(join(directory, HEADER_FILE), 'utf8'));
   } catch (error) {
     throw new OperationError('disk', `${directory} holds no run: ${(error as Error).message}`, {
       cause: error,
     });
   }
+  const header = readRunHeader(value);
+  if (!header.ok)
+    throw new OperationError(
+      'disk',
+      `${join(directory, HEADER_FILE)} is not to be used: ${header.reason.what}`,
+    );
+  return header.value;
 }

@@ -216,7 +216,7 @@ describe('the journal', () => {
     };
     add(() => buffer.pass(1, 12.5, id));
     add(() => buffer.listed(id, address, -1, 99));
-    add(() => buffer.sent(0, 1));
+    add(() => buffer.sent(7, 1, 123_456.7));
     const echo = { host: '198.51.100.9', keepsPort: true };
     const visit = {
       row: row as VisitRow,
@@ -240,6 +240,7 @@ describe('the journal', () => {
       if (cut < whole.length) continue;
       expect(records.map(({ kind }) => kind)).toEqual(['pass', 'listed', 'sent', 'visit', 'end']);
       expect(records[1]).toMatchObject({ referrer: -1, queuedMs: 99, address: { port: 6881 } });
+      expect(records[2]).toEqual({ kind: 'sent', node: 7, tries: 1, atMs: 123_456 });
       expect(records[3]).toEqual({ kind: 'visit', visit });
     }
   });
