@@ -273,7 +273,6 @@ function addressOfNode(i: number): DhtAddress {
 }
 
 function residentMiB(): string {
-  if (process.env["BENCH_V"]) say(JSON.stringify(process.memoryUsage()));
   return `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB (most: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB)`;
 }
 

@@ -79,6 +79,9 @@ export interface CrawlResult {
 }
 
 const MS_PER_HOUR = 3_600_000;
+const MS_PER_MINUTE = 60_000;
+/** Churn is within the interval below that. */
+const LONG_MINUTES = 20;
 
 type Stop = 'signal' | 'time' | undefined;
 type Extras = { -readonly [Key in keyof SummaryExtras]?: SummaryExtras[Key] };
@@ -407,6 +410,11 @@ export class CrawlRun {
         `Traps: ${traps.length} subnet${many ? 's list' : ' lists'} more nodes than chance allows (${listed} so far); ${many ? 'they were set aside and do' : 'it was set aside and does'} not count.`,
       );
     }
+    const minutes = this.#nowMs() / MS_PER_MINUTE;
+    if (this.#stop === undefined && this.#passes.length > 1 && minutes > LONG_MINUTES)
+      warnings.push(
+        `Two looks took ${minutes.toFixed(0)} minutes, in which nodes came and went: estimates from both are too high, by about 2 % for looks of ten minutes each and 8 % for an hour each (docs/measurement.md).`,
+      );
     if (loss !== undefined && loss > 0.1)
       warnings.push(
         `The path is lossy: ${(loss * 100).toFixed(0)} % of round trips were lost; dead and unheard are hard to tell apart.`,

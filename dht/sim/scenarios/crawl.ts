@@ -9,6 +9,7 @@ import { CrawlWorld, type CrawlWorldOptions } from '../crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../latency.ts';
 import type { Cell, Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
+import { churnCoverageTable } from './crawl-churn.ts';
 import { machinesTable } from './crawl-machines.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
@@ -231,6 +232,7 @@ function addressTable(options: ScenarioOptions): SimTable {
 export function runCrawlTruth(options: ScenarioOptions): SimTable[] {
   return [
     coverageTable(options),
+    churnCoverageTable(options),
     machinesTable(options),
     durationTable(options),
     zoneTable(options),

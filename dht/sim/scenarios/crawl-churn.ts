@@ -1,0 +1,87 @@
+// How often intervals cover the truth when a crawl lasts while nodes come and go: two looks at a population that is not closed.
+import type { Estimate } from '../../crawl/estimates.ts';
+import { Zone } from '../../crawl/zone.ts';
+import { Id160 } from '../../node-id.ts';
+import { mean, stream } from '../chance.ts';
+import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
+import { CrawlWorld } from '../crawl-world.ts';
+import { CALIBRATION_NETWORK } from '../latency.ts';
+import type { Row, SimTable } from '../report.ts';
+import { type ScenarioOptions, trials } from '../scenario.ts';
+
+const NODES = 4_000;
+const ZONE_BITS = 3;
+const TRIALS = 100;
+const MINUTE_MS = 60_000;
+const MINUTES = [1, 10, 60, 180];
+const MEMBERS = { deadShare: 0.25, natShare: 0.15 };
+const MEDIAN_SESSION_MIN = 200;
+
+function covers(
+  pairs: readonly { readonly estimate: Estimate | undefined; readonly truth: number }[],
+): string {
+  const held = pairs.filter(
+    ({ estimate, truth }) => estimate !== undefined && estimate.low <= truth && truth <= estimate.high,
+  );
+  return `${held.length} of ${pairs.length}`;
+}
+
+function bias(ratios: readonly number[]): string {
+  const ratio = mean(ratios);
+  return `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`;
+}
+
+/** @param minutes of one look */
+function look(options: ScenarioOptions, minutes: number, trial: number): TrialOutcome {
+  const seed = options.seed * 1_000 + trial;
+  // A world for each trial: one that lasts for all of them would have more members gone than there.
+  const world = new CrawlWorld({
+    seed,
+    nodes: options.nodes ?? NODES,
+    ...MEMBERS,
+    network: { ...CALIBRATION_NETWORK, lossShare: 0.01 },
+    medianSessionMin: MEDIAN_SESSION_MIN,
+    horizonMs: minutes * 6 * MINUTE_MS,
+  });
+  const nodes = (options.nodes ?? NODES) / 2 ** ZONE_BITS;
+  const perSecond = ((nodes / 0.6) * 1.4) / (minutes * 60);
+  return runTrial(world, {
+    seed,
+    zone: new Zone(Id160.random(stream(seed, 'ids', 7)), ZONE_BITS),
+    policy: {
+      total: { perSecond, burst: Math.max(1, Math.ceil(perSecond / 10)) },
+      // Only the pace in all shall decide how long it takes.
+      perHost: { perSecond: 1_000, burst: 1_000 },
+      perSubnet: { perSecond: 1_000, burst: 1_000 },
+    },
+  });
+}
+
+export function churnCoverageTable(options: ScenarioOptions): SimTable {
+  const count = trials(options, TRIALS);
+  const rows = MINUTES.map((minutes): Row => {
+    const outcomes = Array.from({ length: count }, (_, trial) => look(options, minutes, trial));
+    const pairs = (pick: (outcome: TrialOutcome) => Estimate | undefined) =>
+      outcomes.map((outcome) => ({ estimate: pick(outcome), truth: outcome.nodes }));
+    const ratios = (pick: (outcome: TrialOutcome) => Estimate | undefined): number[] =>
+      pairs(pick).flatMap(({ estimate, truth }) => (estimate === undefined ? [] : [estimate.value / truth]));
+    return {
+      'one look, min': Math.round(
+        mean(outcomes.map(({ first }) => (first.endMs - first.startMs) / MINUTE_MS)),
+      ),
+      'true nodes': Math.round(mean(outcomes.map(({ nodes }) => nodes))),
+      p: mean(outcomes.map(({ p }) => p)),
+      Bernoulli: bias(ratios(({ bernoulli }) => bernoulli)),
+      ' covers': covers(pairs(({ bernoulli }) => bernoulli)),
+      Chapman: bias(ratios(({ chapman }) => chapman)),
+      '  covers': covers(pairs(({ chapman }) => chapman)),
+    };
+  });
+  return {
+    title: `The same while nodes come and go, by how long one look lasts (median session ${MEDIAN_SESSION_MIN} min, ${options.nodes ?? NODES} nodes, zones /${ZONE_BITS}, 1 % loss)`,
+    rows,
+    notes: [
+      'Truth: nodes that are there halfway through the first look. The second look follows at once and lasts as long.',
+    ],
+  };
+}
