@@ -28,6 +28,7 @@ import type { PlaceCounts } from './places.ts';
 import { addressText, type IpPrivacy } from './privacy.ts';
 import { type ToolIdentity, writeHeader } from './run-header.ts';
 import { HEADER_FILE, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
+import { runWarnings } from './run-warnings.ts';
 
 export const JOURNAL_FILE = 'journal';
 
@@ -80,8 +81,6 @@ export interface CrawlResult {
 
 const MS_PER_HOUR = 3_600_000;
 const MS_PER_MINUTE = 60_000;
-/** Churn is within the interval below that. */
-const LONG_MINUTES = 20;
 
 type Stop = 'signal' | 'time' | undefined;
 type Extras = { -readonly [Key in keyof SummaryExtras]?: SummaryExtras[Key] };
@@ -372,7 +371,12 @@ export class CrawlRun {
       queue_left: isPartial && left !== undefined ? left.queueLeft + left.prober.inFlight : 0,
       loss_share: loss?.share ?? null,
       loss_answers: loss?.answers ?? 0,
-      warnings: this.#warnings(traps, loss?.share),
+      warnings: runWarnings({
+        isCut: isPartial,
+        minutes: this.#passes.length > 1 ? this.#nowMs() / MS_PER_MINUTE : 0,
+        traps,
+        loss: loss?.share,
+      }),
       ...this.#vantageColumns(),
     });
     const { jsonl } = this.setup;
@@ -395,31 +399,6 @@ export class CrawlRun {
       ...planted,
     );
     return { hits: row?.n ?? 0, of: planted.length };
-  }
-
-  #warnings(traps: readonly { listed: number }[], loss: number | undefined): string[] {
-    const warnings: string[] = [];
-    if (this.#stop !== undefined)
-      warnings.push(
-        'The run was cut: its counts are lower bounds, and it has no second look to correct them.',
-      );
-    if (traps.length > 0) {
-      const listed = traps.reduce((sum, trap) => sum + trap.listed, 0);
-      const many = traps.length > 1;
-      warnings.push(
-        `Traps: ${traps.length} subnet${many ? 's list' : ' lists'} more nodes than chance allows (${listed} so far); ${many ? 'they were set aside and do' : 'it was set aside and does'} not count.`,
-      );
-    }
-    const minutes = this.#nowMs() / MS_PER_MINUTE;
-    if (this.#stop === undefined && this.#passes.length > 1 && minutes > LONG_MINUTES)
-      warnings.push(
-        `Two looks took ${minutes.toFixed(0)} minutes, in which nodes came and went: estimates from both are too high, by about 2 % for looks of ten minutes each and 8 % for an hour each (docs/measurement.md).`,
-      );
-    if (loss !== undefined && loss > 0.1)
-      warnings.push(
-        `The path is lossy: ${(loss * 100).toFixed(0)} % of round trips were lost; dead and unheard are hard to tell apart.`,
-      );
-    return warnings;
   }
 
   #vantageColumns(): Partial<RunRow> {

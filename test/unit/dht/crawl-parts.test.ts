@@ -16,6 +16,7 @@ import {
 import { IdQueue } from '../../../dht/crawl/id-queue.ts';
 import { addressText } from '../../../dht/crawl/io/privacy.ts';
 import { uuidv7 } from '../../../dht/crawl/io/run-header.ts';
+import { runWarnings } from '../../../dht/crawl/io/run-warnings.ts';
 import { JournalBuffer, JournalReader, type JournalRecord } from '../../../dht/crawl/journal.ts';
 import { NodeTable } from '../../../dht/crawl/node-table.ts';
 import { rangeOf, repeatZone } from '../../../dht/crawl/repeat-zone.ts';
@@ -302,5 +303,28 @@ describe('nodes and addresses', () => {
     expect(addressText('prefix', undefined).ip(v6)).toBe('2001:db8:1::/48');
     expect(addressText('raw', undefined).ip(v6)).toBe('2001:db8:1:2::3');
     expect(uuidv7(0x0123456789ab, new Uint8Array(10).fill(255))).toBe('01234567-89ab-7fff-bfff-ffffffffffff');
+  });
+});
+
+describe('warnings of a run', () => {
+  const none = { isCut: false, minutes: 0, traps: [], loss: 0 };
+
+  it('say what a reader must know, and nothing when there is nothing', () => {
+    expect(runWarnings(none)).toEqual([]);
+    expect(runWarnings({ ...none, minutes: 19, loss: 0.1 })).toEqual([]);
+    expect(runWarnings({ ...none, loss: undefined })).toEqual([]);
+    expect(runWarnings({ ...none, isCut: true })).toEqual([expect.stringMatching(/was cut/)]);
+    expect(runWarnings({ ...none, traps: [{ listed: 90 }] })).toEqual([
+      expect.stringMatching(/^Traps: 1 subnet lists .* \(90 so far\); it was/),
+    ]);
+    expect(runWarnings({ ...none, traps: [{ listed: 90 }, { listed: 10 }] })).toEqual([
+      expect.stringMatching(/^Traps: 2 subnets list .* \(100 so far\); they were/),
+    ]);
+    expect(runWarnings({ ...none, minutes: 125.4 })).toEqual([
+      expect.stringMatching(/^Two looks took 125 min/),
+    ]);
+    // A cut run has no estimates from two looks.
+    expect(runWarnings({ ...none, minutes: 125.4, isCut: true })).toHaveLength(1);
+    expect(runWarnings({ ...none, loss: 0.25 })).toEqual([expect.stringMatching(/25 % of round trips/)]);
   });
 });
