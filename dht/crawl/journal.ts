@@ -11,7 +11,7 @@ import { Id160 } from '../node-id.ts';
 import { type RowValue, ValueReader, ValueWriter } from './journal-values.ts';
 import type { Verdict, WatchedState } from './monitor-machine.ts';
 
-/** What a visit leaves behind; its rows hold addresses as they are. */
+/** What a visit leaves behind; its rows hold addresses as the dataset shows them. */
 export interface JournalVisit {
   readonly row: VisitRow;
   readonly edges: readonly EdgeRow[];

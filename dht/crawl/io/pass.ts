@@ -27,7 +27,7 @@ import type { Zone } from '../zone.ts';
 import type { JournalFile } from './journal-file.ts';
 import { Overlap } from './overlap.ts';
 import { Places } from './places.ts';
-import { disguised, RAW_TEXT } from './privacy.ts';
+import { RAW_TEXT } from './privacy.ts';
 
 /** Rows wait for a transaction of so many, or so long. */
 const BATCH_ROWS = 2_000;
@@ -203,11 +203,11 @@ export class Pass {
   }
 
   #record(visit: Visit): void {
-    const { runId, pass, config, vantage } = this.options;
+    const { runId, pass, config, text, vantage } = this.options;
     const { reply } = visit;
     const echo = this.#echoOf(reply?.echo);
     if (echo !== undefined) vantage.vote(echo);
-    const context = { runId, pass, text: RAW_TEXT, external: vantage.external };
+    const context = { runId, pass, text, external: vantage.external };
     const recorded: JournalVisit = {
       row: visitRow(visit, context),
       edges: config.mode === 'topology' ? edgeRows(visit, context) : [],
@@ -225,14 +225,15 @@ export class Pass {
     this.options.onVisit?.(visit);
   }
 
-  /** With addresses as the dataset may show them. */
   #keep({ row, edges, samples }: JournalVisit, address: DhtAddress): void {
-    const { text, config } = this.options;
-    const shown = config.ipPrivacy === 'raw' ? row : { ...row, ip: text.ip(address), net: text.net(address) };
-    this.#visits.push(shown);
-    this.overlap?.take(row);
-    this.places?.take(row, shown.ip);
-    for (const edge of edges) this.#edges.push(config.ipPrivacy === 'raw' ? edge : disguised(edge, text));
+    const { overlap, places } = this;
+    this.#visits.push(row);
+    if (overlap !== undefined || places !== undefined) {
+      const raw = { ...row, ip: RAW_TEXT.ip(address), net: RAW_TEXT.net(address) };
+      overlap?.take(raw);
+      places?.take(raw, row.ip);
+    }
+    for (const edge of edges) this.#edges.push(edge);
     for (const sample of samples) this.#samples.push(sample);
   }
 
