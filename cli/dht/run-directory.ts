@@ -5,7 +5,6 @@ import { OperationError } from '../../core/base/result.ts';
 import { HEADER_FILE, readHeader } from '../../dht/crawl/io/run-parts.ts';
 import { DatasetStore } from '../../dht/dataset/io/store.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
-import { SCHEMA_VERSION } from '../../dht/dataset/schema.ts';
 import type { CommandContext } from '../context.ts';
 
 export interface OpenRun {
@@ -16,7 +15,7 @@ export interface OpenRun {
   readonly store: DatasetStore;
 }
 
-/** @throws OperationError `disk` when there is no run, or one of a later schema */
+/** @throws OperationError `disk` when there is no run, or one that this tt cannot read */
 export async function openRun(
   { environment }: CommandContext,
   name: string,
@@ -29,11 +28,5 @@ export async function openRun(
       hint: 'Name the folder that `tt dht crawl` or `tt dht monitor` wrote.',
     });
   const header = readHeader(directory);
-  if (header.schema_version > SCHEMA_VERSION)
-    throw new OperationError(
-      'disk',
-      `${name} has schema version ${header.schema_version}, and this tt knows ${SCHEMA_VERSION}`,
-      { hint: 'Use the tt that wrote it, or a newer one.' },
-    );
   return { name, directory, header, store: await DatasetStore.open(data, access) };
 }

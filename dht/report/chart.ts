@@ -25,6 +25,8 @@ export interface Series {
 export interface LineChart {
   readonly kind: 'lines';
   readonly title: string;
+  /** Below the title: of what, when, and how many observations. */
+  readonly note?: string | undefined;
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
@@ -45,6 +47,7 @@ export interface BarValue {
 export interface BarChart {
   readonly kind: 'bars';
   readonly title: string;
+  readonly note?: string | undefined;
   readonly value: Axis;
   /** Names of the groups; one without a legend. */
   readonly groups: readonly string[];
@@ -65,6 +68,9 @@ const DASHES = ['', '7 3', '2 3', '9 3 2 3'];
 const EM_SHARE = 0.58;
 const LEGEND_ROW = 17;
 const TOP = 40;
+const NOTE_ROW = 18;
+const NOTE_INK = '#555555';
+const MAX_NOTE = 100;
 const BOTTOM = 52;
 const RIGHT = 24;
 const MAX_LABEL = 34;
@@ -134,13 +140,14 @@ function legendRows(names: readonly string[], width: number): (readonly [name: s
 function legend(
   names: readonly string[],
   left: number,
+  top: number,
   mark: (x: number, y: number, index: number) => string,
 ) {
   if (names.length < 2) return { svg: '', height: 0 };
   const rows = legendRows(names, WIDTH - left - RIGHT);
   const parts = rows.flatMap((row, r) => {
     let x = left;
-    const y = TOP + r * LEGEND_ROW;
+    const y = top + r * LEGEND_ROW;
     return row.map(([name, index]) => {
       const entry = mark(x, y, index) + text(x + 24, y + 4, name);
       x += textWidth(name) + 40;
@@ -150,12 +157,18 @@ function legend(
   return { svg: parts.join(''), height: rows.length * LEGEND_ROW };
 }
 
-function frame(title: string, height: number, parts: readonly string[]): string {
+function topOf({ note }: Chart): number {
+  return note === undefined ? TOP : TOP + NOTE_ROW;
+}
+
+function frame({ title, note }: Chart, height: number, parts: readonly string[]): string {
+  const cut = note !== undefined && note.length > MAX_NOTE ? `${note.slice(0, MAX_NOTE - 1)}…` : note;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${n(height)}" viewBox="0 0 ${WIDTH} ${n(height)}" font-family="DejaVu Sans, Verdana, sans-serif" font-size="${FONT_SIZE}" fill="${INK}" role="img">`,
     `<title>${escapeXml(title)}</title>`,
     `<rect width="${WIDTH}" height="${n(height)}" fill="#ffffff"/>`,
     text(16, 22, title, ` font-size="${TITLE_SIZE}" font-weight="bold"`),
+    ...(cut === undefined ? [] : [text(16, 40, cut, ` font-size="11" fill="${NOTE_INK}"`)]),
     ...parts,
     '</svg>',
     '',
@@ -166,7 +179,8 @@ export function chartSvg(chart: Chart): string {
   return chart.kind === 'lines' ? linesSvg(chart) : barsSvg(chart);
 }
 
-function linesSvg({ title, x, y, series }: LineChart): string {
+function linesSvg(chart: LineChart): string {
+  const { x, y, series } = chart;
   const ys = series.flatMap(({ points, band }) => [
     ...points.map(([, value]) => value),
     ...(band ?? []).flat(),
@@ -178,13 +192,15 @@ function linesSvg({ title, x, y, series }: LineChart): string {
   const key = legend(
     series.map(({ name }) => name),
     left,
+    topOf(chart),
     (at, row, index) =>
       (series[index] as Series).style === 'dots'
         ? `<circle cx="${n(at + 10)}" cy="${n(row)}" r="4" fill="${colorOf(index)}"/>`
         : `<path d="M${n(at)} ${n(row)}h18" stroke="${colorOf(index)}" stroke-width="2.5" fill="none"${dashOf(index)}/>`,
   );
-  const top = TOP + key.height;
-  const bottom = HEIGHT + key.height - BOTTOM;
+  const top = topOf(chart) + key.height;
+  const height = HEIGHT + top - TOP;
+  const bottom = height - BOTTOM;
   const right = WIDTH - RIGHT;
   const px = (value: number): number => left + across.place(value) * (right - left);
   const py = (value: number): number => bottom - up.place(value) * (bottom - top);
@@ -205,7 +221,7 @@ function linesSvg({ title, x, y, series }: LineChart): string {
   // Bands below all lines.
   for (const [index, each] of series.entries()) parts.push(bandSvg(each, index, px, py));
   for (const [index, each] of series.entries()) parts.push(seriesSvg(each, index, px, py));
-  return frame(title, HEIGHT + key.height, parts);
+  return frame(chart, height, parts);
 }
 
 type Place = (value: number) => number;
@@ -256,9 +272,11 @@ function bandSvg({ points, style, band }: Series, index: number, px: Place, py: 
 }
 
 const BAR_HEIGHT = 16;
+const GROUPED_BAR_HEIGHT = 12;
 const BAR_GAP = 8;
 
-function barsSvg({ title, value, groups, bars }: BarChart): string {
+function barsSvg(chart: BarChart): string {
+  const { value, groups, bars } = chart;
   const shown = bars.flatMap(({ values }) => values.filter((each) => each !== undefined));
   const numbers = shown.flatMap(({ value: each, low, high }) => [each, low ?? each, high ?? each]);
   const across = scaleOf(value.scale === 'log' ? value : { from: 0, ...value }, numbers, 6);
@@ -269,12 +287,14 @@ function barsSvg({ title, value, groups, bars }: BarChart): string {
   const key = legend(
     groups,
     left,
+    topOf(chart),
     (x, y, index) =>
       `<rect x="${n(x + 4)}" y="${n(y - 6)}" width="12" height="12" fill="${colorOf(index)}"/>`,
   );
-  const thick = groups.length > 1 ? Math.max(5, BAR_HEIGHT - 2 * groups.length) : BAR_HEIGHT;
+  // No thinner than the figures at their ends.
+  const thick = groups.length > 1 ? GROUPED_BAR_HEIGHT : BAR_HEIGHT;
   const pitch = thick * Math.max(1, groups.length) + BAR_GAP;
-  const top = TOP + key.height;
+  const top = topOf(chart) + key.height;
   const bottom = top + bars.length * pitch + BAR_GAP;
   const px = (each: number): number => left + across.place(each) * (right - left);
   const parts: string[] = [key.svg];
@@ -291,7 +311,7 @@ function barsSvg({ title, value, groups, bars }: BarChart): string {
   }
   parts.push(`<path d="M${n(left)} ${n(top)}V${n(bottom)}" stroke="${INK}"/>`);
   parts.push(text((left + right) / 2, bottom + 38, value.label, ' text-anchor="middle"'));
-  return frame(title, bottom + 50, parts);
+  return frame(chart, bottom + 50, parts);
 }
 
 function barSvg(

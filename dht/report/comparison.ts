@@ -2,8 +2,8 @@
 // another. Pure.
 import { type Estimate, shareEstimate } from '../crawl/estimates.ts';
 import type { Point, Series } from './chart.ts';
-import { type RunFigures, summaryOf } from './figures.ts';
-import type { Plot } from './plots.ts';
+import { type RunFigures, summaryOf, zoneText } from './figures.ts';
+import type { Plot } from './plot-parts.ts';
 
 /** Verified nodes of an earlier run found again by a later one, within the ids that both looked at. */
 export interface Retention {
@@ -23,6 +23,7 @@ export interface Retention {
 export interface ComparedRun {
   readonly label: string;
   readonly startedUtc: string;
+  readonly mode: string;
   readonly zone: string;
   readonly state: string;
   readonly verified: number | null;
@@ -56,7 +57,8 @@ function compared(run: RunFigures): ComparedRun {
   return {
     label: run.label,
     startedUtc: header.started_utc,
-    zone: `${header.zone_prefix.slice(0, Math.ceil(header.zone_bits / 4))}/${header.zone_bits}, IPv${header.family}`,
+    mode: header.mode,
+    zone: `${zoneText(header)}, IPv${header.family}`,
     state: header.state,
     verified: summaryOf(run, 'verified')?.value ?? null,
     nodes: estimateOf(run),

@@ -37,6 +37,8 @@ export interface RunFigures {
   readonly systems: readonly Tally[];
   /** Mean number of entries that a table shows at each depth. */
   readonly depth: Histogram;
+  /** Tables that this is the mean of. */
+  readonly tables: number;
   readonly idBins: readonly number[];
   /** Valid ids among answering nodes with global addresses, by client. */
   readonly bep42: readonly ShareRow[];
@@ -47,6 +49,11 @@ export interface RunFigures {
   readonly sessionsFollowed: number;
   /** Share of the time since it was first seen for which a node was there, ascending. */
   readonly availability: readonly number[];
+}
+
+/** `a3f/12`; `0/0` for the whole id space. */
+export function zoneText({ zone_prefix: prefix, zone_bits: bits }: RunRow): string {
+  return `${prefix.slice(0, Math.max(1, Math.ceil(bits / 4)))}/${bits}`;
 }
 
 export function summaryOf(

@@ -2,7 +2,7 @@
 import { chartSvg, escapeXml } from './chart.ts';
 import type { Comparison } from './comparison.ts';
 import type { RunFigures } from './figures.ts';
-import type { Plot } from './plots.ts';
+import type { Plot } from './plot-parts.ts';
 
 export interface PageText {
   readonly figures: RunFigures;
@@ -27,6 +27,12 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return `<table>\n${[row(head, 'th'), ...rows.map((cells) => row(cells, 'td'))].join('\n')}\n</table>`;
 }
 
+/** `2.2 min`, `1.5 h`, `3.2 d`. */
+function apart(hours: number): string {
+  if (hours < 1) return `${(hours * 60).toFixed(1)} min`;
+  return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} d`;
+}
+
 /** Cells of the two tables of a comparison, for page and terminal. */
 export function comparisonCells(comparison: Comparison): {
   readonly runs: { readonly head: readonly string[]; readonly rows: readonly (readonly string[])[] };
@@ -36,10 +42,21 @@ export function comparisonCells(comparison: Comparison): {
   const percent = (value: number | null): string => (value === null ? '-' : `${(value * 100).toFixed(1)} %`);
   return {
     runs: {
-      head: ['run', 'started (UTC)', 'zone', 'state', 'verified', 'nodes (95 %)', 'dead', 'round trip'],
+      head: [
+        'run',
+        'started (UTC)',
+        'mode',
+        'zone',
+        'state',
+        'verified',
+        'nodes (95 %)',
+        'dead',
+        'round trip',
+      ],
       rows: comparison.runs.map((run) => [
         run.label,
         run.startedUtc.slice(0, 16).replace('T', ' '),
+        run.mode,
         run.zone,
         run.state,
         whole(run.verified),
@@ -51,18 +68,18 @@ export function comparisonCells(comparison: Comparison): {
       ]),
     },
     retention: {
-      head: ['from', 'to', 'hours', 'nodes', 'still there', 'same id'],
+      head: ['from', 'to', 'after', 'nodes', 'still there', 'same id'],
       rows: comparison.retention.map((pair) =>
         pair.reason === undefined
           ? [
               pair.from,
               pair.to,
-              pair.hours.toFixed(1),
+              apart(pair.hours),
               String(pair.before),
               percent(pair.before === 0 ? null : pair.stayed / pair.before),
               percent(pair.before === 0 ? null : pair.sameId / pair.before),
             ]
-          : [pair.from, pair.to, pair.hours.toFixed(1), '-', pair.reason, '-'],
+          : [pair.from, pair.to, apart(pair.hours), '-', pair.reason, '-'],
       ),
     },
   };

@@ -1,112 +1,7 @@
-// Which plots a report has, made from the figures of one run or of several side by side; and why one is missing. Pure.
-import { shareEstimate } from '../crawl/estimates.ts';
-import type { Axis, Bar, BarValue, Chart, Series } from './chart.ts';
-import { cumulative, histogramOf, type RunFigures, type ShareRow, summaryOf, type Tally } from './figures.ts';
-
-export interface Plot {
-  /** File name without its ending. */
-  readonly name: string;
-  readonly title: string;
-  /** What is to be seen, and how it was counted. */
-  readonly about: string;
-  readonly chart: Chart | undefined;
-  /** Without a chart: why there is none. */
-  readonly missing: string | undefined;
-}
-
-const MOST_BARS = 15;
-const SHARE: Axis = { label: 'share', unit: 'share', from: 0, to: 1 };
-/** Below that, a share of a client or a referrer count says nothing. */
-const LEAST_SHOWN = 5;
-
-interface Draft {
-  readonly name: string;
-  readonly title: string;
-  readonly about: string;
-  readonly missing: string;
-  readonly chart: Chart | undefined;
-}
-
-function plot({ name, title, about, missing, chart }: Draft): Plot {
-  return { name, title, about, chart, missing: chart === undefined ? missing : undefined };
-}
-
-/** A line chart of the series that have points; none without. */
-function lines(title: string, x: Axis, y: Axis, series: readonly Series[]): Chart | undefined {
-  const drawn = series.filter(({ points }) => points.length > 0);
-  return drawn.length === 0 ? undefined : { kind: 'lines', title, x, y, series: drawn };
-}
-
-/** Bars of the labels that count most, one group for each run. */
-function bars(
-  title: string,
-  value: Axis,
-  runs: readonly RunFigures[],
-  rowsOf: (
-    run: RunFigures,
-  ) => readonly { readonly label: string; readonly bar: BarValue; readonly weight: number }[],
-  order: 'weight' | 'given' = 'weight',
-): Chart | undefined {
-  const all = runs.map((run) => new Map(rowsOf(run).map((row) => [row.label, row])));
-  const weights = new Map<string, number>();
-  for (const rows of all)
-    for (const { label, weight } of rows.values()) weights.set(label, (weights.get(label) ?? 0) + weight);
-  let labels = [...weights.keys()];
-  if (order === 'weight')
-    labels = labels
-      .sort((x, y) => (weights.get(y) as number) - (weights.get(x) as number) || (x < y ? -1 : 1))
-      .slice(0, MOST_BARS);
-  if (labels.length === 0) return undefined;
-  const made = labels.map((label): Bar => ({ label, values: all.map((rows) => rows.get(label)?.bar) }));
-  return { kind: 'bars', title, value, groups: runs.map(({ label }) => label), bars: made };
-}
-
-/** Shares of the whole, so that runs of different sizes compare; counts for one run. */
-function tallies(
-  title: string,
-  what: string,
-  runs: readonly RunFigures[],
-  of: (run: RunFigures) => readonly Tally[],
-): Chart | undefined {
-  const isOne = runs.length === 1;
-  const axis: Axis = isOne ? { label: what, unit: 'count' } : { label: `share of ${what}`, unit: 'share' };
-  return bars(title, axis, runs, (run) => {
-    const total = of(run).reduce((sum, { count }) => sum + count, 0);
-    return of(run).map(({ label, count }) => ({
-      label,
-      bar: { value: isOne ? count : count / total },
-      weight: count / total,
-    }));
-  });
-}
-
-function shares(
-  title: string,
-  what: string,
-  runs: readonly RunFigures[],
-  of: (run: RunFigures) => readonly ShareRow[],
-  order: 'weight' | 'given',
-): Chart | undefined {
-  return bars(
-    title,
-    { label: what, unit: 'share', from: 0, to: 1 },
-    runs,
-    (run) =>
-      of(run)
-        .filter((row) => row.of >= LEAST_SHOWN)
-        .map(({ label, hits, of: total }) => ({
-          label,
-          bar: shareEstimate({ hits, of: total }) as BarValue,
-          weight: total,
-        })),
-    order,
-  );
-}
-
-/** `zone`, or `zone: monday` when there are several runs. */
-function seriesName(runs: readonly RunFigures[], run: RunFigures, what: string): string {
-  return runs.length === 1 ? what : `${run.label}${what === '' ? '' : `: ${what}`}`;
-}
+// Which plots a report has, made from the figures of one run or of several side by side. Pure.
+import type { Series } from './chart.ts';
+import { cumulative, histogramOf, type RunFigures, summaryOf, type Tally } from './figures.ts';
+import { bars, lines, noteOf, type Plot, plot, SHARE, seriesName, shares, tallies } from './plot-parts.ts';
 
 function growth(runs: readonly RunFigures[]): Plot {
   const title = 'Discovery over time';
@@ -127,6 +22,7 @@ function growth(runs: readonly RunFigures[]): Plot {
     missing: 'no visit of the zone is in the dataset',
     chart: lines(
       title,
+      noteOf(runs, 'endpoints', (run) => run.growth.at(-1)?.listed ?? 0),
       { label: 'time since the start', unit: 'time', from: 0 },
       { label: 'endpoints', unit: 'count', from: 0 },
       series,
@@ -136,13 +32,16 @@ function growth(runs: readonly RunFigures[]): Plot {
 
 function estimates(runs: readonly RunFigures[]): Plot {
   const title = 'Size of the network, by estimator';
+  const note = noteOf(runs, 'verified nodes', (run) =>
+    run.summary.some(({ metric }) => metric === 'nodes') ? (summaryOf(run, 'verified')?.value ?? 0) : 0,
+  );
   return plot({
     name: 'estimates',
     title,
     about:
       'Estimates of all reachable nodes with 95 % intervals; they make different assumptions, and should overlap.',
     missing: 'no estimate is in the summary (too few nodes, or no second look)',
-    chart: bars(title, { label: 'nodes', unit: 'count' }, runs, ({ summary }) =>
+    chart: bars(title, note, { label: 'nodes', unit: 'count' }, runs, ({ summary }) =>
       summary
         .filter(({ metric, value }) => metric === 'nodes' && value !== null)
         .map(({ item, value, low, high }) => ({
@@ -170,6 +69,7 @@ function roundTrips(runs: readonly RunFigures[]): Plot {
     missing: 'nobody answered',
     chart: lines(
       title,
+      noteOf(runs, 'answers', (run) => run.roundTrips.reduce((sum, [, count]) => sum + count, 0)),
       { label: 'round trip, ms', unit: 'number', scale: 'log' },
       { ...SHARE, label: 'share of answers' },
       series,
@@ -221,6 +121,7 @@ function depth(runs: readonly RunFigures[]): Plot {
     missing: 'tables are drained in topology mode only: `tt dht crawl --mode topology`',
     chart: lines(
       title,
+      noteOf(runs, 'tables', (run) => run.tables),
       { label: 'leading bits shared with the owner', unit: 'count', from: 0 },
       { label: 'entries per table', unit: 'number', from: 0, to: 8 },
       runs.map((run) => ({ name: seriesName(runs, run, ''), style: 'line', points: run.depth })),
@@ -271,6 +172,7 @@ function uniform(runs: readonly RunFigures[]): Plot {
       'too few verified ids in the zone (16 are needed), or the run was cut before it had looked everywhere',
     chart: lines(
       title,
+      noteOf(runs, 'verified ids', (run) => run.idBins.reduce((sum, bin) => sum + bin, 0)),
       { label: 'place in the zone', unit: 'share', from: 0, to: 1 },
       { label: 'nodes against the mean', unit: 'number', from: 0, to: 2 },
       [...series, ...expected],
@@ -285,7 +187,14 @@ function addressRules(runs: readonly RunFigures[]): Plot {
     title,
     about: 'Among answering nodes with global addresses, by client, with 95 % intervals.',
     missing: 'no answering node has a global address: BEP 42 exempts local networks',
-    chart: shares(title, 'share with a valid id', runs, (run) => run.bep42, 'weight'),
+    chart: shares(
+      title,
+      'share with a valid id',
+      'nodes with a global address',
+      runs,
+      (run) => run.bep42,
+      'weight',
+    ),
   });
 }
 
@@ -301,7 +210,14 @@ function dead(runs: readonly RunFigures[]): Plot {
     title,
     about: `Share of the endpoints listed in the zone and asked that did not answer, with 95 % intervals.${total}`,
     missing: 'no listed endpoint of the zone was asked',
-    chart: shares(title, 'share that did not answer', runs, (run) => run.deadByReferrers, 'given'),
+    chart: shares(
+      title,
+      'share that did not answer',
+      'endpoints listed and asked',
+      runs,
+      (run) => run.deadByReferrers,
+      'given',
+    ),
   });
 }
 
@@ -330,6 +246,7 @@ function survival(runs: readonly RunFigures[]): Plot {
     missing: 'no session was seen to begin in the first half of a run: `tt dht monitor` records sessions',
     chart: lines(
       title,
+      noteOf(runs, 'sessions seen to begin', (run) => run.sessionsFollowed),
       { label: 'length of the session', unit: 'time', from: 0 },
       { ...SHARE, label: 'share that lasts longer' },
       series,
@@ -354,6 +271,7 @@ function availability(runs: readonly RunFigures[]): Plot {
     missing: 'no session is in the dataset: `tt dht monitor` records them',
     chart: lines(
       title,
+      noteOf(runs, 'nodes', (run) => run.availability.length),
       { label: 'share of the time that a node was there', unit: 'share', from: 0, to: 1 },
       { ...SHARE, label: 'share of nodes' },
       series,

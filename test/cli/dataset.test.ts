@@ -106,7 +106,7 @@ describe('a report', () => {
         />second<[\s\S]*>first<[\s\S]*>hashed</,
       );
       const text = (await tt(...args)).stdout;
-      expect(text).toMatch(/first +second +5\.0 +160 +75\.0 % +75\.0 %/);
+      expect(text).toMatch(/first +second +5\.0 h +160 +75\.0 % +75\.0 %/);
     },
     TIMEOUT_MS,
   );

@@ -23,6 +23,8 @@ export interface RunFolderOptions {
   readonly nodes?: number;
   readonly withEdges?: boolean;
   readonly withSessions?: boolean;
+  /** Stopped in its first look. */
+  readonly isCut?: boolean;
   readonly header?: Partial<RunRow>;
 }
 
@@ -162,6 +164,7 @@ export async function makeRunFolder(directory: string, options: RunFolderOptions
     gone: undefined,
     repeatRange: undefined,
     traps: [],
+    isCut: options.isCut === true,
   });
   store.close();
   writeHeader(join(directory, 'run.json'), run);

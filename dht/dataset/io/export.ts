@@ -87,6 +87,7 @@ export async function exportTables(store: DatasetStore, options: ExportOptions):
   } catch (error) {
     if (error instanceof OperationError) throw error;
     throw new OperationError('disk', `cannot export to ${directory}: ${(error as Error).message}`, {
+      hint: 'Name another folder with --out.',
       cause: error,
     });
   }
@@ -106,8 +107,12 @@ async function exportTable(
       await file.put(batch);
       rows += batch.length;
     }
-  } finally {
-    await file.close();
+  } catch (error) {
+    // What is half there is of no use; that it cannot be ended either is not the news.
+    await (async () => file.close())().catch(() => {});
+    rmSync(path, { force: true });
+    throw error;
   }
+  await file.close();
   return rows;
 }

@@ -47,14 +47,30 @@ interface Insert {
   readonly values: SQLInputValue[];
 }
 
+/** Every table with every column: SQL that names one that is not there would be a mistake of ours. @throws Error */
+function mustBeOurs(database: DatabaseSync): void {
+  for (const { name, columns } of TABLES) {
+    const stored = database.prepare(`PRAGMA table_info("${name}")`).all() as { name: string }[];
+    if (stored.length === 0) throw new Error(`it has no table ${name}`);
+    const missing = Object.keys(columns).find((column) => !stored.some((each) => each.name === column));
+    if (missing !== undefined) throw new Error(`its table ${name} has no column ${missing}`);
+  }
+}
+
+/** SQLite's word for a mistake in the question; everything else is the file, the disk, or another program. */
+const SQLITE_ERROR = 1;
+
 export class DatasetStore {
   readonly path: string;
   readonly #database: DatabaseSync;
   readonly #inserts = new Map<TableName, Insert>();
   #isClosed = false;
 
-  private constructor(path: string, database: DatabaseSync) {
+  readonly #isWritten: boolean;
+
+  private constructor(path: string, database: DatabaseSync, isWritten: boolean) {
     this.path = path;
+    this.#isWritten = isWritten;
     this.#database = database;
   }
 
@@ -70,10 +86,9 @@ export class DatasetStore {
       if (access !== 'read') {
         database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
         for (const table of TABLES) database.exec(createStatement(table));
-      } else {
-        database.prepare('SELECT run_id FROM run').all();
       }
-      return new DatasetStore(path, database);
+      mustBeOurs(database);
+      return new DatasetStore(path, database, access !== 'read');
     } catch (error) {
       throw new OperationError('disk', `cannot open the dataset ${path}: ${(error as Error).message}`, {
         cause: error,
@@ -107,7 +122,7 @@ export class DatasetStore {
     const statement = this.#database.prepare(
       `SELECT * FROM "${table.name}" ORDER BY ${table.key.join(', ')}`,
     );
-    for (const raw of statement.iterate()) {
+    for (const raw of this.#reading(statement.iterate())) {
       const row: Record<string, unknown> = {};
       for (const [name, column] of columns) row[name] = fromSql(column, (raw as AnyRow)[name]);
       yield row as Row<T>;
@@ -120,12 +135,16 @@ export class DatasetStore {
       `SELECT * FROM "${table.name}" ORDER BY ${table.key.join(', ')}`,
     );
     statement.setReadBigInts(true);
-    yield* statement.iterate() as IterableIterator<Readonly<Record<string, SqlValue>>>;
+    yield* this.#reading(statement.iterate()) as IterableIterator<Readonly<Record<string, SqlValue>>>;
   }
 
   /** Any question in SQL. */
   query<R extends AnyRow>(sql: string, ...values: readonly SqlValue[]): R[] {
-    return this.#database.prepare(sql).all(...values) as R[];
+    try {
+      return this.#database.prepare(sql).all(...values) as R[];
+    } catch (error) {
+      throw this.#troubleOf(error);
+    }
   }
 
   /** The same, one row at a time. */
@@ -134,13 +153,37 @@ export class DatasetStore {
   }
 
   execute(sql: string, ...values: readonly SqlValue[]): void {
-    this.#database.prepare(sql).run(...values);
+    try {
+      this.#database.prepare(sql).run(...values);
+    } catch (error) {
+      throw this.#troubleOf(error);
+    }
   }
 
-  /** Safe to call twice. Leaves one file: the log is folded in. */
+  /** Pages further on may be damaged. @throws OperationError `disk` */
+  *#reading<T>(rows: Iterable<T>): IterableIterator<T> {
+    try {
+      yield* rows;
+    } catch (error) {
+      throw this.#troubleOf(error);
+    }
+  }
+
+  #troubleOf(error: unknown): unknown {
+    const { errcode, message } = error as { readonly errcode?: number; readonly message?: string };
+    if (errcode === undefined || errcode === SQLITE_ERROR) return error;
+    return new OperationError('disk', `cannot read ${this.path}: ${message}`, { cause: error });
+  }
+
+  /** Safe to call twice. Leaves one file that can be read from a medium nobody can write to: the log is folded in and ended. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    try {
+      if (this.#isWritten) this.#database.exec('PRAGMA journal_mode = DELETE');
+    } catch {
+      // Somebody else reads it just now: the log stays, and is read along.
+    }
     this.#database.close();
   }
 

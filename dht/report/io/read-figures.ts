@@ -2,7 +2,7 @@
 import { observedSession } from '../../crawl/session-rows.ts';
 import { createBased, kaplanMeier } from '../../crawl/survival.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
-import { idBins } from '../../dataset/io/summarise.ts';
+import { idBins, placeRows } from '../../dataset/io/summarise.ts';
 import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
@@ -22,6 +22,8 @@ const REFERRERS = [
 
 export function readFigures(label: string, run: RunRow, store: DatasetStore): RunFigures {
   const summary = [...store.rows(SUMMARY_TABLE)];
+  // A run that was cut short by kill -9 has no summary.
+  const places = summary.length > 0 ? summary : placeRows(store, run.run_id);
   const sessions = [...store.rows(SESSION_TABLE)];
   const windowMs = windowMsOf(run, sessions);
   const lifetimes = createBased(sessions.map(observedSession), 0, windowMs);
@@ -35,9 +37,9 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
         'SELECT round_trip_us AS v, count(*) AS n FROM visit WHERE pass = 1 AND round_trip_us IS NOT NULL GROUP BY v ORDER BY v',
       )
       .map(({ v, n }) => [v, n]),
-    countries: tallies(summary, 'countries'),
-    systems: tallies(summary, 'systems'),
-    depth: depthOf(store),
+    countries: tallies(places, 'countries'),
+    systems: tallies(places, 'systems'),
+    ...depthOf(store),
     // Of a run that was cut in its first look the summary has no test: it has not looked everywhere alike.
     idBins:
       run.state === 'complete' || summary.some(({ metric }) => metric === 'id_uniformity')
@@ -96,16 +98,17 @@ function growthOf(store: DatasetStore): GrowthPoint[] {
   return points;
 }
 
-function depthOf(store: DatasetStore): (readonly [number, number])[] {
+function depthOf(store: DatasetStore): Pick<RunFigures, 'depth' | 'tables'> {
   // One table is drained by several probes, whose replies overlap.
   const entries = `SELECT DISTINCT v.node AS owner, e.shared_bits AS bits, e.neighbour_id, e.ip, e.port
     FROM edge AS e JOIN visit AS v ON v.run_id = e.run_id AND v.pass = e.pass AND v.number = e.visit WHERE e.pass = 1`;
   const owners = store.query<{ n: number }>(`SELECT count(DISTINCT owner) AS n FROM (${entries})`)[0]?.n ?? 0;
-  return store
+  const depth = store
     .query<{ bits: number; n: number }>(
       `SELECT bits, count(*) AS n FROM (${entries}) GROUP BY bits ORDER BY bits`,
     )
-    .map(({ bits, n }) => [bits, n / owners]);
+    .map(({ bits, n }) => [bits, n / owners] as const);
+  return { depth, tables: owners };
 }
 
 function deadOf(store: DatasetStore): ShareRow[] {

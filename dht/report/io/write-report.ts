@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
 import { chartSvg } from '../chart.ts';
-import type { Plot } from '../plots.ts';
+import type { Plot } from '../plot-parts.ts';
 
 export const PAGE_FILE = 'index.html';
 
@@ -35,6 +35,7 @@ export async function writeReport(
   } catch (error) {
     if (error instanceof OperationError) throw error;
     throw new OperationError('disk', `cannot write the report to ${directory}: ${(error as Error).message}`, {
+      hint: 'Name another folder with --out.',
       cause: error,
     });
   }
