@@ -16,7 +16,7 @@ import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import { PeerWire } from '../wire/peer-wire.ts';
 import type { OwnHandshake, PeerHandshake, WireSink } from '../wire/wire-handler.ts';
-import { MAX_UNREAD_BYTES } from './peer-limits.ts';
+import { HAVE_DELAY_MS, MAX_UNREAD_BYTES } from './peer-limits.ts';
 import type { ReachedBy } from './reach-stats.ts';
 import { SecureStream, type StreamEnd } from './secure-stream.ts';
 import type { EncryptionPolicy } from './session-api.ts';
@@ -110,6 +110,7 @@ export class PeerConnection implements WireSink, UploadLine {
   readonly #findOwner: Parties['findOwner'];
   readonly #port: PeerPort;
   #pump: UploadPump | undefined;
+  #haveTimer: NodeJS.Timeout | undefined;
   /** Our handshake, caught to ride along with the negotiation of the encryption. */
   #initialPayload: Uint8Array | undefined;
   #isClosing = false;
@@ -258,7 +259,7 @@ export class PeerConnection implements WireSink, UploadLine {
   }
 
   pumpUploads(): void {
-    this.#pump?.pump();
+    this.#pump?.pumpSoon();
   }
 
   // --- WireSink and UploadLine
@@ -280,6 +281,13 @@ export class PeerConnection implements WireSink, UploadLine {
 
   onPending(): void {
     if (this.#initialPayload === undefined) queueMicrotask(() => this.wire.flush());
+  }
+
+  onPendingLater(): void {
+    this.#haveTimer ??= setTimeout(() => {
+      this.#haveTimer = undefined;
+      this.wire.flush();
+    }, HAVE_DELAY_MS);
   }
 
   sendBlock(piece: number, begin: number, payload: Uint8Array, sent: () => void): void {
@@ -319,6 +327,7 @@ export class PeerConnection implements WireSink, UploadLine {
   #onClose(end: StreamEnd): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#haveTimer);
     this.wire.close();
     this.#pump?.close();
     this.owner?.onClosed(this, end);

@@ -7,6 +7,8 @@ export const MAX_PEERS_PER_TORRENT = 80;
 export const DIAL_TIMEOUT_MS = 10_000;
 /** uTP with somebody of whom nobody said that he speaks it: three SYNs, as others send. */
 export const UTP_TRY_MS = 4_000;
+/** Whoever introduces us may name a victim: two SYNs of TCP and two of uTP, no more. */
+export const INTRODUCED_DIAL_MS = 2_500;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A peer that does not know encryption mostly hangs up at once; one that just waits is asked again in the clear. */
 export const NEGOTIATION_TIMEOUT_MS = 4_000;
@@ -36,3 +38,8 @@ export const TICK_MS = 1_000;
 export const TURNOVER_INTERVAL_MS = 5 * 60_000;
 export const TURNOVER_SHARE = 0.04;
 export const TURNOVER_ABOVE = 0.9;
+/**
+ * What may wait (`have`) waits for company so long: a packet of nine bytes costs both ends as much as one of many. A peer
+ * that hears of a piece this much later has its pipeline full of others meanwhile.
+ */
+export const HAVE_DELAY_MS = 50;

@@ -27,6 +27,8 @@ export class UploadPump {
   /** Bytes being read from the disk for this peer. */
   #readingBytes = 0;
   #isPumping = false;
+  #isCorked = false;
+  #isPumpDue = false;
   #isWaitingForLimit = false;
   #isClosed = false;
 
@@ -49,11 +51,21 @@ export class UploadPump {
     this.#isClosed = true;
   }
 
-  /** Call when requests came, the socket drained, or the limit let go. */
+  /** Requests came: they are served together when all that was read with them is parsed. */
+  pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    queueMicrotask(() => {
+      this.#isPumpDue = false;
+      this.pump();
+    });
+  }
+
+  /** Call when the socket drained or the limit let go. */
   pump(): void {
     if (this.#isPumping || this.#isClosed || this.#isWaitingForLimit) return;
     this.#isPumping = true;
-    this.#line.cork();
+    this.#corkForNow();
     while (this.#line.queuedBytes + this.#readingBytes < HIGH_WATER_BYTES) {
       if (!this.#limiter.isOpen()) {
         this.#waitForLimit();
@@ -64,8 +76,18 @@ export class UploadPump {
       this.#limiter.spend(request.length);
       this.#read(request.piece, request.begin, request.length);
     }
-    this.#line.uncork();
     this.#isPumping = false;
+  }
+
+  /** What is sent until the current piece of work is done leaves in one system call. */
+  #corkForNow(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#line.cork();
+    queueMicrotask(() => {
+      this.#isCorked = false;
+      this.#line.uncork();
+    });
   }
 
   #waitForLimit(): void {
@@ -89,6 +111,7 @@ export class UploadPump {
         release();
         return;
       }
+      this.#corkForNow();
       this.#line.sendBlock(piece, begin, view, release);
       this.#swarm.handleUploaded(this.#peer, length, this.#line.nowMs());
       this.pump();

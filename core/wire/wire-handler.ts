@@ -68,6 +68,11 @@ export interface WireSink {
   writePayload(bytes: Uint8Array, sent?: () => void): void;
   /** Output is pending for the first time since the last flush: call `PeerWire.flush` before this turn ends. */
   onPending(): void;
+  /**
+   * Only what may wait is pending (`have`): call `PeerWire.flush` some time; it leaves earlier with anything else. Without
+   * this method it is announced by `onPending`.
+   */
+  onPendingLater?(): void;
 }
 
 /** What we say first. */
