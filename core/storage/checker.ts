@@ -1,19 +1,16 @@
-// A check with all cores: hands runs of pieces to hash threads and reports each run as it comes back. What is small is
-// hashed here and now: a thread takes longer to start.
+// A check with all cores: hash threads take runs of pieces, each run is reported as it comes back. What is small is hashed
+// here and now: a thread takes longer to start.
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { OperationError } from '../base/result.ts';
-import { DiskFaultError, diskOperationError, operationErrorOf } from './disk-error.ts';
-import type { HashResult, HashTask } from './hash-messages.ts';
+import { DiskFaultError, diskOperationError } from './disk-error.ts';
+import type { HashJob } from './hash-messages.ts';
+import { HashThread } from './hash-thread.ts';
 import { PieceHasher, type PieceHasherOptions } from './piece-hasher.ts';
-import { pieceSizeOf, type StoreConfig } from './store-config.ts';
+import { RunQueue } from './run-queue.ts';
+import { pieceSizeOf } from './store-config.ts';
 
 /** Read in one go by one thread: long enough to be sequential, short enough to share the end evenly. */
-const RUN_BYTES = 8 << 20;
-/** Waiting at each thread beside the one it hashes, so that it never idles. */
-const TASKS_AHEAD = 2;
+const RUN_BYTES = 4 << 20;
 /** One thread hashes this much while another would still be starting. */
 const BYTES_PER_THREAD = 48 << 20;
 /** Hashed in place: about 10 ms of the main thread, in bites of 1 MiB or a piece. */
@@ -32,94 +29,56 @@ export interface HashPiecesOptions extends PieceHasherOptions {
 
 /** @throws OperationError `disk` at the first file that cannot be read; the signal's reason on abort */
 export async function hashPieces(options: HashPiecesOptions): Promise<void> {
-  options.signal?.throwIfAborted();
-  const runs = runsOf(options.config, options.pieces, RUN_BYTES);
-  const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
+  const { config, pieces, signal } = options;
+  signal?.throwIfAborted();
+  const bytes = pieces.reduce((sum, piece) => sum + pieceSizeOf(config, piece), 0);
   if (bytes <= MAX_BYTES_IN_PLACE) {
-    await hashInPlace(options);
+    await hashHere(RunQueue.of(config, pieces, BITE_BYTES), options, signal);
     return;
   }
+  const runs = RunQueue.of(config, pieces, RUN_BYTES);
   const wanted = Math.min(options.threads ?? availableParallelism(), Math.ceil(bytes / BYTES_PER_THREAD));
-  const threads = Math.max(1, Math.min(wanted, runs.length));
-  const queue = runs.values();
+  const threads = Math.max(1, Math.min(wanted, runs.runCount));
   const stop = new AbortController();
-  const workers: Worker[] = [];
-  const onAbort = (): void => stop.abort(options.signal?.reason);
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const onAbort = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const workers: HashThread[] = [];
   try {
-    const driven = Array.from({ length: options.isCallerFree === true ? threads - 1 : threads }, () => {
-      const worker = spawn(options);
-      workers.push(worker);
-      return drive(worker, queue, options, stop);
-    });
-    if (options.isCallerFree === true) driven.push(hashHere(queue, options, stop));
+    const isHereToo = options.isCallerFree === true;
+    for (let i = isHereToo ? 1 : 0; i < threads; i++) workers.push(HashThread.get());
+    const job: HashJob = { hasher: hasherOf(options), runs: runs.shared };
+    const driven = workers.map((worker) =>
+      worker.run(job, stop.signal, (run, isGood) => report(options, runs.piecesOf(run), isGood)),
+    );
+    if (isHereToo) driven.push(hashHere(runs, options, stop.signal));
     await Promise.all(driven);
-  } finally {
-    options.signal?.removeEventListener('abort', onAbort);
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  }
-}
-
-interface Run extends HashTask {
-  readonly bytes: number;
-}
-
-function runsOf(config: StoreConfig, pieces: readonly number[], runBytes: number): Run[] {
-  const runs: Run[] = [];
-  let current: number[] = [];
-  let bytes = 0;
-  const flush = (): void => {
-    if (current.length > 0) runs.push({ pieces: current, bytes });
-    current = [];
-    bytes = 0;
-  };
-  for (const piece of pieces) {
-    current.push(piece);
-    bytes += pieceSizeOf(config, piece);
-    if (bytes >= runBytes) flush();
-  }
-  flush();
-  return runs;
-}
-
-function hashInPlace(options: HashPiecesOptions): Promise<void> {
-  return hashBites([options.pieces].values(), options, options.signal);
-}
-
-/** What the threads leave in the queue, as one of them. */
-async function hashHere(
-  queue: Iterator<Run>,
-  options: HashPiecesOptions,
-  stop: AbortController,
-): Promise<void> {
-  const pieces = function* (): Generator<readonly number[]> {
-    for (let next = queue.next(); next.done !== true; next = queue.next()) yield next.value.pieces;
-  };
-  try {
-    await hashBites(pieces(), options, stop.signal);
   } catch (error) {
-    if (!stop.signal.aborted) stop.abort(error);
+    stop.abort(error);
+    runs.stop();
+    await Promise.all(workers.map((worker) => worker.terminate()));
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
-/** In bites that leave the thread to others after a millisecond. */
-async function hashBites(
-  runs: Iterable<readonly number[]>,
+/** Leaves the thread to others after each run. */
+async function hashHere(
+  runs: RunQueue,
   options: HashPiecesOptions,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const hasher = new PieceHasher(options);
   try {
-    for (const pieces of runs) {
-      for (const bite of runsOf(options.config, pieces, BITE_BYTES)) {
-        const good: number[] = [];
-        const bad: number[] = [];
-        for (const piece of bite.pieces) (hasher.isGood(piece) ? good : bad).push(piece);
-        options.onRun(good, bad, bite.bytes);
-        await setImmediate();
-        signal?.throwIfAborted();
-      }
+    for (let run = runs.take(); run >= 0; run = runs.take()) {
+      const pieces = runs.piecesOf(run);
+      report(
+        options,
+        pieces,
+        pieces.map((piece) => (hasher.isGood(piece) ? 1 : 0)),
+      );
+      await setImmediate();
+      signal?.throwIfAborted();
     }
   } catch (error) {
     if (!(error instanceof DiskFaultError)) throw error;
@@ -129,60 +88,18 @@ async function hashBites(
   }
 }
 
-function spawn({ config, inPart, followLinks }: HashPiecesOptions): Worker {
-  const workerData: PieceHasherOptions = { config, inPart, followLinks };
-  return new Worker(new URL(`./hash-worker${extname(import.meta.url)}`, import.meta.url), {
-    name: 'tt-hash',
-    workerData,
-  });
+function hasherOf({ config, inPart, followLinks }: HashPiecesOptions): PieceHasherOptions {
+  return { config, inPart, followLinks };
 }
 
-function drive(
-  worker: Worker,
-  queue: Iterator<Run>,
-  options: HashPiecesOptions,
-  stop: AbortController,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const waiting: Run[] = [];
-    const fail = (error: unknown): void => {
-      if (!stop.signal.aborted) stop.abort(error);
-      reject(error);
-    };
-    const feed = (): void => {
-      while (waiting.length < TASKS_AHEAD) {
-        const next = queue.next();
-        if (next.done === true) break;
-        waiting.push(next.value);
-        const task: HashTask = { pieces: next.value.pieces };
-        worker.postMessage(task);
-      }
-      if (waiting.length === 0) resolve();
-    };
-    stop.signal.addEventListener('abort', () => reject(stop.signal.reason), { once: true });
-    worker.on('error', (error) => fail(threadError(error)));
-    worker.on('exit', () => fail(threadError(undefined)));
-    worker.on('message', (result: HashResult) => {
-      if (stop.signal.aborted) return;
-      const run = waiting.shift();
-      if (run === undefined) return;
-      if (result.fault !== undefined) {
-        fail(operationErrorOf(result.fault));
-        return;
-      }
-      const good: number[] = [];
-      const bad: number[] = [];
-      run.pieces.forEach((piece, i) => {
-        (result.good[i] === 1 ? good : bad).push(piece);
-      });
-      options.onRun(good, bad, run.bytes);
-      feed();
-    });
-    feed();
-  });
-}
-
-function threadError(cause: unknown): OperationError {
-  const why = cause instanceof Error ? `: ${cause.message}` : '';
-  return new OperationError('unexpected', `a hash thread stopped${why}`, { code: 'ETHREAD', cause });
+/** @param isGood by position: 1 is good */
+function report(options: HashPiecesOptions, pieces: Int32Array, isGood: ArrayLike<number>): void {
+  const good: number[] = [];
+  const bad: number[] = [];
+  let bytes = 0;
+  for (const [i, piece] of pieces.entries()) {
+    (isGood[i] === 1 ? good : bad).push(piece);
+    bytes += pieceSizeOf(options.config, piece);
+  }
+  options.onRun(good, bad, bytes);
 }

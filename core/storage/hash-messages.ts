@@ -1,14 +1,18 @@
 // Between a check and its hash threads.
 import type { DiskFault } from './disk-error.ts';
+import type { PieceHasherOptions } from './piece-hasher.ts';
+import type { SharedRuns } from './run-queue.ts';
 
-/** Pieces to hash. */
-export interface HashTask {
-  readonly pieces: readonly number[];
+/** What a thread is given. It answers with a `HashResult` for each run it took, then with `done`. */
+export interface HashJob {
+  readonly hasher: PieceHasherOptions;
+  readonly runs: SharedRuns;
 }
 
 export interface HashResult {
-  /** By position in the task: 1 is good. */
+  readonly run: number;
+  /** By position in the run: 1 is good. */
   readonly good: Uint8Array;
-  /** The task stopped there. */
+  /** The thread stopped there. */
   readonly fault: DiskFault | undefined;
 }
