@@ -50,7 +50,7 @@ export function parseCommandLine(
   };
   const { words, rest } = splitRest(tree, argv);
   if (words[0] === 'help') checkHelpPath(tree, words.slice(1));
-  const root = buildCommand(tree, [], options, (built) => {
+  const root = buildCommand(tree, [], words, options, (built) => {
     ran = built;
   });
   for (const each of allCommands(root)) {
@@ -77,6 +77,7 @@ export function parseCommandLine(
 function buildCommand(
   spec: CommandSpec,
   path: readonly string[],
+  words: readonly string[],
   options: ParserOptions,
   onRun: (built: Built) => void,
 ): Command {
@@ -98,7 +99,9 @@ function buildCommand(
     command.configureHelp({ ...command.configureHelp(), formatHelp: () => `${options.rootHelp()}\n` });
   }
   for (const child of spec.commands ?? []) {
-    const built = buildCommand(child, [...path, child.name], options, onRun);
+    // What nobody names is there to be listed and guessed at only: building all of it is a tenth of a start.
+    const isNamed = words.includes(child.name);
+    const built = buildCommand(isNamed ? child : nameOf(child), [...path, child.name], words, options, onRun);
     if (child.group !== undefined) built.helpGroup(`${child.group}:`);
     command.addCommand(built);
   }
@@ -108,6 +111,10 @@ function buildCommand(
   if (spec.load !== undefined) command.action(() => onRun({ command, spec, path }));
   else if (path.length > 0) command.helpCommand(false).enablePositionalOptions();
   return command;
+}
+
+function nameOf({ name, summary, group }: CommandSpec): CommandSpec {
+  return { name, summary, ...(group === undefined ? {} : { group }) };
 }
 
 /** Lines of a paragraph become one, so that they break where the terminal ends; lists and examples keep theirs. */

@@ -16,6 +16,9 @@ import type { StoreConfig } from './store-config.ts';
  * download to disk took 1.6 times the CPU of one at 32 KiB, and 64 KiB was as bad in one run of five. Smaller ones cost more calls.
  */
 const WRITE_CHUNK_BYTES = 32 << 10;
+/** Files in memory (tmpfs) know no such trouble: a segment in one call. */
+const MEMORY_CHUNK_BYTES = 1 << 20;
+const TMPFS_MAGIC = 0x01021994;
 
 export interface StoreFilesOptions {
   readonly config: StoreConfig;
@@ -48,6 +51,8 @@ export class StoreFiles {
   /** Written to since the last `takeDirty`. */
   readonly #dirty = new Set<number>();
   #scratch = new Uint8Array(0);
+  /** Of the folder that the content lies in; looked up at the first write. */
+  #chunkBytes: number | undefined;
 
   constructor(options: StoreFilesOptions) {
     this.#options = options;
@@ -207,16 +212,28 @@ export class StoreFiles {
     const fd = this.#fdToWrite(file);
     this.#touched.add(file);
     this.#dirty.add(file);
+    this.#chunkBytes ??= this.#chunkBytesThere();
+    const chunkBytes = file === this.#part ? WRITE_CHUNK_BYTES : this.#chunkBytes;
     this.#guard('write', file, () => {
       let done = 0;
       while (done < bytes.length) {
-        const take = Math.min(WRITE_CHUNK_BYTES, bytes.length - done);
+        const take = Math.min(chunkBytes, bytes.length - done);
         const wrote = this.#fs.writeSync(fd, bytes, done, take, position + done);
         if (wrote === 0)
           throw new DiskFaultError({ code: 'ENOSPC', path: this.#pathOf(file), action: 'write' });
         done += wrote;
       }
     });
+  }
+
+  #chunkBytesThere(): number {
+    try {
+      const { type } = this.#fs.statfsSync(this.#config.directory);
+      return type === TMPFS_MAGIC ? MEMORY_CHUNK_BYTES : WRITE_CHUNK_BYTES;
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return WRITE_CHUNK_BYTES;
+    }
   }
 
   #readFrom(file: number, into: Uint8Array, position: number): void {
