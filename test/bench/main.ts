@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { ADDRESS_COUNT_VARIABLE, networkMissing } from '../interop/support/network.ts';
 import { missingReason } from '../interop/support/requirements.ts';
 import { StaticTracker } from '../interop/support/static-tracker.ts';
-import { TT } from '../interop/support/tt.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { idle, magnetToMetadata, recheck } from './checks.ts';
 import { DHT_METHODS, DHT_RESPONDERS, flood } from './dht/flood.ts';
@@ -19,6 +18,7 @@ import { type ProgramName, RACERS } from './programs.ts';
 import { type Bench, type FileSystem, race } from './race.ts';
 import { type Contestant, type Figures, formatTable, formatVerdicts, Table, verdicts } from './report.ts';
 import { screenCost } from './screen.ts';
+import { warmUp } from './warm-up.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const BENCH_DIR = join(PROJECT, '.bench');
@@ -153,10 +153,7 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
         variant: `${START_MIB} MiB, tracker, from libtorrent`,
         program,
         run: async () => {
-          const payload = await preparePayload(
-            singleFile(START_MIB * MIB),
-            join(bench.scratch.tmpfs, 'payload'),
-          );
+          const payload = await startPayload(bench);
           const sample = await race(bench, {
             payload,
             seeder: RACERS.libtorrent,
@@ -240,6 +237,10 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
   return list;
 }
 
+function startPayload(bench: Bench): Promise<Payload> {
+  return preparePayload(singleFile(START_MIB * MIB), join(bench.scratch.tmpfs, 'payload'));
+}
+
 async function measure(bench: Bench, options: BenchOptions): Promise<Table> {
   const table = new Table();
   const payloads: Payloads = (what, fileSystem, program) => {
@@ -315,10 +316,7 @@ async function main(): Promise<number> {
   };
   const startedAt = new Date();
   try {
-    if (options.programs.includes('tt')) {
-      // A user's second run: the compile cache is there.
-      spawnSync(process.execPath, [TT, '--version'], { env: { ...process.env, TT_HOME: bench.homeDir } });
-    }
+    if (options.programs.includes('tt')) await warmUp(bench, await startPayload(bench));
     const table = await measure(bench, options);
     const rows = table.rows();
     const document = {

@@ -24,6 +24,7 @@ const SETTLE_MS = 300;
 const LEAST_BYTES_PER_SEC = 8_000_000;
 const LEAST_TIMEOUT_MS = 60_000;
 const FLUSH_TIMEOUT_MS = 10_000;
+/** What a leecher, and its share of the seed, need for themselves. */
 const SLACK_BYTES = 256 * 1024 * 1024;
 
 export interface Bench {
@@ -164,7 +165,7 @@ export async function race(bench: Bench, options: RaceOptions): Promise<Transfer
       dirs.push(dir, task.stateDir);
       tasks.push(task);
     }
-    await bench.keeper.touchMemory(payload.totalBytes * options.leecherCount + SLACK_BYTES);
+    await bench.keeper.touchMemory((payload.totalBytes + SLACK_BYTES) * options.leecherCount);
     const sample = await runLeechers(bench, options, tasks, seed, started);
     for (const task of tasks) {
       const content = join(task.dir, payload.name);
