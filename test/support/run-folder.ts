@@ -8,7 +8,7 @@ import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
 import { DatasetStore } from '../../dht/dataset/io/store.ts';
 import { storeSummary } from '../../dht/dataset/io/summarise.ts';
-import { EDGE_TABLE, SESSION_TABLE, type SessionRow } from '../../dht/dataset/more-tables.ts';
+import { EDGE_TABLE, SAMPLE_TABLE, SESSION_TABLE, type SessionRow } from '../../dht/dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dht/dataset/run-table.ts';
 import { VISIT_TABLE, type VisitRow } from '../../dht/dataset/visit-table.ts';
 import { Id160 } from '../../dht/node-id.ts';
@@ -23,6 +23,7 @@ export interface RunFolderOptions {
   readonly nodes?: number;
   readonly withEdges?: boolean;
   readonly withSessions?: boolean;
+  readonly withSamples?: boolean;
   /** Stopped in its first look. */
   readonly isCut?: boolean;
   readonly header?: Partial<RunRow>;
@@ -148,6 +149,17 @@ export async function makeRunFolder(directory: string, options: RunFolderOptions
       })),
     );
     store.put(EDGE_TABLE, edges);
+  }
+  if (options.withSamples === true) {
+    // Of each answer a row of its own; of every second one a hash as well.
+    const samples = [0, 1, 2, 3].flatMap((visit) =>
+      [-1, ...(visit % 2 === 0 ? [0] : [])].map((position) => ({
+        ...{ run_id: run.run_id, pass: 1, visit, position, interval_s: 21_600 },
+        ...{ stored: 40 + visit, sample_count: position < 0 ? 20 : null },
+        info_hash: position < 0 ? null : nodeOf(visit).id,
+      })),
+    );
+    store.put(SAMPLE_TABLE, samples);
   }
   if (options.withSessions === true)
     store.put(

@@ -47,6 +47,23 @@ export function enrichRun(
 ): Enrichment {
   mustBeLegible(header);
   const book = new AddressBook(databases);
+  // A damaged database shows on the way: what was known before is then still there.
+  const { enriched, ...counts } = store.atomically(() => {
+    const counted = replaceRows(store, header, book);
+    const changed: RunRow = { ...header, ...geoColumns(book, header.vantage_external) };
+    storePlaces(store, header.run_id);
+    store.put(RUN_TABLE, [changed]);
+    return { ...counted, enriched: changed };
+  });
+  writeHeader(join(directory, HEADER_FILE), enriched);
+  return { header: enriched, ...counts, database: book.name, date: book.date };
+}
+
+function replaceRows(
+  store: DatasetStore,
+  header: RunRow,
+  book: AddressBook,
+): Pick<Enrichment, 'addresses' | 'known' | 'ambiguous'> {
   const addresses = store.query<{ ip: string }>(
     'SELECT DISTINCT ip FROM (SELECT ip FROM visit UNION SELECT ip FROM session) ORDER BY ip',
   );
@@ -67,16 +84,5 @@ export function enrichRun(
     if (batch.length >= BATCH) flush();
   }
   flush();
-  const enriched: RunRow = { ...header, ...geoColumns(book, header.vantage_external) };
-  storePlaces(store, header.run_id);
-  store.put(RUN_TABLE, [enriched]);
-  writeHeader(join(directory, HEADER_FILE), enriched);
-  return {
-    header: enriched,
-    addresses: addresses.length,
-    known,
-    ambiguous,
-    database: book.name,
-    date: book.date,
-  };
+  return { addresses: addresses.length, known, ambiguous };
 }

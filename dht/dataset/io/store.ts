@@ -100,19 +100,33 @@ export class DatasetStore {
   put<T extends Table>(table: T, rows: readonly Row<T>[]): void {
     if (rows.length === 0) return;
     const { statement, names, areJson, values } = this.#insertOf(table);
-    this.#database.exec('BEGIN');
+    // A savepoint and no transaction: it may be part of one.
+    this.#database.exec('SAVEPOINT rows');
     try {
       for (const row of rows as readonly AnyRow[]) {
         for (let i = 0; i < names.length; i++)
           values[i] = toSql(areJson[i] as boolean, row[names[i] as string]);
         statement.run(...values);
       }
-      this.#database.exec('COMMIT');
+      this.#database.exec('RELEASE rows');
     } catch (error) {
-      this.#database.exec('ROLLBACK');
+      this.#database.exec('ROLLBACK TO rows; RELEASE rows');
       throw new OperationError('disk', `cannot write to ${this.path}: ${(error as Error).message}`, {
         cause: error,
       });
+    }
+  }
+
+  /** All of it, or nothing when it throws. */
+  atomically<T>(work: () => T): T {
+    this.#database.exec('SAVEPOINT work');
+    try {
+      const result = work();
+      this.#database.exec('RELEASE work');
+      return result;
+    } catch (error) {
+      this.#database.exec('ROLLBACK TO work; RELEASE work');
+      throw error;
     }
   }
 
