@@ -2,11 +2,14 @@
 // the relays through which we can be called.
 import { endpointKey } from '../../../core/base/endpoint.ts';
 import type { NatState } from '../../../core/nat/classify.ts';
+import type { Rung } from '../../../core/nat/ladder.ts';
 import type { NatFamilySnapshot } from '../../../core/nat/nat-snapshot.ts';
 import type { MappingSnapshot } from '../../../core/nat/port-mapper.ts';
 import type { RelayStatus } from '../../../core/relay/client-links.ts';
+import type { ReachSnapshot } from '../../../core/session/reach-stats.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
+import { formatBytes, formatCount } from '../../output/units.ts';
 import { type Line, labelled, plainText, type Span, span, type Tone } from '../styled.ts';
 
 const STATES: Readonly<Record<NatState, readonly [tone: Tone | undefined, words: string]>> = {
@@ -33,6 +36,9 @@ const TRIED: ReadonlySet<MappingSnapshot['state']> = new Set<MappingSnapshot['st
   'verified',
   'refuted',
 ]);
+
+/** From the straightest to the most roundabout. */
+const RUNGS: readonly Rung[] = ['direct', 'reverse', 'punch', 'tcp-punch', 'splice'];
 
 const PROTOCOLS = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const;
 
@@ -84,6 +90,17 @@ function relayLine(relays: readonly RelayStatus[]): Line {
   return [span('good', counts), `: ${names.join(', ')}`];
 }
 
+/** `by direct 30 (1.20 GiB), punch 6 (80.0 MiB); 6 of 9 holes opened`: connections since the start, with what they carried. */
+function reachLine({ connections, bytes, punches }: ReachSnapshot): Line {
+  const ways = RUNGS.flatMap((rung) => {
+    const count = connections[rung] ?? 0;
+    return count === 0 ? [] : [`${rung} ${count} (${formatBytes(bytes[rung] ?? 0)})`];
+  });
+  const holes =
+    punches.tried === 0 ? '' : `; ${punches.opened} of ${formatCount(punches.tried, 'hole')} opened`;
+  return [`by ${ways.join(', ')}${holes}`];
+}
+
 /** What is known by now, a sentence each, for views that say a thing once. */
 export function natNews({ nat, relays }: SessionSnapshot): string[] {
   const known = (nat?.families ?? []).filter(({ state }) => state !== 'unknown');
@@ -99,7 +116,7 @@ export function natNews({ nat, relays }: SessionSnapshot): string[] {
 }
 
 /** Nothing where nobody asks: on loopback, behind a proxy. */
-export function natLines({ nat, relays }: SessionSnapshot): Line[] {
+export function natLines({ nat, relays, reach }: SessionSnapshot): Line[] {
   const lines: Line[] = [];
   const add = (name: string, values: readonly Line[]): void => {
     for (const [i, value] of values.entries()) lines.push(labelled(i === 0 ? name : '', ...value));
@@ -113,5 +130,8 @@ export function natLines({ nat, relays }: SessionSnapshot): Line[] {
     else add('forwarding', [[span('dim', 'off: the router is not asked')]]);
   }
   if (relays !== undefined) add('relays', [relayLine(relays)]);
+  // Where everybody is reached straight that is no news.
+  const isNews = reach !== undefined && RUNGS.some((rung) => rung !== 'direct' && reach.connections[rung]);
+  if (isNews) add('reached', [reachLine(reach)]);
   return lines;
 }

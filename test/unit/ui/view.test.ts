@@ -293,6 +293,24 @@ describe('panels', () => {
     expect(text).toContain('forwarding  IPv4 tcp 6891 is 40123 outside by PCP, verified: somebody came in');
     expect(text).toContain('            IPv4 udp 6891 is 40123 outside by PCP, not tried from outside');
     expect(text).toContain('relays      1 held, 1 connected: 203.0.113.9:7001 (utp, proxy port 7105)');
+    expect(text).not.toContain('reached  ');
+    const reach = {
+      knownPeers: 40,
+      connectedPeers: 9,
+      connections: { direct: 12, punch: 3 },
+      bytes: { direct: 5 << 20, punch: 1 << 20 },
+      punches: { tried: 5, opened: 3 },
+      introductions: {},
+      mappings: { claimed: 0, verified: 0 },
+    };
+    rig.model.setSnapshot(session([torrent()], { nat, relays, reach }));
+    expect(rig.text(100, 30)).toContain(
+      'reached     by direct 12 (5.00 MiB), punch 3 (1.00 MiB); 3 of 5 holes opened',
+    );
+    rig.model.setSnapshot(
+      session([torrent()], { nat, relays, reach: { ...reach, connections: { direct: 12 } } }),
+    );
+    expect(rig.text(100, 30)).not.toContain('reached  ');
     // The sources are still there.
     expect(text).toMatch(/^> tracker/m);
   });
