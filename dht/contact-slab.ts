@@ -16,6 +16,9 @@ const ROUND_TRIP = 3;
 const STATE_WORDS = 4;
 const FIRST_CAPACITY = 16;
 
+/** With more failures in a row nobody is handed out. */
+const MAX_GOOD_FAILURES = 1;
+const SIGN = 0x80000000 | 0;
 /** A tenth of a second. */
 const TICK_MS = 100;
 
@@ -158,9 +161,20 @@ export class ContactSlab {
       : this.#word(at) === address.w0 && this.#word(at + 1) === address.w1;
   }
 
-  /** The first 32 bits of the distance to `target`, unsigned: enough to order nearly always. */
+  /** The first 32 bits of the distance to `target`, less 2^31: a signed word, enough to order nearly always. */
   distanceHead(slot: number, target: Id160): number {
-    return ((this.#words[slot * this.#stride] as number) ^ target.a) >>> 0;
+    return (this.#words[slot * this.#stride] as number) ^ target.a ^ SIGN;
+  }
+
+  /** For `isGood`: answers count that are younger than `goodMs`. */
+  static goodFrom(nowMs: number, goodMs: number): number {
+    return Math.max(1, Math.floor((nowMs - goodMs) / TICK_MS) + 2);
+  }
+
+  /** Answered lately, and with at most one failure since (BEP 5, mldht). */
+  isGood(slot: number, goodFrom: number): boolean {
+    const at = this.#stateOf(slot);
+    return this.#word(at + ANSWERED) >= goodFrom && this.#word(at + FAILURES) <= MAX_GOOD_FAILURES;
   }
 
   /** Negative when slot `x` is closer to `target` than slot `y`. */

@@ -7,7 +7,7 @@ import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
 import type { FamilyState } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
 import { Composer } from './krpc-compose.ts';
-import type { Id160 } from './node-id.ts';
+import { Id160 } from './node-id.ts';
 import type { LimitPolicy, LookupPolicy, MaintenancePolicy, TablePolicy } from './options.ts';
 import type { QueryFrame } from './queries.ts';
 import type { RoundTrips } from './round-trips.ts';
@@ -77,6 +77,8 @@ export class NodeContext {
   onNewAddress: ((family: FamilyState, nowMs: number) => void) | undefined;
   #v4: FamilyState | undefined;
   #v6: FamilyState | undefined;
+  /** The last one: nearly always that of the next query. */
+  #frame: QueryFrame | undefined;
   #timeoutsInRow = 0;
   /** Before anything that `nowMs` may be. */
   #heardAtMs = -1;
@@ -121,7 +123,9 @@ export class NodeContext {
   }
 
   frame(family: FamilyState): QueryFrame {
-    return { ownId: family.ownId, readOnly: this.parts.readOnly, version: this.parts.version };
+    if (this.#frame?.ownId !== family.ownId)
+      this.#frame = { ownId: family.ownId, readOnly: this.parts.readOnly, version: this.parts.version };
+    return this.#frame;
   }
 
   /** Sends a query. @returns undefined when limits forbid it: to this address now, or at all */
@@ -164,7 +168,8 @@ export class NodeContext {
       return;
     }
     roundTrips.add(roundTripMs);
-    if (family.handleAnswer(message, from, query.slot, roundTripMs, nowMs))
+    const id = query.expectedId ?? Id160.read(message.bytes, message.id.start);
+    if (family.handleAnswer(message, id, from, query.slot, roundTripMs, nowMs))
       this.onNewAddress?.(family, nowMs);
     query.owner.onReply(query, message, roundTripMs, nowMs);
   }

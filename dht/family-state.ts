@@ -72,18 +72,18 @@ export class FamilyState {
 
   /**
    * A reply that passed all checks.
+   * @param id the sender's
    * @param slot the contact that was asked, -1 when it was no contact
    * @returns true when our external address has changed by it
    */
   handleAnswer(
     message: KrpcMessage,
+    id: Id160,
     from: DhtAddress,
     slot: number,
     roundTripMs: number,
     nowMs: number,
   ): boolean {
-    const { bytes, id: span } = message;
-    const id = Id160.read(bytes, span.start);
     if (this.#table.confirmAt(slot, id, from, roundTripMs, nowMs)) {
       // As expected: nothing else to find out.
     } else if (this.isWelcome(id, from, nowMs)) {

@@ -4,8 +4,9 @@ import type { DhtAddress } from './address.ts';
 import { composer, type NodeContext, type Timer, timer } from './context.ts';
 import type { FamilyState, NamedNode } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
+import { MostOverdue } from './most-overdue.ts';
 import { type Id160, randomIdAt } from './node-id.ts';
-import { pingQuery, targetQuery } from './queries.ts';
+import { pingQuery, type QueryFrame, targetQuery } from './queries.ts';
 import type { Bucket } from './routing-table.ts';
 import type { OpenQuery, QueryOwner } from './transactions.ts';
 
@@ -30,6 +31,9 @@ const IDLE_MS = 60_000;
 const FIRST_REJOIN_MS = 5_000;
 const MAX_REJOIN_MS = 5 * 60_000;
 
+/** Scratch of one look through a table: one serves all nodes of the process. */
+const mostOverdue = new MostOverdue(MAX_CHECKS);
+
 export interface MaintenanceEvents {
   /** Look up our own id. */
   lookupSelf(nowMs: number): void;
@@ -46,6 +50,12 @@ export class Maintenance implements QueryOwner {
   #selfLookupDueMs = Number.NEGATIVE_INFINITY;
   #rejoinMs = FIRST_REJOIN_MS;
   #rejoinAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the query that is being composed; undefined for a ping. */
+  #target: Id160 | undefined;
+  readonly #compose = (frame: QueryFrame, tid: Uint8Array): Uint8Array =>
+    this.#target === undefined
+      ? pingQuery(composer, frame, tid)
+      : targetQuery(composer, frame, 'find_node', this.#target, undefined, tid);
 
   constructor(context: NodeContext, family: FamilyState, events: MaintenanceEvents) {
     this.#context = context;
@@ -65,10 +75,14 @@ export class Maintenance implements QueryOwner {
     this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * spread);
   }
 
-  /** Our neighbourhood is known for some time: the next lookup of it comes at any moment of the usual interval. */
+  /**
+   * We are in for some time: the next look through our table, and the next lookup of our neighbourhood, come at any moment of
+   * their usual intervals. Nodes settled together would do both in step otherwise, which no real ones do.
+   */
   settle(nowMs: number): void {
     const { rng, maintenance } = this.#context.parts;
     this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * rng.next());
+    if (maintenance.enabled) this.#context.timers.set(this.#timer, nowMs + Math.round(BATCH_MS * rng.next()));
   }
 
   /** After a sleep or a change of network: everything is doubtful, the neighbourhood first. */
@@ -142,34 +156,34 @@ export class Maintenance implements QueryOwner {
     const { table } = this.#family;
     const { checkMs, neighbourCheckMs } = this.#context.parts.maintenance;
     const homeLevel = table.neighbourhoodLevel();
-    const due: { readonly slot: number; readonly atMs: number }[] = [];
+    mostOverdue.clear();
     let nextMs = Number.POSITIVE_INFINITY;
     for (const bucket of table.places) {
       if (bucket === undefined) continue;
       const intervalMs = bucket.level >= homeLevel ? neighbourCheckMs : checkMs;
       for (const slot of bucket.members) {
         const atMs = this.#dueMs(slot, intervalMs);
-        if (atMs <= nowMs) due.push({ slot, atMs });
-        else nextMs = Math.min(nextMs, atMs);
+        if (atMs <= nowMs) mostOverdue.add(slot, atMs);
+        else if (atMs < nextMs) nextMs = atMs;
       }
     }
-    due.sort((x, y) => x.atMs - y.atMs || x.slot - y.slot);
-    for (const { slot } of due.slice(0, MAX_CHECKS)) this.#askSlot(slot, homeLevel, nowMs);
-    return due.length > MAX_CHECKS ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
+    for (let i = 0; i < mostOverdue.size; i++) this.#askSlot(mostOverdue.slotAt(i), homeLevel, nowMs);
+    return mostOverdue.isOverfull ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
   }
 
   /** Newcomers are asked again when the translator they may sit behind has forgotten us: most of those go then. */
   #dueMs(slot: number, usualMs: number): number {
     const { slab } = this.#family.table;
-    const isNew = slab.askedMs(slot) === Number.NEGATIVE_INFINITY;
+    const askedMs = slab.askedMs(slot);
+    if (slab.failures(slot) > 0) return askedMs + RETRY_MS;
+    const isNew = askedMs === Number.NEGATIVE_INFINITY;
     const intervalMs = isNew ? Math.min(usualMs, this.#context.parts.maintenance.quarantineMs) : usualMs;
-    if (slab.failures(slot) > 0) return slab.askedMs(slot) + RETRY_MS;
-    return Math.max(slab.answeredMs(slot) + intervalMs, slab.askedMs(slot) + RETRY_MS);
+    return Math.max(slab.answeredMs(slot) + intervalMs, askedMs + RETRY_MS);
   }
 
   #askSlot(slot: number, homeLevel: number, nowMs: number): void {
     const { table } = this.#family;
-    const target = this.#usefulTarget(slot, homeLevel, nowMs);
+    this.#target = this.#usefulTarget(slot, homeLevel, nowMs);
     table.slab.markAsked(slot, nowMs);
     this.#context.ask({
       family: this.#family,
@@ -177,10 +191,7 @@ export class Maintenance implements QueryOwner {
       expectedId: table.slab.id(slot),
       slot,
       owner: this,
-      compose: (frame, tid) =>
-        target === undefined
-          ? pingQuery(composer, frame, tid)
-          : targetQuery(composer, frame, 'find_node', target, undefined, tid),
+      compose: this.#compose,
       stallMs: Number.POSITIVE_INFINITY,
       timeoutMs: this.#context.parts.lookup.timeoutMs,
       nowMs,
@@ -222,13 +233,13 @@ export class Maintenance implements QueryOwner {
   /** By find_node: whoever answers pings as itself and lookups as somebody else is found out before it gets in. */
   #ask(id: Id160, address: DhtAddress, nowMs: number): boolean {
     const { rng } = this.#context.parts;
-    const target = randomIdAt(this.#family.ownId, NEAR_BITS, rng);
+    this.#target = randomIdAt(this.#family.ownId, NEAR_BITS, rng);
     const query = this.#context.ask({
       family: this.#family,
       address,
       expectedId: id,
       owner: this,
-      compose: (frame, tid) => targetQuery(composer, frame, 'find_node', target, undefined, tid),
+      compose: this.#compose,
       stallMs: Number.POSITIVE_INFINITY,
       timeoutMs: this.#context.parts.lookup.timeoutMs,
       nowMs,

@@ -85,6 +85,11 @@ interface Entry {
   readonly sets: Map<Family, PeerSet>;
 }
 
+export interface PeerFilters {
+  readonly seeds: Uint8Array;
+  readonly peers: Uint8Array;
+}
+
 export class PeerStore {
   readonly #policy: StorePolicy;
   readonly #rng: Rng;
@@ -153,11 +158,7 @@ export class PeerStore {
   }
 
   /** BEP 33 filters of the seeds and the peers; undefined when nothing is stored for the hash. */
-  filters(
-    key: Uint8Array,
-    family: Family,
-    nowMs: number,
-  ): { readonly seeds: Uint8Array; readonly peers: Uint8Array } | undefined {
+  filters(key: Uint8Array, family: Family, nowMs: number): PeerFilters | undefined {
     const set = this.#fresh(key, family, nowMs);
     if (set === undefined || set.count === 0) return undefined;
     const seeds = new Uint8Array(BLOOM_BYTES);

@@ -21,7 +21,7 @@ import type { KrpcMessage } from './krpc.ts';
 import { literal } from './krpc-compose.ts';
 import { Id160 } from './node-id.ts';
 import { K } from './options.ts';
-import type { PeerStore } from './peer-store.ts';
+import type { PeerFilters, PeerStore } from './peer-store.ts';
 import { answerTail, errorMessage, nodesKey } from './queries.ts';
 import type { DhtItem, QueryName } from './results.ts';
 import { TOKEN_BYTES, type Tokens } from './tokens.ts';
@@ -35,7 +35,8 @@ const TAIL_BYTES = 64;
 
 const EMPTY = new Uint8Array(0);
 // Looked up once: these stand in every reply.
-const HEADS = { 4: literal('d2:ip6:'), 6: literal('d2:ip18:') } as const;
+const HEAD_V4 = literal('d2:ip6:');
+const HEAD_V6 = literal('d2:ip18:');
 const REPLY = literal('1:rd');
 const OWN_ID = literal('2:id20:');
 const TOKEN = literal('5:token');
@@ -99,10 +100,17 @@ export class Responder {
     return this.#reply(message, from);
   }
 
-  /** Up to and with `id`: what sorts before it goes to `before`. */
-  #open(from: DhtAddress, family: FamilyState, before?: () => void): void {
-    composer.begin().raw(HEADS[from.family]).compact(from).raw(REPLY);
-    before?.();
+  /** Up to and with `id`. */
+  #open(from: DhtAddress, family: FamilyState, filters?: PeerFilters): void {
+    composer
+      .begin()
+      .raw(from.family === 4 ? HEAD_V4 : HEAD_V6)
+      .compact(from)
+      .raw(REPLY);
+    if (filters !== undefined) {
+      composer.raw(literal('4:BFpe')).lengthPrefix(BLOOM_BYTES).raw(filters.peers);
+      composer.raw(literal('4:BFsd')).lengthPrefix(BLOOM_BYTES).raw(filters.seeds);
+    }
     composer.raw(OWN_ID).id(family.ownId);
   }
 
@@ -148,13 +156,10 @@ export class Responder {
 
   #getPeers(message: KrpcMessage, from: DhtAddress, family: FamilyState, nowMs: number): boolean {
     const { peers } = this.#stores;
-    const key = message.view(message.target) as Uint8Array;
+    // Nothing is stored, nothing is looked for: a view costs as much as half of the answer.
+    const key = peers.hashes === 0 ? EMPTY : (message.view(message.target) as Uint8Array);
     const filters = message.scrape ? peers.filters(key, family.family, nowMs) : undefined;
-    this.#open(from, family, () => {
-      if (filters === undefined) return;
-      composer.raw(literal('4:BFpe')).lengthPrefix(BLOOM_BYTES).raw(filters.peers);
-      composer.raw(literal('4:BFsd')).lengthPrefix(BLOOM_BYTES).raw(filters.seeds);
-    });
+    this.#open(from, family, filters);
     // With filters there is room for one family's nodes only (BEP 33).
     if (filters === undefined) this.#nodes(message, family, nowMs);
     else this.#writeNodes(family.family, Id160.read(message.bytes, message.target.start), nowMs);

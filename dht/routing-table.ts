@@ -3,19 +3,16 @@
 // to ourselves are never displaced by farther ones.
 import type { DhtAddress, Family } from './address.ts';
 import { ContactSlab } from './contact-slab.ts';
+import { NearestSlots } from './nearest-slots.ts';
 import { compareDistance, ID_BITS, type Id160 } from './node-id.ts';
 import type { TablePolicy } from './options.ts';
 
 /** BEP 5: good is who answered within this time. */
 export const GOOD_MS = 15 * 60_000;
-/** BEP 5 and mldht: with more failures in a row nobody is handed out. */
-const MAX_GOOD_FAILURES = 1;
 /** A full bucket trades a contact for one of the same part of the space that is this much faster (mldht). */
 const FASTER_FACTOR = 2.5;
 /** Bits after the bucket's own that should be spread evenly (libtorrent). */
 const DIVERSITY_BITS = 3;
-/** Enough for any request: 20 of k-rpc, 16 starts of a lookup, with room for what is skipped. */
-const MAX_CLOSEST = 64;
 /** Buckets that may be known as closed: bits of a word. */
 const CLOSED_BITS = 31;
 
@@ -34,10 +31,8 @@ export interface Bucket {
 
 export type OfferOutcome = 'known' | 'added' | 'replaced' | 'spare' | 'refused';
 
-// Results of the last selection; synchronous use only, so one set serves all tables of the process.
-const chosen = new Int32Array(MAX_CLOSEST);
-const heads = new Float64Array(MAX_CLOSEST);
-let chosenCount = 0;
+/** Results of the last selection; synchronous use only, so one serves all tables of the process. */
+const nearest = new NearestSlots();
 
 export class RoutingTable {
   readonly family: Family;
@@ -80,13 +75,15 @@ export class RoutingTable {
   }
 
   isGood(slot: number, nowMs: number): boolean {
-    return this.slab.failures(slot) <= MAX_GOOD_FAILURES && nowMs - this.slab.answeredMs(slot) < GOOD_MS;
+    return this.slab.isGood(slot, ContactSlab.goodFrom(nowMs, GOOD_MS));
   }
 
   goodCount(nowMs: number): number {
+    const goodFrom = ContactSlab.goodFrom(nowMs, GOOD_MS);
     let count = 0;
     for (const bucket of this.#buckets)
-      if (bucket !== undefined) for (const slot of bucket.members) if (this.isGood(slot, nowMs)) count++;
+      if (bucket !== undefined)
+        for (const slot of bucket.members) if (this.slab.isGood(slot, goodFrom)) count++;
     return count;
   }
 
@@ -145,17 +142,16 @@ export class RoutingTable {
     if (this.isClosedTo(id.a) || id.equals(this.ownId)) return false;
     const bucket = this.#buckets[this.#indexFor(id)];
     if (bucket === undefined) return this.#isHostFree(address);
+    if (this.#findIn(bucket.members, id) >= 0) return false;
     const isOpen =
       bucket.members.length < bucket.capacity || bucket.members.some((slot) => this.slab.failures(slot) > 0);
-    if (
-      !isOpen &&
-      this.#perLevel === 1 &&
-      bucket.level < CLOSED_BITS &&
-      bucket.level < this.neighbourhoodLevel()
-    )
-      this.#closed |= 1 << bucket.level;
-    if (this.#findIn(bucket.members, id) >= 0) return false;
-    return (isOpen || this.#fartherNeighbour(bucket, id) >= 0) && this.#isAddressFree(bucket, address);
+    if (isOpen) return this.#isAddressFree(bucket, address);
+    // With k members in deeper buckets nobody of this one is a neighbour: known without sorting them.
+    if (bucket.level < this.neighbourhoodLevel()) {
+      if (this.#perLevel === 1 && bucket.level < CLOSED_BITS) this.#closed |= 1 << bucket.level;
+      return false;
+    }
+    return this.#fartherNeighbour(bucket, id) >= 0 && this.#isAddressFree(bucket, address);
   }
 
   /**
@@ -201,28 +197,28 @@ export class RoutingTable {
    * @returns how many; at most `count`
    */
   closest(target: Id160, count: number, mode: 'good' | 'all', nowMs: number): number {
-    chosenCount = 0;
-    const wanted = Math.min(count, MAX_CLOSEST);
-    const goodOnly = mode === 'good' && this.#policy.handOutGoodOnly;
+    nearest.begin(count);
+    const isGoodOnly = mode === 'good' && this.#policy.handOutGoodOnly;
+    const goodFrom = isGoodOnly ? ContactSlab.goodFrom(nowMs, GOOD_MS) : -1;
     const shared = target.sharedBits(this.ownId);
     const level = Math.min(this.#levelOf(shared), this.#levels - 1);
     // Everything at this level or deeper is nearer than anything above; every level above is nearer than the next.
     const own = shared === ID_BITS ? -1 : this.#indexFor(target);
-    if (own >= 0) this.#collect(this.#buckets[own], target, wanted, goodOnly, nowMs);
-    if (chosenCount < wanted) {
+    if (own >= 0) this.#consider(own, target, goodFrom);
+    if (!nearest.isFull) {
       for (let at = Math.max(0, level) * this.#perLevel; at < this.#buckets.length; at++)
-        if (at !== own) this.#collect(this.#buckets[at], target, wanted, goodOnly, nowMs);
+        if (at !== own) this.#consider(at, target, goodFrom);
     }
-    for (let above = level - 1; above >= 0 && chosenCount < wanted; above--) {
+    for (let above = level - 1; above >= 0 && !nearest.isFull; above--) {
       for (let at = above * this.#perLevel; at < (above + 1) * this.#perLevel; at++)
-        this.#collect(this.#buckets[at], target, wanted, goodOnly, nowMs);
+        this.#consider(at, target, goodFrom);
     }
-    return chosenCount;
+    return nearest.size;
   }
 
   /** The slot at place `index` of the last `closest`. */
   chosenAt(index: number): number {
-    return chosen[index] as number;
+    return nearest.at(index);
   }
 
   /** Level from which on fewer than k contacts are left: our neighbourhood begins there. */
@@ -378,14 +374,14 @@ export class RoutingTable {
     if (bucket.level < this.neighbourhoodLevel()) return -1;
     const count = this.closest(this.ownId, this.#policy.k, 'all', 0);
     if (count < this.#policy.k) return -1;
-    const last = this.slab.id(chosen[count - 1] as number);
+    const last = this.slab.id(nearest.at(count - 1));
     if (id.sharedBits(this.ownId) < last.sharedBits(this.ownId)) return -1;
     const own = this.ownId;
     const isNearer = (slot: number): boolean => {
       const other = this.slab.id(slot);
       return compareDistance(own, id, other) < 0;
     };
-    if (!isNearer(chosen[count - 1] as number)) return -1;
+    if (!isNearer(nearest.at(count - 1))) return -1;
     let farthest = -1;
     for (const slot of bucket.members)
       if (farthest < 0 || this.slab.compareDistance(own, slot, farthest) > 0) farthest = slot;
@@ -414,35 +410,8 @@ export class RoutingTable {
     return this.slab.roundTripMs(slowest) > roundTripMs * FASTER_FACTOR ? slowest : -1;
   }
 
-  #collect(
-    bucket: Bucket | undefined,
-    target: Id160,
-    wanted: number,
-    goodOnly: boolean,
-    nowMs: number,
-  ): void {
-    if (bucket === undefined) return;
-    const { slab } = this;
-    for (const slot of bucket.members) {
-      const head = slab.distanceHead(slot, target);
-      if (chosenCount === wanted && head > (heads[wanted - 1] as number)) continue;
-      if (goodOnly && !this.isGood(slot, nowMs)) continue;
-      let at = chosenCount;
-      while (at > 0) {
-        const before = heads[at - 1] as number;
-        if (before < head) break;
-        if (before === head && slab.compareDistance(target, chosen[at - 1] as number, slot) < 0) break;
-        at--;
-      }
-      if (at >= wanted) continue;
-      const last = chosenCount < wanted ? chosenCount : wanted - 1;
-      for (let i = last; i > at; i--) {
-        chosen[i] = chosen[i - 1] as number;
-        heads[i] = heads[i - 1] as number;
-      }
-      chosen[at] = slot;
-      heads[at] = head;
-      if (chosenCount < wanted) chosenCount++;
-    }
+  #consider(index: number, target: Id160, goodFrom: number): void {
+    const bucket = this.#buckets[index];
+    if (bucket !== undefined) nearest.consider(this.slab, bucket.members, target, goodFrom);
   }
 }

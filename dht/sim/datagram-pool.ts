@@ -3,7 +3,7 @@
 
 /** Longer ones are rare (nobody honest sends any) and left to the garbage collector. */
 const MAX_POOLED_BYTES = 2048;
-const MAX_PER_LENGTH = 4096;
+const MAX_PER_LENGTH = 512;
 
 export interface Datagram {
   readonly bytes: Uint8Array;
