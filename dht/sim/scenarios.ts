@@ -3,6 +3,7 @@ import type { Scenario } from './scenario.ts';
 import { runBootstrap } from './scenarios/bootstrap.ts';
 import { runChurn } from './scenarios/churn.ts';
 import { runCrawlTruth } from './scenarios/crawl.ts';
+import { runCrawlStudy } from './scenarios/crawl-study.ts';
 import { runDead } from './scenarios/dead.ts';
 import { runEclipse } from './scenarios/eclipse.ts';
 import { runHops } from './scenarios/hops.ts';
@@ -23,5 +24,10 @@ export const DHT_SCENARIOS: readonly Scenario[] = [
   { name: 'sybil', title: 'nodes that claim to be next to every target', run: runSybils },
   { name: 'eclipse', title: 'a ring of ids around one key', run: runEclipse },
   { name: 'crawl', title: 'what a crawl estimates beside what is true', run: runCrawlTruth },
+  {
+    name: 'study',
+    title: 'what long snapshots, small zones and counting by address cost',
+    run: runCrawlStudy,
+  },
   { name: 'scale', title: 'speed and memory of a large network', run: runScale },
 ];
