@@ -5,62 +5,6 @@ import { putWord } from './address.ts';
 export const SIPHASH_BYTES = 8;
 export const SIPHASH_KEY_WORDS = 4;
 
-// The state: v0 to v3, low and high halves. Synchronous use only.
-let l0 = 0;
-let h0 = 0;
-let l1 = 0;
-let h1 = 0;
-let l2 = 0;
-let h2 = 0;
-let l3 = 0;
-let h3 = 0;
-
-function round(): void {
-  // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32)
-  let low = (l0 >>> 0) + (l1 >>> 0);
-  h0 = (h0 + h1 + (low > 0xffffffff ? 1 : 0)) | 0;
-  l0 = low | 0;
-  let turned = (l1 << 13) | (h1 >>> 19);
-  h1 = ((h1 << 13) | (l1 >>> 19)) ^ h0;
-  l1 = turned ^ l0;
-  let held = l0;
-  l0 = h0;
-  h0 = held;
-  // v2 += v3; v3 = rotl(v3, 16) ^ v2
-  low = (l2 >>> 0) + (l3 >>> 0);
-  h2 = (h2 + h3 + (low > 0xffffffff ? 1 : 0)) | 0;
-  l2 = low | 0;
-  turned = (l3 << 16) | (h3 >>> 16);
-  h3 = ((h3 << 16) | (l3 >>> 16)) ^ h2;
-  l3 = turned ^ l2;
-  // v0 += v3; v3 = rotl(v3, 21) ^ v0
-  low = (l0 >>> 0) + (l3 >>> 0);
-  h0 = (h0 + h3 + (low > 0xffffffff ? 1 : 0)) | 0;
-  l0 = low | 0;
-  turned = (l3 << 21) | (h3 >>> 11);
-  h3 = ((h3 << 21) | (l3 >>> 11)) ^ h0;
-  l3 = turned ^ l0;
-  // v2 += v1; v1 = rotl(v1, 17) ^ v2; v2 = rotl(v2, 32)
-  low = (l2 >>> 0) + (l1 >>> 0);
-  h2 = (h2 + h1 + (low > 0xffffffff ? 1 : 0)) | 0;
-  l2 = low | 0;
-  turned = (l1 << 17) | (h1 >>> 15);
-  h1 = ((h1 << 17) | (l1 >>> 15)) ^ h2;
-  l1 = turned ^ l2;
-  held = l2;
-  l2 = h2;
-  h2 = held;
-}
-
-function mix(low: number, high: number): void {
-  l3 ^= low;
-  h3 ^= high;
-  round();
-  round();
-  l0 ^= low;
-  h0 ^= high;
-}
-
 /** Little-endian. */
 function wordAt(bytes: Uint8Array, at: number): number {
   return (
@@ -80,27 +24,72 @@ export function siphash(key: Int32Array, message: Uint8Array, out: Uint8Array, a
   const k1 = key[1] as number;
   const k2 = key[2] as number;
   const k3 = key[3] as number;
-  l0 = k0 ^ 0x70736575;
-  h0 = k1 ^ 0x736f6d65;
-  l1 = k2 ^ 0x6e646f6d;
-  h1 = k3 ^ 0x646f7261;
-  l2 = k0 ^ 0x6e657261;
-  h2 = k1 ^ 0x6c796765;
-  l3 = k2 ^ 0x79746573;
-  h3 = k3 ^ 0x74656462;
+  // v0 to v3, low and high halves: locals, so that they stay in registers.
+  let l0 = k0 ^ 0x70736575;
+  let h0 = k1 ^ 0x736f6d65;
+  let l1 = k2 ^ 0x6e646f6d;
+  let h1 = k3 ^ 0x646f7261;
+  let l2 = k0 ^ 0x6e657261;
+  let h2 = k1 ^ 0x6c796765;
+  let l3 = k2 ^ 0x79746573;
+  let h3 = k3 ^ 0x74656462;
   const { length } = message;
-  const whole = length - (length % 8);
-  for (let i = 0; i < whole; i += 8) mix(wordAt(message, i), wordAt(message, i + 4));
-  let low = 0;
-  let high = length << 24;
-  for (let i = whole; i < length; i++) {
-    const shift = (i - whole) * 8;
-    if (shift < 32) low |= (message[i] as number) << shift;
-    else high |= (message[i] as number) << (shift - 32);
+  const whole = length >>> 3;
+  // Whole words, then the one with the length in it, then the end.
+  for (let block = 0; block <= whole + 1; block++) {
+    let low = 0;
+    let high = 0;
+    let rounds = 2;
+    if (block < whole) {
+      low = wordAt(message, block * 8);
+      high = wordAt(message, block * 8 + 4);
+    } else if (block === whole) {
+      high = length << 24;
+      for (let i = block * 8, shift = 0; i < length; i++, shift += 8) {
+        if (shift < 32) low |= (message[i] as number) << shift;
+        else high |= (message[i] as number) << (shift - 32);
+      }
+    } else {
+      l2 ^= 0xff;
+      rounds = 4;
+    }
+    l3 ^= low;
+    h3 ^= high;
+    for (let round = 0; round < rounds; round++) {
+      // v0 += v1; v1 = rotl(v1, 13) ^ v0; v0 = rotl(v0, 32). A sum below a summand has carried.
+      let sum = (l0 + l1) | 0;
+      let sumHigh = (h0 + h1 + (sum >>> 0 < l0 >>> 0 ? 1 : 0)) | 0;
+      let turned = (l1 << 13) | (h1 >>> 19);
+      h1 = ((h1 << 13) | (l1 >>> 19)) ^ sumHigh;
+      l1 = turned ^ sum;
+      l0 = sumHigh;
+      h0 = sum;
+      // v2 += v3; v3 = rotl(v3, 16) ^ v2
+      sum = (l2 + l3) | 0;
+      h2 = (h2 + h3 + (sum >>> 0 < l2 >>> 0 ? 1 : 0)) | 0;
+      l2 = sum;
+      turned = (l3 << 16) | (h3 >>> 16);
+      h3 = ((h3 << 16) | (l3 >>> 16)) ^ h2;
+      l3 = turned ^ l2;
+      // v0 += v3; v3 = rotl(v3, 21) ^ v0
+      sum = (l0 + l3) | 0;
+      h0 = (h0 + h3 + (sum >>> 0 < l0 >>> 0 ? 1 : 0)) | 0;
+      l0 = sum;
+      turned = (l3 << 21) | (h3 >>> 11);
+      h3 = ((h3 << 21) | (l3 >>> 11)) ^ h0;
+      l3 = turned ^ l0;
+      // v2 += v1; v1 = rotl(v1, 17) ^ v2; v2 = rotl(v2, 32)
+      sum = (l2 + l1) | 0;
+      sumHigh = (h2 + h1 + (sum >>> 0 < l2 >>> 0 ? 1 : 0)) | 0;
+      turned = (l1 << 17) | (h1 >>> 15);
+      h1 = ((h1 << 17) | (l1 >>> 15)) ^ sumHigh;
+      l1 = turned ^ sum;
+      l2 = sumHigh;
+      h2 = sum;
+    }
+    l0 ^= low;
+    h0 ^= high;
   }
-  mix(low, high);
-  l2 ^= 0xff;
-  for (let i = 0; i < 4; i++) round();
   putLittle(out, at, l0 ^ l1 ^ l2 ^ l3);
   putLittle(out, at + 4, h0 ^ h1 ^ h2 ^ h3);
 }

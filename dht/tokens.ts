@@ -10,10 +10,12 @@ export const TOKEN_BYTES = SIPHASH_BYTES;
 /** BEP 5: the secret changes every five minutes and tokens up to ten minutes old are accepted. */
 const EPOCH_MS = 5 * 60_000;
 const IP_AT = 4;
-const KEY_AT = IP_AT + 16;
 
-/** Scratch: tokens are made one after the other. */
-const input = new Uint8Array(KEY_AT + ID_BYTES);
+/** Scratch: tokens are made one after the other. Epoch, IP address, info hash. */
+const inputs = {
+  4: new Uint8Array(IP_AT + 4 + ID_BYTES),
+  6: new Uint8Array(IP_AT + 16 + ID_BYTES),
+} as const;
 const made = new Uint8Array(TOKEN_BYTES);
 
 export class Tokens {
@@ -39,10 +41,10 @@ export class Tokens {
   }
 
   #make(out: Uint8Array, at: number, from: DhtAddress, key: Uint8Array, keyAt: number, epoch: number): void {
+    const input = from.family === 4 ? inputs[4] : inputs[6];
     putWord(input, 0, epoch);
-    input.fill(0, IP_AT, KEY_AT);
-    from.writeIp(input, IP_AT);
-    for (let i = 0; i < ID_BYTES; i++) input[KEY_AT + i] = key[keyAt + i] as number;
+    const keyIn = IP_AT + from.writeIp(input, IP_AT);
+    for (let i = 0; i < ID_BYTES; i++) input[keyIn + i] = key[keyAt + i] as number;
     siphash(this.#secret, input, out, at);
   }
 }
