@@ -45,7 +45,7 @@ export class Pace {
   #pass = 0;
   #marks: { readonly atMs: number; readonly visits: number }[] = [];
 
-  /** @returns milliseconds until the look is over as far as its queue tells; undefined while there is no pace or nothing to wait for */
+  /** @returns milliseconds until the look is over as far as its queue tells; undefined while there is no pace, or nobody left to ask */
   update({ pass, elapsedMs, counts, queueLeft, inFlight }: CrawlProgress): number | undefined {
     if (pass !== this.#pass) this.#marks = [];
     this.#pass = pass;
@@ -56,6 +56,7 @@ export class Pace {
     const ms = elapsedMs - (first?.atMs ?? elapsedMs);
     const visits = counts.visits - (first?.visits ?? 0);
     const rest = queueLeft + inFlight;
-    return ms < LEAST_MS || visits <= 0 || rest === 0 ? undefined : (rest / visits) * ms;
+    // Who is silent is waited for as long as late answers count, whatever the pace was.
+    return ms < LEAST_MS || visits <= 0 || queueLeft === 0 ? undefined : (rest / visits) * ms;
   }
 }

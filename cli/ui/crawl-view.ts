@@ -41,6 +41,10 @@ const LEAST_WIDE_ROWS = 8;
 const GAP = 3;
 /** A band in fewer rows shows nothing. */
 const LEAST_BAND_ROWS = 2;
+/** With their headings: higher ones say no more, and are walls of colour. */
+const MOST_CURVE_ROWS = 12;
+const MOST_RATE_ROWS = 6;
+const MOST_BAND_ROWS = 7;
 
 function field(label: string, value: Line): Line {
   return [span('dim', cell(label, LABEL_COLUMNS)), ...value];
@@ -126,22 +130,24 @@ function band({ estimates, progress }: CrawlView, columns: number, rows: number)
   ];
 }
 
-/** Clients, the curves, the estimate: exactly `rows` lines where there is anything to draw. */
+/** Clients, the curves, the estimate: at most `rows` lines. */
 function chartLines(view: CrawlView, columns: number, rows: number): Line[] {
   const { progress, verified, rates } = view;
   const names = [...progress.counts.clients];
   const total = names.reduce((sum, [, count]) => sum + count, 0);
   const clients = tallyLines(names, total, columns, Math.min(MOST_CLIENTS, Math.floor(rows * 0.3)));
   const rest = rows - clients.length;
-  const bandRows = rest >= 9 ? Math.floor(rest * 0.28) : 0;
-  const rateRows = rest >= 5 ? Math.max(2, Math.floor((rest - bandRows) * 0.38)) : 0;
+  const bandRows = rest >= 9 ? Math.min(MOST_BAND_ROWS, Math.floor(rest * 0.28)) : 0;
+  const rateRows =
+    rest >= 5 ? Math.min(MOST_RATE_ROWS, Math.max(2, Math.floor((rest - bandRows) * 0.38))) : 0;
+  const curveRows = Math.min(MOST_CURVE_ROWS, rest - bandRows - rateRows);
   return [
     ...area(
       'discovered',
       bigNumber(verified.at(-1) ?? 0),
       fitted(verified, columns * VALUES_PER_CELL),
       columns,
-      rest - bandRows - rateRows,
+      curveRows,
     ),
     ...area(
       'queries/s',
@@ -181,10 +187,11 @@ export function crawlLines(view: CrawlView, columns: number, rows: number): Line
   const { progress, title, notes, leftMs } = view;
   const { counts, queueLeft, inFlight, phase, elapsedMs } = progress;
   const total = counts.visits + queueLeft + inFlight;
+  const isWaiting = queueLeft === 0 && inFlight > 0;
   const head: Line[] = [
     bar(
       edges(
-        [` ${title}  ${PHASES[phase]}`],
+        [` ${title}  ${PHASES[phase]}${isWaiting ? ', waiting for late answers' : ''}`],
         [`${formatDuration(elapsedMs)}${leftMs === undefined ? '' : `, ${formatDuration(leftMs)} left`} `],
         columns,
       ),

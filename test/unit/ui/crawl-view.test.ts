@@ -80,6 +80,10 @@ describe('the screen of a crawl', () => {
     ])
       expect(text).toContain(part);
     expect(text).not.toContain('countries');
+    expect(text).not.toContain('waiting');
+    expect(textOf(viewOf({ visits: 400, listed: 405 }), 120, 30)).toContain(
+      'first look, waiting for late answers',
+    );
   });
 
   it.each([
