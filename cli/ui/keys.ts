@@ -48,7 +48,13 @@ export interface KeySpec {
 export const KEYS: readonly KeySpec[] = [
   { keys: ['q'], action: 'quit', label: 'q', help: 'quit: tell the trackers, save, leave', footer: 'quit' },
   { keys: ['?', 'h'], action: 'help', label: '? h', help: 'this help', footer: 'help' },
-  { keys: ['p'], action: 'pause', label: 'p', help: 'pause or resume the torrent', footer: 'pause' },
+  {
+    keys: ['p'],
+    action: 'pause',
+    label: 'p',
+    help: 'pause or resume the torrent; after an error, try again',
+    footer: 'pause',
+  },
   {
     keys: ['a'],
     action: 'add',

@@ -224,9 +224,10 @@ function actOnTorrent(ui: UiState, torrent: TorrentSnapshot, action: Action): Up
     unchanged({ ...ui, overlay: { kind: 'confirm', question, command } });
   switch (action) {
     case 'pause':
-      return torrent.state === 'paused'
-        ? run({ kind: 'resume', torrent: infoHash }, 'resumed')
-        : run({ kind: 'pause', torrent: infoHash }, 'paused');
+      if (torrent.state === 'paused') return run({ kind: 'resume', torrent: infoHash }, 'resumed');
+      // It stopped by itself: whoever presses this has mended what was wrong.
+      if (torrent.state === 'error') return run({ kind: 'resume', torrent: infoHash }, 'tried again');
+      return run({ kind: 'pause', torrent: infoHash }, 'paused');
     case 'sequential': {
       const on = torrent.isSequential !== true;
       return run(

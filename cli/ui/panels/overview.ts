@@ -61,7 +61,7 @@ export function stateText(torrent: TorrentSnapshot): Line {
     case 'paused':
       return [span('warn', 'paused'), '; p resumes'];
     case 'error':
-      return [span('bad', 'error'), `: ${safeText(torrent.error ?? '')}`];
+      return [span('bad', 'error'), `; p tries again: ${safeText(torrent.error ?? '')}`];
     case 'stopped':
       return [span('dim', 'stopped')];
   }

@@ -17,6 +17,12 @@ function rigWith(
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('commands', () => {
+  it('p tries a torrent again that an error stopped', () => {
+    const rig = rigWith(session([torrent({ state: 'error', error: 'disk full' })]));
+    rig.press('p');
+    expect(rig.commands).toEqual([{ kind: 'resume', torrent: HASH }]);
+  });
+
   it('p pauses, and resumes what is paused', () => {
     const rig = rigWith();
     rig.press('p');

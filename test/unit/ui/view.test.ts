@@ -125,7 +125,7 @@ describe('overview', () => {
     ['metadata', /metadata: asking peers for it/],
     ['checking', /checking what is on disk/],
     ['paused', /paused; p resumes/],
-    ['error', /error: no space left/],
+    ['error', /error; p tries again: no space left/],
     ['stopped', /stopped/],
   ] as const)('tells the state %s', (state, expected) => {
     const rig = modelRig();
