@@ -15,7 +15,7 @@ import { sessionRecord } from '../output/snapshot-record.ts';
 import { formatDuration } from '../output/units.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 import { guardedSelection, selection, sourceOptions } from '../transfer/add-options.ts';
-import { Job, watchJobs } from '../transfer/job.ts';
+import { allFinished, Job, watchJobs } from '../transfer/job.ts';
 import { runOnDone } from '../transfer/on-done.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
@@ -147,14 +147,6 @@ export async function run(context: CommandContext): Promise<Outcome> {
     }
   } else await trace?.close();
   return outcomeOf(context, jobs, last, ended === 'timeout' ? 'timeout' : 'unfinished', timeoutMs);
-}
-
-/** Also of those that were added meanwhile. */
-async function allFinished(jobs: readonly Job[]): Promise<void> {
-  for (let waited = 0; waited < jobs.length; ) {
-    waited = jobs.length;
-    await Promise.all(jobs.map((job) => job.finished));
-  }
 }
 
 /** --timeout is for getting complete; what seeds afterwards has its own limits. */

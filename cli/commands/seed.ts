@@ -17,7 +17,7 @@ import { sessionRecord } from '../output/snapshot-record.ts';
 import { safeText } from '../output/text.ts';
 import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 import { sourceOptions } from '../transfer/add-options.ts';
-import { Job, watchJobs } from '../transfer/job.ts';
+import { allFinished, Job, watchJobs } from '../transfer/job.ts';
 import { magnetPeers } from '../transfer/magnet-peers.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
@@ -131,7 +131,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
         try {
           for (const content of contents) announceWhenReady(context, session, content, magnets);
           await Promise.all(contents.map((content) => addSeed(context, session, content)));
-          return await waitFor(context, Promise.all(jobs.map((job) => job.finished)), timeoutMs);
+          return await waitFor(context, allFinished(jobs), timeoutMs);
         } finally {
           lastSeen = unwatch();
         }

@@ -23,11 +23,22 @@ export function wantedFileBytes(torrent: TorrentSnapshot): number {
   return torrent.files.reduce((sum, file) => sum + (file.priority > 0 ? file.length : 0), 0);
 }
 
+interface End {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+function openEnd(): End {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 export class Job {
   /** As typed. */
   readonly source: string;
-  /** Resolves when nothing is left to do for this torrent: it failed, or it is complete and has seeded enough. */
-  readonly finished: Promise<void>;
   /** 40 hex digits once it is in the session. */
   infoHash: string | undefined;
   failure: Failure | undefined;
@@ -37,16 +48,23 @@ export class Job {
   private firstByteAtMs: number | undefined;
   private last: TorrentSnapshot | undefined;
   private lastAtMs = 0;
-  private resolveFinished: () => void = () => {};
+  private end = openEnd();
+  private hasEnded = false;
   private onComplete: ((torrent: TorrentSnapshot) => void) | undefined;
 
   constructor(source: string, until: SeedUntil, nowMs: number) {
     this.source = source;
     this.until = until;
     this.startedAtMs = nowMs;
-    this.finished = new Promise((resolve) => {
-      this.resolveFinished = resolve;
-    });
+  }
+
+  /** Resolves when nothing is left to do for this torrent: it failed, or it is complete and has seeded enough. */
+  get finished(): Promise<void> {
+    return this.end.promise;
+  }
+
+  get isFinished(): boolean {
+    return this.hasEnded;
   }
 
   get isComplete(): boolean {
@@ -60,7 +78,20 @@ export class Job {
   fail(error: unknown): void {
     if (this.failure !== undefined) return;
     this.failure = failureOf(error);
-    this.resolveFinished();
+    this.finish();
+  }
+
+  private finish(): void {
+    this.hasEnded = true;
+    this.end.resolve();
+  }
+
+  /** Somebody mended what was wrong and had it tried again. */
+  private reopen(): void {
+    if (this.failure === undefined) return;
+    this.failure = undefined;
+    this.hasEnded = false;
+    this.end = openEnd();
   }
 
   handleEvent(event: SessionEvent, nowMs: number): void {
@@ -68,7 +99,8 @@ export class Job {
     if (event.kind === 'first-byte') this.firstByteAtMs ??= nowMs;
     if (event.kind === 'error') this.fail(event.error);
     // Removed by somebody at the screen, or the session ends.
-    if (event.kind === 'stopped') this.resolveFinished();
+    if (event.kind === 'stopped') this.finish();
+    if (event.kind === 'resumed') this.reopen();
   }
 
   /** To be called with fresh pictures: after events, and every second while it seeds. */
@@ -80,7 +112,7 @@ export class Job {
       this.completedAtMs = nowMs;
       this.onComplete?.(torrent);
     }
-    if (this.hasSeededEnough(torrent, nowMs)) this.resolveFinished();
+    if (this.hasSeededEnough(torrent, nowMs)) this.finish();
   }
 
   private hasSeededEnough(torrent: TorrentSnapshot, nowMs: number): boolean {
@@ -157,6 +189,11 @@ export class Job {
     const elapsedMs = (this.completedAtMs ?? nowMs) - (this.firstByteAtMs ?? this.startedAtMs);
     return ((this.last?.downloadedBytes ?? 0) / Math.max(1, elapsedMs)) * 1000;
   }
+}
+
+/** Also of those that were added meanwhile, or tried again after an error. */
+export async function allFinished(jobs: readonly Job[]): Promise<void> {
+  while (jobs.some((job) => !job.isFinished)) await Promise.all(jobs.map((job) => job.finished));
 }
 
 /** How often seeding goals are looked at when nothing happens. */
