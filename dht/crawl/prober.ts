@@ -8,6 +8,7 @@ import { Composer } from '../krpc-compose.ts';
 import { scanKrpc } from '../krpc-scan.ts';
 import type { Id160 } from '../node-id.ts';
 import { getPeersQuery, pingQuery, type QueryFrame, targetQuery, type Want } from '../queries.ts';
+import { DueQueue } from './due-queue.ts';
 import { mix } from './hash.ts';
 import { NodeState, type NodeTable } from './node-table.ts';
 import { KeyedPace, type Pace, TotalPace } from './pacer.ts';
@@ -88,28 +89,6 @@ const FREE = 0;
 const TRYING = 1;
 /** The last try's wait is over. */
 const LATE = 2;
-
-/** Times at which slots are due, all with the same wait, so that a queue is in order. */
-class DueQueue {
-  #items: { readonly slot: number; readonly generation: number; readonly dueMs: number }[] = [];
-  #from = 0;
-
-  push(slot: number, generation: number, dueMs: number): void {
-    this.#items.push({ slot, generation, dueMs });
-  }
-
-  get first(): { readonly slot: number; readonly generation: number; readonly dueMs: number } | undefined {
-    return this.#items[this.#from];
-  }
-
-  shift(): void {
-    this.#from++;
-    if (this.#from > 4096 && this.#from * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#from);
-      this.#from = 0;
-    }
-  }
-}
 
 export class Prober {
   readonly policy: ProbePolicy;
@@ -258,26 +237,21 @@ export class Prober {
   }
 
   nextTimeoutMs(): number {
-    return Math.min(
-      this.#retryAtMs,
-      this.#tryDue.first?.dueMs ?? Number.POSITIVE_INFINITY,
-      this.#lateDue.first?.dueMs ?? Number.POSITIVE_INFINITY,
-    );
+    return Math.min(this.#retryAtMs, this.#tryDue.nextMs, this.#lateDue.nextMs);
   }
 
   /** Waits that are over; second tries. */
   handleTimeout(nowMs: number): void {
-    for (let due = this.#tryDue.first; due !== undefined && due.dueMs <= nowMs; due = this.#tryDue.first) {
-      this.#tryDue.shift();
-      const { slot, generation } = due;
+    for (; this.#tryDue.nextMs <= nowMs; this.#tryDue.shift()) {
+      const { slot, generation } = this.#tryDue;
       if (this.#generations[slot] !== generation || this.#stages[slot] !== TRYING) continue;
       if ((this.#triesOf[slot] as number) < this.policy.tries) this.#retries.push(slot);
       else this.#stages[slot] = LATE;
     }
     this.#sendRetries(nowMs);
-    for (let due = this.#lateDue.first; due !== undefined && due.dueMs <= nowMs; due = this.#lateDue.first) {
+    while (this.#lateDue.nextMs <= nowMs) {
+      const { slot, generation } = this.#lateDue;
       this.#lateDue.shift();
-      const { slot, generation } = due;
       if (this.#generations[slot] === generation && this.#stages[slot] !== FREE)
         this.#finish(slot, 'timeout', -1, 0, nowMs);
     }

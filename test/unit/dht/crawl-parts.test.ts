@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/address.ts';
 import { clientName } from '../../../dht/crawl/client-name.ts';
+import { DueQueue } from '../../../dht/crawl/due-queue.ts';
 import {
   bernoulli,
   chapman,
@@ -179,6 +180,31 @@ describe('the queue', () => {
         expect(queue.pop()).toBe(expected);
       }
     }
+  });
+});
+
+describe('what is due', () => {
+  it('comes out in the order it went in, round the ring and while it grows', () => {
+    const rng = seededRng(SEED);
+    const queue = new DueQueue();
+    const expected: [number, number, number][] = [];
+    expect(queue.nextMs).toBe(Number.POSITIVE_INFINITY);
+    let made = 0;
+    // Half full and empty by turns, so that it grows wherever its first entry is.
+    for (let step = 0; step < 20_000; step++) {
+      if (rng.next() < (step % 8_000 < 4_000 ? 0.9 : 0.2)) {
+        const entry: [number, number, number] = [made & 0x1ffff, 2 ** 32 - 1 - made, made++ / 4];
+        queue.push(...entry);
+        expected.push(entry);
+      } else if (expected.length > 0) {
+        const [slot, generation, dueMs] = expected.shift() as [number, number, number];
+        if (queue.slot !== slot || queue.generation !== generation || queue.nextMs !== dueMs)
+          expect([queue.slot, queue.generation, queue.nextMs]).toEqual([slot, generation, dueMs]);
+        queue.shift();
+      }
+    }
+    for (; expected.length > 0; expected.shift()) queue.shift();
+    expect(queue.nextMs).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
