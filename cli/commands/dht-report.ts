@@ -32,6 +32,15 @@ function comparisonText(comparison: Comparison): string[] {
   return ['', ...lines(runs), '', 'still there:', ...lines(retention)];
 }
 
+/** What a header that says "running" means to a reader. */
+function unended({ header, directory }: OpenRun): string[] {
+  if (header.state !== 'running') return [];
+  const command = header.mode === 'monitor' ? 'monitor' : 'crawl';
+  return [
+    `! This run has not ended: it is still written, or was killed. Figures are of what is there; \`tt dht ${command} --resume ${directory}\` ends it.`,
+  ];
+}
+
 function plainText(text: string): string {
   return text.split('\n').map(safeText).join('\n');
 }
@@ -42,9 +51,11 @@ async function report(context: CommandContext, runs: readonly OpenRun[]): Promis
   const figures = runs.map(({ header, store }, i) => readFigures(labels[i] as string, header, store));
   const stored = runs.map(({ header, store }, i) => ({ label: labels[i] as string, run: header, store }));
   const comparison = runs.length > 1 ? compare(figures, retentionOf(stored)) : undefined;
-  const texts = figures.map((each) => ({
+  const texts = figures.map((each, i) => ({
     figures: each,
-    text: plainText(summaryText({ run: each.run, summary: [...each.summary] })),
+    text: plainText(
+      [summaryText({ run: each.run, summary: [...each.summary] }), ...unended(runs[i] as OpenRun)].join('\n'),
+    ),
   }));
   const lines = texts.flatMap(({ figures: { label }, text }, i) => [
     ...(i > 0 ? [''] : []),

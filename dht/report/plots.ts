@@ -93,7 +93,8 @@ function clients(runs: readonly RunFigures[]): Plot {
 }
 
 function geography(runs: readonly RunFigures[]): Plot[] {
-  const missing = 'no enrichment: `tt dht enrich RUN --mmdb FILE` adds it where addresses are not hashed';
+  const missing =
+    'no enrichment: `tt dht crawl --mmdb FILE` adds it as it goes, `tt dht enrich` afterwards where addresses are not hashed';
   const databases = [...new Set(runs.map(({ run }) => run.geo_database).filter((name) => name !== null))];
   const source = databases.length === 0 ? '' : ` Says ${databases.join(', ')}.`;
   const all = [

@@ -27,6 +27,7 @@ beforeAll(async () => {
   await makeRunFolder(at('hashed'), { ipPrivacy: 'hmac', startMs: START_MS + 9 * HOUR_MS });
   await makeRunFolder(at('prefixes'), { ipPrivacy: 'prefix' });
   await makeRunFolder(at('running'), { header: { state: 'running' } });
+  await makeRunFolder(at('unenriched'));
   await makeRunFolder(at('empty'), { nodes: 0 });
   await makeRunFolder(at('later'), { header: { schema_version: 99 } });
 });
@@ -139,6 +140,30 @@ describe('a report', () => {
         expect([args.join(' '), result.code]).toEqual([args.join(' '), code]);
         expect(result.stderr).toMatch(message);
       }
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('a run that has not ended', () => {
+  it(
+    'is reported as far as it is, and said to be unended',
+    async () => {
+      await makeRunFolder(at('killed'), {
+        startMs: START_MS + HOUR_MS,
+        header: { state: 'running', ended_utc: null, elapsed_us: null },
+      });
+      const database = new DatabaseSync(at('killed/data.sqlite'));
+      database.exec('DELETE FROM summary');
+      database.close();
+      const { code, stdout } = await tt('dht', 'report', 'killed', '--no-plots');
+      expect([code, stdout]).toEqual([0, expect.stringMatching(/verified id: +160\n/)]);
+      expect(stdout).toMatch(/! This run has not ended.*tt dht crawl --resume .*killed` ends it/);
+      expect(stdout, 'it has not looked everywhere').not.toContain('spread evenly');
+      const both = await tt('dht', 'report', 'second', 'killed', 'prefixes', '--no-plots');
+      expect(both.stdout).toMatch(/prefixes +killed .*hidden in different ways/);
+      const alike = await tt('dht', 'report', 'unenriched', 'killed', '--no-plots');
+      expect(alike.stdout).toMatch(/unenriched +killed +1\.0 h +- +the later run was cut/);
     },
     TIMEOUT_MS,
   );

@@ -2,7 +2,7 @@
 import { observedSession } from '../../crawl/session-rows.ts';
 import { createBased, kaplanMeier } from '../../crawl/survival.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
-import { idBins, placeRows } from '../../dataset/io/summarise.ts';
+import { idBins, summarise } from '../../dataset/io/summarise.ts';
 import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
@@ -21,9 +21,8 @@ const REFERRERS = [
 ] as const;
 
 export function readFigures(label: string, run: RunRow, store: DatasetStore): RunFigures {
-  const summary = [...store.rows(SUMMARY_TABLE)];
-  // A run that was cut short by kill -9 has no summary.
-  const places = summary.length > 0 ? summary : placeRows(store, run.run_id);
+  const stored = [...store.rows(SUMMARY_TABLE)];
+  const summary = stored.length > 0 ? stored : unendedSummary(run, store);
   const sessions = [...store.rows(SESSION_TABLE)];
   const windowMs = windowMsOf(run, sessions);
   const lifetimes = createBased(sessions.map(observedSession), 0, windowMs);
@@ -37,8 +36,8 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
         'SELECT round_trip_us AS v, count(*) AS n FROM visit WHERE pass = 1 AND round_trip_us IS NOT NULL GROUP BY v ORDER BY v',
       )
       .map(({ v, n }) => [v, n]),
-    countries: tallies(places, 'countries'),
-    systems: tallies(places, 'systems'),
+    countries: tallies(summary, 'countries'),
+    systems: tallies(summary, 'systems'),
     ...depthOf(store),
     // Of a run that was cut in its first look the summary has no test: it has not looked everywhere alike.
     idBins:
@@ -54,6 +53,15 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
     sessionsFollowed: lifetimes.length,
     availability: availabilityOf(sessions, windowMs),
   };
+}
+
+/** Of a run that is still written, or was killed: what its tables say so far. */
+function unendedSummary(run: RunRow, store: DatasetStore): SummaryRow[] {
+  return summarise(store, {
+    ...{ runId: run.run_id, zoneBits: run.zone_bits, zonePrefix: run.zone_prefix },
+    ...{ distances: undefined, planted: undefined, secondPort: undefined, gone: undefined },
+    ...{ repeatRange: undefined, traps: [], isCut: true },
+  });
 }
 
 function tallies(summary: readonly SummaryRow[], wanted: string): Tally[] {

@@ -37,7 +37,11 @@ function rangeOf(one: RunRow, other: RunRow): readonly [string, string] {
 
 /** @param earlier and @param later by their starts @throws OperationError `disk` when the other file cannot be read */
 function between(earlier: StoredRun, later: StoredRun): Retention {
-  const reason = obstacle(earlier.run, later.run);
+  // Who is not there may not have been asked.
+  const isCut = later.run.state !== 'complete';
+  const reason =
+    obstacle(earlier.run, later.run) ??
+    (isCut ? 'the later run was cut: it has not asked everybody' : undefined);
   const hours = (startMs(later) - startMs(earlier)) / HOUR_MS;
   const pair = { from: earlier.label, to: later.label, hours, reason };
   if (reason !== undefined) return { ...pair, before: 0, stayed: 0, sameId: 0 };
