@@ -5,7 +5,7 @@ import { parseIp } from '../core/base/endpoint.ts';
 import type { Log } from '../core/base/log.ts';
 import { OperationError, UsageError } from '../core/base/result.ts';
 import { Session } from '../core/session/session.ts';
-import type { SessionApi, SessionOptions } from '../core/session/session-api.ts';
+import type { RelayUse, SessionApi, SessionOptions } from '../core/session/session-api.ts';
 import { systemClock, systemRng } from '../core/session/system.ts';
 import { parseProxy } from '../core/transport/proxy-url.ts';
 import type { SharedPort } from '../dht/io/shared-port.ts';
@@ -13,10 +13,13 @@ import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
 import { DhtService } from './dht/dht-service.ts';
 import { bootstrapOf, nodeOptions } from './dht/node-options.ts';
-import { flagValue, type HostPort, parseHostPort } from './parse.ts';
+import { flagValue, type HostPort, optionalFlagValue, parseCount, parseHostPort } from './parse.ts';
 import type { Settings } from './settings/settings.ts';
 import type { Flags } from './spec.ts';
 import { ttVersion } from './version.ts';
+
+/** What a machine at home has bytes to give for. */
+const MOST_SPLICES = 64;
 
 export interface ComposeOptions {
   readonly settings: Settings;
@@ -35,7 +38,7 @@ function refuseWithoutTransport({ tcp, utp, proxy }: Settings): void {
 
 /** @returns the session, not yet started. @throws UsageError on flags that cannot be honoured */
 export function composeSession(options: ComposeOptions): SessionApi {
-  const { settings, flags, log } = options;
+  const { settings, log } = options;
   refuseWithoutTransport(settings);
   const openDatagramPort = datagramPortOf(options);
   const dht = dhtServiceOf(options, openDatagramPort);
@@ -57,12 +60,23 @@ export function composeSession(options: ComposeOptions): SessionApi {
       ...(dht === undefined ? [] : [dht]),
     ],
     ...(dht === undefined ? {} : { dht }),
-    relays: settings.relays ? { given: relaysOf(flags) } : false,
+    relays: relayUseOf(options),
     ...(openDatagramPort === undefined ? {} : { openDatagramPort }),
     ...(settings.interface === '' ? {} : { bindAddresses: interfaceAddresses(settings.interface) }),
     ...(settings.proxy === '' ? {} : { proxy: settings.proxy }),
     ...options.overrides,
   });
+}
+
+/** @throws UsageError on a malformed --relay or --splices, and where they contradict --no-relays */
+function relayUseOf({ settings, flags }: ComposeOptions): RelayUse | false {
+  const given = relaysOf(flags);
+  const splices = optionalFlagValue('--splices', flags.text('splices'), parseCount) ?? 0;
+  if (splices > MOST_SPLICES)
+    throw new UsageError(`--splices: at most ${MOST_SPLICES}; \`tt relay\` is for more`);
+  if (settings.relays) return { given, splices };
+  if (splices > 0) throw new UsageError('--splices and --no-relays: one of them');
+  return false;
 }
 
 /** @throws UsageError on a malformed --relay */

@@ -110,6 +110,11 @@ export const NETWORK_FLAGS: FlagGroup = {
       summary: 'be reached through this `tt relay` besides those that the DHT knows (repeatable)',
       repeat: true,
     },
+    {
+      flags: '--splices <count>',
+      summary:
+        'pass bytes on for so many pairs of peers that find no other way, while we are in the open (default: 0)',
+    },
     { flags: '--no-relays', summary: 'neither use nor be a relay for peers behind NATs' },
     { flags: '--relays', summary: 'use relays where nobody can reach us', isHidden: true },
   ],

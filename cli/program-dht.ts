@@ -238,6 +238,30 @@ export const LAB_COMMAND: CommandSpec = {
       ],
       load: () => import('./commands/lab-dht.ts'),
     },
+    {
+      name: 'nat',
+      summary: 'swarms behind NATs of all kinds: who can be reached, with and without each rung',
+      details:
+        'Our own ladder on virtual time, packet by packet through models of NATs. Columns add one rung each: dialling, being dialled back, holes, a relay node, splices. The same seed gives the same tables. Sends nothing.',
+      flagGroups: [
+        {
+          title: 'Experiment',
+          flags: [
+            { flags: '--seed <number>', summary: 'where all chance comes from (default: 1)' },
+            { flags: '--swarms <count>', summary: 'of 50 peers each, for every share (default: 100)' },
+            {
+              flags: '--nat-share <share>',
+              summary: 'of the peers that sit behind NATs, 0 to 1 (default: seven of them)',
+            },
+          ],
+        },
+      ],
+      examples: [
+        ['tt lab nat', 'shares of connected pairs, by the share of NATed peers'],
+        ['tt lab nat --nat-share 0.8 --swarms 1000 --json', 'one row of each table, with more pairs'],
+      ],
+      load: () => import('./commands/lab-nat.ts'),
+    },
     LAB_NET_COMMAND,
   ],
 };

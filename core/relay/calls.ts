@@ -30,6 +30,10 @@ export class CallTable {
     this.#limits = limits;
   }
 
+  get size(): number {
+    return this.#pending.size;
+  }
+
   /** @returns why it is not taken, or undefined */
   add(call: Call, caller: Link, nowMs: number): Refusal | undefined {
     const key = tokenKey(call.nonce);

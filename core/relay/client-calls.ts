@@ -31,6 +31,8 @@ const TEST_TIMEOUT_MS = 12_000;
 /** A ticket follows at once. */
 const TICKET_WAIT_MS = 10_000;
 const MAX_OPEN = 256;
+/** Nonces of calls that reached us: played back they lead nowhere. */
+const MAX_HEARD = 1024;
 
 export interface CallOptions {
   readonly infoHash: Uint8Array;
@@ -62,6 +64,7 @@ export class ClientCalls {
   readonly #rng: Rng;
   readonly #open = new Map<string, Open>();
   readonly #tests = new Map<string, OpenTest>();
+  readonly #heard = new Set<string>();
 
   constructor(
     options: RelayClientOptions,
@@ -98,7 +101,9 @@ export class ClientCalls {
   handleCalled(link: ClientLink, message: CalledMessage, nowMs: number): void {
     const { nonce, infoHash, caller, tried } = message;
     const name = tokenKey(nonce);
-    if (this.#open.has(name)) return;
+    if (this.#open.has(name) || this.#heard.has(name)) return;
+    this.#heard.add(name);
+    if (this.#heard.size > MAX_HEARD) this.#heard.delete(this.#heard.values().next().value as string);
     const call = { nonce, infoHash, caller, tried, relay: link.relay, roles: link.offer.roles };
     const way = this.#open.size >= MAX_OPEN ? 'none' : this.#port.decide(call);
     if (way !== 'none') {

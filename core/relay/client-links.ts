@@ -22,6 +22,8 @@ export interface ClientLink {
   reserved: ReservedMessage | undefined;
   /** Request number of a reserve under way. */
   reserving: number | undefined;
+  /** An answer that has not come by then will not come. */
+  reserveEndsAtMs: number;
   /** What was asked for, to see when it has changed. */
   terms: string;
   renewAtMs: number;

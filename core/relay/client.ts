@@ -44,6 +44,8 @@ import { RelayPool } from './relay-pool.ts';
 const RESERVATION_SECONDS = 3600;
 /** A refusal for want of room may be over soon; one for good reasons is not. */
 const REFUSED_RETRY_MS = 60_000;
+/** A relay answers at once; asked again it answers again. */
+const RESERVE_TIMEOUT_MS = 15_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export interface LinkFacts {
@@ -175,6 +177,7 @@ export class RelayClient {
       isUtp,
       reserved: undefined,
       reserving: undefined,
+      reserveEndsAtMs: 0,
       terms: '',
       renewAtMs: nowMs,
       nextBeatMs: nowMs + BEAT_MS,
@@ -385,7 +388,12 @@ export class RelayClient {
   /** Reserves where it should, and again when half the time is over or the torrents changed. */
   #keepReserved(link: ClientLink, nowMs: number): void {
     const wanted = this.#options.wantsRelays();
-    if (link.reserving !== undefined || (!wanted && link.reserved === undefined)) return;
+    if (link.reserving !== undefined) {
+      if (nowMs < link.reserveEndsAtMs) return;
+      link.reserving = undefined;
+      link.terms = '';
+    }
+    if (!wanted && link.reserved === undefined) return;
     if ((link.offer.roles & ROLE.signal) === 0) return;
     const all = wanted ? this.#options.torrents() : [];
     const of = link.neighbourOf;
@@ -405,6 +413,7 @@ export class RelayClient {
     if (text === undefined) return;
     link.terms = terms;
     link.reserving = request;
+    link.reserveEndsAtMs = nowMs + RESERVE_TIMEOUT_MS;
     this.#send(link, { type: 'reserve', request, ...reserve, signature: identity.sign(text) });
   }
 

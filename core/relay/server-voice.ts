@@ -49,7 +49,8 @@ export class ServerVoice {
   }
 
   beat(link: Link, nowMs: number): void {
-    if (link.beat !== undefined) return;
+    // One that was never answered does not keep us from asking again.
+    if (link.beat !== undefined && nowMs < link.nextBeatMs) return;
     const count = randomInt(this.#rng, 2 ** 32);
     link.beat = { count, atMs: nowMs };
     link.nextBeatMs = nowMs + BEAT_INTERVAL_MS;

@@ -74,6 +74,11 @@ export class RelayServer {
     return this.#voice.counters;
   }
 
+  /** Calls whose answers have not come yet. */
+  get pendingCalls(): number {
+    return this.#calls.size;
+  }
+
   // --- links
 
   /** A challenge for one link: its handshake carries it. */

@@ -14,6 +14,8 @@ export interface RelaySnapshot {
   }[];
   /** Splices whose ends are on their way. */
   readonly opening: number;
+  /** Calls that wait for their answers. */
+  readonly pendingCalls: number;
   readonly queues: number;
   readonly queuedItems: number;
   readonly queueBytes: number;
@@ -34,6 +36,7 @@ export function snapshotRelay(server: RelayServer, nowMs: number): RelaySnapshot
     proxies: server.proxiedTorrents(),
     splices: open,
     opening: splices.length - open.length,
+    pendingCalls: server.pendingCalls,
     queues: server.queues.queueCount,
     queuedItems: server.queues.itemCount,
     queueBytes: server.queues.weight,
@@ -61,6 +64,7 @@ export function relayMetrics(snapshot: RelaySnapshot): string {
   gauge('torrents', 'Torrents with a reservation.', snapshot.torrents);
   gauge('proxied_torrents', 'Torrents that unmodified clients reach here.', snapshot.proxies.length);
   gauge('splices', 'Pairs of connections whose bytes are copied.', snapshot.splices.length);
+  gauge('pending_calls', 'Calls that wait for their answers.', snapshot.pendingCalls);
   gauge('queued_items', 'Calls that wait for somebody who is away.', snapshot.queuedItems);
   gauge('queue_bytes', 'Memory of the queues, estimated.', snapshot.queueBytes);
   count('reservations_total', 'Reservations granted, renewals included.', counters.reservations);

@@ -43,7 +43,7 @@ export interface Splice {
 }
 
 class Rate {
-  readonly #perSec: number;
+  #perSec: number;
   #tokens: number;
   #atMs = 0;
 
@@ -53,6 +53,9 @@ class Rate {
   }
   get #burst(): number {
     return (this.#perSec * BURST_MS) / 1000;
+  }
+  set perSec(bytes: number) {
+    this.#perSec = bytes;
   }
   spend(bytes: number, nowMs: number): void {
     if (this.#perSec === 0) return;
@@ -87,6 +90,11 @@ export class SpliceTable {
     this.#limits = limits;
     this.#rng = rng;
     this.#total = new Rate(limits.totalBytesPerSec);
+  }
+
+  /** Of all splices together, both directions, from now on; 0 for no limit. */
+  setTotal(bytesPerSec: number): void {
+    this.#total.perSec = bytesPerSec;
   }
 
   /** Open ones and those whose tickets are out. */

@@ -40,8 +40,8 @@ export class AbsentPeers {
   }
 
   /** It is here again, one way or another. */
-  remove(key: Uint8Array): void {
-    this.#absent.delete(toHex(key));
+  remove(key: Uint8Array | undefined): void {
+    if (key !== undefined) this.#absent.delete(toHex(key));
   }
 
   /** We have what we wanted, or stopped. */

@@ -100,6 +100,10 @@ export class NatCalls {
   get canCall(): boolean {
     return (this.#shared.nat.relays?.linksFor(this.#infoHash) ?? []).length > 0;
   }
+  /** Relays are used at all. */
+  get canFindRelays(): boolean {
+    return this.#shared.nat.relays !== undefined;
+  }
   get canSplice(): boolean {
     return (this.#shared.nat.relays?.linksFor(this.#infoHash, ROLE.splice) ?? []).length > 0;
   }
@@ -127,6 +131,9 @@ export class NatCalls {
     let refusal: CallRefused | undefined;
     const role = ROLE_FOR[rung] ?? ROLE.signal;
     const links = this.#shared.nat.relays?.linksFor(this.#infoHash, role) ?? [];
+    // We keep no relay any more, or have not found one yet: its own know it.
+    if (links.length === 0 && called.key !== undefined && rung !== 'splice')
+      return this.callKey(called.key, tried, onAnswer, signal);
     for (const link of links.slice(0, MAX_LINKS)) {
       if (signal.aborted) break;
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
@@ -143,13 +150,14 @@ export class NatCalls {
   /** A peer that is known by its key alone, through the relays that it keeps. */
   async callKey(
     key: Uint8Array,
+    tried: readonly Way[],
     onAnswer: (answered: Answered) => void,
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const { relays } = this.#shared.nat;
     if (relays === undefined) throw new CallRefused('no relay');
     const again = this.#repeatable(() =>
-      this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash }, onResult)),
+      this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash, tried }, onResult)),
     );
     const result = await again.call();
     if (result.kind !== 'go') throw new CallRefused(result.code);

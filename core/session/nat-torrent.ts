@@ -18,6 +18,7 @@ import { afterFailure, CAME_IN, Climb, type Dialled, firstStream, type StartRung
 import type { CalledTorrent } from './nat-hub.ts';
 import { pause } from './pauses.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { PeerKeys } from './peer-keys.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
 import { RecentReaches } from './recent-reaches.ts';
@@ -27,7 +28,7 @@ import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
 /** Between two calls for anybody: each relay leads to somebody else every time. */
 const ANYBODY_INTERVAL_MS = 3_000;
 const ANYBODY_RETRY_MS = 30_000;
-/** A relay may only just be connected, or the peer to it; doubles. */
+/** Relay or peer may only just have come; doubles. */
 const ANYBODY_FIRST_MS = 1_000;
 /** More peers than that are not called for: the ordinary sources do. */
 const ENOUGH_PEERS = 8;
@@ -64,6 +65,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** What called peers said of themselves. */
   readonly #known = new WeakMap<Candidate, Known>();
   readonly #absent: AbsentPeers;
+  readonly #keys = new PeerKeys();
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
   readonly #reached = new RecentReaches();
   #anybodyAtMs = 0;
@@ -93,14 +95,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
       peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
-      ways: this.#waysTo(endpoint),
+      ways: this.#waysTo({ endpoint, key: this.#known.get(candidate)?.key }),
       nowMs: startedAtMs,
       // Whoever could not be dialled is not knocked at again before the hole is open.
       isHidden: this.punch.isHidden(endpoint) || candidate.failures > 0,
     });
     try {
       const dialled = await this.#climb(endpoint, candidate, ladder);
-      this.#isHere(this.#known.get(candidate)?.key);
+      this.#absent.remove(this.#known.get(candidate)?.key);
       return dialled;
     } catch (error) {
       const known = this.#known.get(candidate);
@@ -115,23 +117,20 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** Whoever was called once is known by its key: a call can wait for it. */
   #handleAbsent({ key }: Known): void {
     const { isPrivate, isComplete, peers } = this.#owner;
-    if (key === undefined || isPrivate || isComplete || !peers.isActive) return;
-    this.#absent.add(key, this.#shared.clock.nowMs());
-  }
-
-  #isHere(key: Uint8Array | undefined): void {
-    if (key !== undefined) this.#absent.remove(key);
+    if (key !== undefined && !isPrivate && !isComplete && peers.isActive)
+      this.#absent.add(key, this.#shared.clock.nowMs());
   }
 
   #learn(candidate: Candidate | undefined, { peer, key }: Pick<Answered, 'peer' | 'key'>): void {
-    if (candidate === undefined) return;
-    this.#known.set(candidate, { reach: peer, key, answeredAtMs: this.#shared.clock.nowMs() });
-    this.#isHere(key);
+    const answeredAtMs = this.#shared.clock.nowMs();
+    if (candidate !== undefined) this.#known.set(candidate, { reach: peer, key, answeredAtMs });
+    this.#absent.remove(key);
   }
 
-  #waysTo(endpoint: Endpoint): Ways {
+  #waysTo({ endpoint, key }: { readonly endpoint: Endpoint; readonly key: Uint8Array | undefined }): Ways {
     const { isPrivate } = this.#owner;
-    const canCall = !isPrivate && this.#calls.canCall;
+    // A peer that is known by its key is called through the relays that it keeps, whether we keep one or not.
+    const canCall = !isPrivate && (this.#calls.canCall || (key !== undefined && this.#calls.canFindRelays));
     const splice = !isPrivate && this.#calls.canSplice;
     const tcpPunch = !isPrivate && this.#calls.canPunchTcp;
     return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), tcpPunch, splice };
@@ -248,9 +247,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
 
   decide(call: IncomingCall): Way {
     const { isPrivate, peers } = this.#owner;
-    const { host } = call.caller;
-    if (isPrivate || peers.room === 0 || this.#shared.isBanned(host)) return 'none';
-    this.#isHere(call.caller.key);
+    if (isPrivate || peers.room === 0 || this.#shared.isBanned(call.caller.host)) return 'none';
+    this.#absent.remove(call.caller.key);
     return this.#calls.decide(call);
   }
 
@@ -307,7 +305,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       return;
     // The caller speaks first.
     this.#calls.open(order, endpointOf(introduction.peer)).then(
-      (stream) => this.#shared.accept(stream),
+      (stream) => {
+        this.#keys.note(stream, introduction.peer.key);
+        this.#shared.accept(stream);
+      },
       (error: unknown) => this.#shared.log('debug', 'no splice', { error: String(error) }),
     );
   }
@@ -317,7 +318,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { isPrivate, peers } = this.#owner;
     if (isPrivate || !peers.isActive || peers.room === 0 || this.#shared.isBanned(from.host)) return;
     const nowMs = this.#shared.clock.nowMs();
-    this.#isHere(sender);
+    this.#absent.remove(sender);
     const target = { host: from.host, port: facts.tcpPort || facts.udpPort };
     if (reachOf(facts.state, facts.filter).isOpen === 'yes' && target.port !== 0) {
       const rule = this.#shared.nat.whyNotFollow(target, relay.host, nowMs);
@@ -326,7 +327,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       return;
     }
     this.#callOut(
-      (onAnswer, signal) => this.#calls.callKey(sender, onAnswer, signal),
+      (onAnswer, signal) => this.#calls.callKey(sender, [], onAnswer, signal),
       nowMs,
       () => {},
     );
@@ -338,9 +339,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (this.#owner.isPrivate) return;
     if (this.#owner.isComplete || !this.#owner.peers.isActive) this.#absent.clear();
     else this.#absent.tick(nowMs);
-    if (!this.#calls.canCall) return;
-    this.#callAnybody(nowMs);
     for (const connection of this.#owner.peers.connections) this.#upgrade(connection, nowMs);
+    if (this.#calls.canCall) this.#callAnybody(nowMs);
   }
 
   /** Relays know peers that no tracker names: those that reserved a place for this torrent. */
@@ -353,7 +353,9 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#callOut(
       (onAnswer, signal) => this.#calls.call({}, 'punch', [], onAnswer, signal),
       nowMs,
-      () => {
+      (isConnected) => {
+        // Everybody was named once: it begins anew, which can wait.
+        if (isConnected) throw new Error('connected already');
         this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
         this.#anybodyWaitMs = ANYBODY_FIRST_MS;
       },
@@ -372,7 +374,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   #callOut(
     call: (onAnswer: (answered: Answered) => void, signal: AbortSignal) => Promise<ByteStream>,
     startedAtMs: number,
-    onAnswer: () => void,
+    onAnswer: (isConnected: boolean) => void,
   ): void {
     const { peers } = this.#owner;
     let answeredAs: Answered | undefined;
@@ -380,7 +382,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands.
       if (this.#isConnectedBy(answered.key)) throw new CallRefused('connected already');
       answeredAs = answered;
-      onAnswer();
+      onAnswer(this.#keys.isConnected(answered.key, peers.connections));
       this.#expect(answered, startedAtMs);
     }, this.#given.signal);
     attempt.then(
@@ -389,6 +391,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
         const how = { rung, startedAtMs, tried: [rung], peer, relay };
         if (!peers.adopt(endpoint, { stream, ...how })) stream.destroy();
         else this.#learn(peers.pool.find(endpoint), known);
+        this.#keys.note(stream, known.key);
       },
       (error: unknown) => this.#shared.log('debug', 'called through relays', { error: String(error) }),
     );
@@ -421,7 +424,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const ladder = new Ladder({
       own: nat.reach(),
       peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
-      ways: this.#waysTo(candidate.endpoint),
+      ways: this.#waysTo({ endpoint: candidate.endpoint, key: this.#known.get(candidate)?.key }),
       nowMs,
       isUpgrade: true,
     });

@@ -1,5 +1,5 @@
-// Peers of our own swarms that relay on the side, and we for them: tt_relay over ordinary connections. Signalling only: no bytes are
-// passed on for anybody here, and nothing of it happens in private torrents (BEP 27).
+// Peers of our own swarms that relay on the side, and we for them: tt_relay over ordinary connections. Calls and dial-backs always,
+// bytes only where the user allowed it; nothing of it happens in private torrents (BEP 27).
 import os from 'node:os';
 import { normalizeHost } from '../base/endpoint.ts';
 import { ROLE } from '../relay/client-port.ts';
@@ -9,13 +9,16 @@ import { DEFAULT_RELAY_LIMITS, type RelayLimits } from '../relay/limits.ts';
 import { decodeMessage } from '../relay/message-codec.ts';
 import { PROTOCOL_VERSION, type RelayMessage } from '../relay/messages.ts';
 import { RelayServer } from '../relay/server.ts';
+import { type RelaySnapshot, snapshotRelay } from '../relay/snapshot.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { TT_RELAY } from '../wire/extensions.ts';
 import { DueTimer } from './due-timer.ts';
 import type { PeerConnection } from './peer-connection.ts';
+import { RelaySplices } from './relay-splices.ts';
 import type { SessionShared } from './shared.ts';
 
-/** Everybody in a full swarm may be called; no splices, no queues. */
+/** Everybody in a full swarm may be called; no queues, and as many splices as the user allows. */
 const LIMITS: RelayLimits = {
   ...DEFAULT_RELAY_LIMITS,
   reservations: 256,
@@ -23,7 +26,8 @@ const LIMITS: RelayLimits = {
   splices: 0,
   queues: 0,
 };
-const ROLES = ROLE.signal | ROLE.test;
+/** Of our upload limit, where there is one, for the bytes of others: a quarter. */
+const SPLICED_SHARE = 1 / 4;
 /** Message kinds that only a relay gets; the others are for its peers. */
 const TO_RELAY: ReadonlySet<RelayMessage['type']> = new Set([
   'reserve',
@@ -52,16 +56,18 @@ export class RelayNeighbours {
   readonly #timer: DueTimer;
   readonly #neighbours = new Map<PeerConnection, Neighbour>();
   readonly #links = new Map<number, PeerConnection>();
+  readonly #splices: RelaySplices | undefined;
   #lastLink = 0;
 
-  constructor(shared: SessionShared, shell: ClientShell) {
+  /** @param splices pairs of peers whose bytes we pass on at a time; 0: none */
+  constructor(shared: SessionShared, shell: ClientShell, splices: number) {
     this.#shared = shared;
     this.#shell = shell;
     const { clock, rng } = shared;
     this.#timer = new DueTimer(clock, () => this.#handleDue());
     this.#server = new RelayServer(
       {
-        limits: LIMITS,
+        limits: { ...LIMITS, splices },
         rng,
         ownHosts: () => this.#ownHosts(),
         wallMs: (nowMs) => Date.now() + nowMs - clock.nowMs(),
@@ -73,11 +79,36 @@ export class RelayNeighbours {
         test: (order) => {
           void dialBack(order).then((reached) => this.#server.handleTested(order, reached));
         },
-        endSplice: () => {},
+        endSplice: (splice) => this.#splices?.handleEnd(splice),
         onChanged: () => {},
       },
       clock.nowMs(),
     );
+    this.#splices = splices === 0 ? undefined : new RelaySplices(this.#server, clock, () => this.#arm());
+  }
+
+  /** Bytes are passed on by who can be reached by everybody, and by nobody else. */
+  get #roles(): number {
+    const { state } = this.#shared.nat.ownFacts();
+    const canSplice = this.#splices !== undefined && (state === 'open' || state === 'mapped');
+    return ROLE.signal | ROLE.test | (canSplice ? ROLE.splice : 0);
+  }
+
+  /** What we do for others; undefined while that is nothing. */
+  snapshot(): RelaySnapshot | undefined {
+    if (this.#links.size === 0) return undefined;
+    return snapshotRelay(this.#server, this.#shared.clock.nowMs());
+  }
+
+  /** A connection that came in may carry a ticket of ours. */
+  sort(stream: ByteStream, onPeer: (stream: ByteStream) => void): void {
+    if (this.#splices === undefined) onPeer(stream);
+    else this.#splices.sort(stream, onPeer);
+  }
+
+  /** The upload limit may have changed. */
+  poll(): void {
+    this.#server.splices.setTotal(this.#shared.upLimiter.bytesPerSec * SPLICED_SHARE);
   }
 
   /** What our handshake says: that we relay, when we can be reached ourselves. */
@@ -89,7 +120,7 @@ export class RelayNeighbours {
       this.#neighbours.set(connection, neighbour);
     }
     const free = Math.max(0, LIMITS.reservations - this.#server.links.slotCount);
-    return { version: PROTOCOL_VERSION, roles: ROLES, free, challenge: neighbour.challenge };
+    return { version: PROTOCOL_VERSION, roles: this.#roles, free, challenge: neighbour.challenge };
   }
 
   join(connection: PeerConnection, handshake: ExtendedHandshake): void {
@@ -107,7 +138,10 @@ export class RelayNeighbours {
       neighbour.serverLink = id;
       this.#links.set(id, connection);
     }
-    neighbour.clientLink = this.#shell.addNeighbour(remote, handshake, neighbour.infoHash, isUtp, (payload) =>
+    // Tickets are redeemed where it listens, which is not where a connection that it opened comes from.
+    const relay =
+      connection.isIncoming && listenPort !== undefined ? { ...remote, port: listenPort } : remote;
+    neighbour.clientLink = this.#shell.addNeighbour(relay, handshake, neighbour.infoHash, isUtp, (payload) =>
       connection.wire.sendExtended(TT_RELAY.name, payload),
     );
     this.#arm();
@@ -146,6 +180,7 @@ export class RelayNeighbours {
   }
 
   close(): void {
+    this.#splices?.close();
     this.#timer.clear();
   }
 
@@ -164,6 +199,6 @@ export class RelayNeighbours {
 
   /** Nothing to do as long as nobody is here. */
   #arm(): void {
-    if (this.#links.size > 0) this.#timer.arm(this.#server.nextTimeoutMs());
+    if (this.#links.size > 0 || this.#server.splices.size > 0) this.#timer.arm(this.#server.nextTimeoutMs());
   }
 }

@@ -13,6 +13,7 @@ import { ClientShell } from '../relay/io/client-shell.ts';
 import { shardKey, torrentRelayKey } from '../relay/keys.ts';
 import type { PeerFacts } from '../relay/messages.ts';
 import type { QueueCounts } from '../relay/queue-counts.ts';
+import type { RelaySnapshot } from '../relay/snapshot.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { openSplice } from './nat-splice.ts';
@@ -44,6 +45,8 @@ export interface RelaySessionOptions {
   readonly torrents: () => Iterable<RelayedTorrent>;
   /** Relays that the user names: kept whatever others there are. */
   readonly given: readonly { readonly host: string; readonly port: number }[];
+  /** Pairs of peers whose bytes we pass on at a time. */
+  readonly splices: number;
   /** By TCP from a port of its own; undefined: TCP does not leave from here straight. */
   readonly dialFrom: ((endpoint: Endpoint, from: DialFrom) => Promise<ByteStream>) | undefined;
   /** A relay said as whom it sees our UDP port. */
@@ -114,7 +117,7 @@ export class RelaySession {
         findRelays: (shard) => this.#findRelays(shard),
       },
     );
-    this.#neighbours = new RelayNeighbours(shared, this.#shell);
+    this.#neighbours = new RelayNeighbours(shared, this.#shell, options.splices);
     const { dialFrom } = options;
     if (dialFrom !== undefined)
       nat.punchPorts = new PunchPorts({ dial: dialFrom, rng, nowMs: () => clock.nowMs() });
@@ -162,8 +165,15 @@ export class RelaySession {
     return this.#shell.client.status();
   }
   /** For the picture of the session: calls that were left and taken. */
-  reach(): { readonly queue: QueueCounts } {
-    return { queue: this.#shell.client.queueCounts };
+  reach(): { readonly queue: QueueCounts; readonly relaying?: RelaySnapshot } {
+    const relaying = this.#neighbours.snapshot();
+    return { queue: this.#shell.client.queueCounts, ...(relaying === undefined ? {} : { relaying }) };
+  }
+
+  /** A connection that came in: a ticket of a splice that we agreed to, or a peer. */
+  sort(stream: ByteStream, onPeer: (stream: ByteStream) => void): void {
+    if (this.#isClosed) onPeer(stream);
+    else this.#neighbours.sort(stream, onPeer);
   }
 
   /** Our own address at a proxy port: trackers and PEX bring it back to us. */
@@ -238,6 +248,7 @@ export class RelaySession {
       this.#network = network;
       this.#shell.run((machine) => machine.handleNetworkChange(nowMs));
     }
+    this.#neighbours.poll();
     this.#shell.run((machine) => machine.poll(nowMs));
     if (!this.#lookups.isPossible) return;
     for (const torrent of this.#sought()) {

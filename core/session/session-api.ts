@@ -6,6 +6,7 @@ import type { DhtNeighbour, PeerSource } from '../base/peer-source.ts';
 import type { OperationError } from '../base/result.ts';
 import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
+import type { PeerFacts } from '../relay/messages.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { FilePriority, PeerSnapshot, ReachedSnapshot } from './snapshot.ts';
 
@@ -24,8 +25,10 @@ export interface SessionOptions {
   readonly utp?: boolean;
   /** Ask the gateway to forward our port. Default false. */
   readonly portMap?: boolean;
-  /** Relays for peers behind NATs (docs/relay.md): those given besides those that the DHT knows. Default false: none. */
-  readonly relays?: { readonly given: readonly { readonly host: string; readonly port: number }[] } | false;
+  /** Relays for peers behind NATs (docs/relay.md). Default false: we neither use them nor are one. */
+  readonly relays?: RelayUse | false;
+  /** What is known beforehand of our place behind NATs; what is found out is not asked then. */
+  readonly ownPlace?: () => PeerFacts;
   /** The UDP port, shared with the DHT; bound to the same addresses as the listeners. */
   readonly openDatagramPort?: OpenDatagramPort;
   /** BEP 10, 9, 5, ...: trackers and the DHT come in here. */
@@ -46,6 +49,13 @@ export interface SessionOptions {
   readonly trace?: Trace;
   readonly clock?: Clock;
   readonly rng?: Rng;
+}
+
+export interface RelayUse {
+  /** Besides those that the DHT knows. */
+  readonly given: readonly { readonly host: string; readonly port: number }[];
+  /** Pairs of peers of our own swarms whose bytes we pass on at a time, while we are in the open; default 0. */
+  readonly splices?: number;
 }
 
 /** prefer: encrypt when the peer can; require: nothing else; off: neither offer nor accept. */

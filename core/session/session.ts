@@ -110,7 +110,7 @@ export class Session implements SessionApi {
       trace: options.trace,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
-      connect: (endpoint) => this.#nat.watch(this.#wayOut.connect(endpoint)),
+      connect: (endpoint, timeoutMs) => this.#nat.watch(this.#wayOut.connect(endpoint, timeoutMs)),
       connectToRelay: (relay, prefersUtp) => this.#nat.watch(this.#wayOut.connectToRelay(relay, prefersUtp)),
       relays: () => this.#relays,
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),
@@ -133,7 +133,7 @@ export class Session implements SessionApi {
       emit: (infoHash, event) => this.#emit(infoHash, event),
     };
     const unknown = this.#shared.nat.ownFacts();
-    this.#shared.nat.ownFacts = () => this.#nat.facts() ?? unknown;
+    this.#shared.nat.ownFacts = () => options.ownPlace?.() ?? this.#nat.facts() ?? unknown;
   }
 
   #makeNat(
@@ -189,6 +189,7 @@ export class Session implements SessionApi {
       identity,
       keyFile,
       given: relays.given,
+      splices: relays.splices ?? 0,
       torrents: () => this.#torrents.values(),
       dialFrom: this.#wayOut.dialsTcp ? (endpoint, from) => this.#wayOut.dialFrom(endpoint, from) : undefined,
       onSeen: (seen, by) => this.#nat.handleSeen(seen, by),
@@ -378,6 +379,11 @@ export class Session implements SessionApi {
       stream.destroy();
       return;
     }
+    if (this.#relays === undefined || stream.transport === 'relayed') this.#listenTo(stream);
+    else this.#relays.sort(stream, (peer) => this.#listenTo(peer));
+  }
+
+  #listenTo(stream: ByteStream): void {
     const connection = PeerConnection.incoming({
       stream,
       clock: this.#clock,

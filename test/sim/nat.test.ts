@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Rung } from '../../core/nat/ladder.ts';
-import { attempt, expectedRung } from './nat/attempt.ts';
-import { LAB_KINDS } from './nat/nat-model.ts';
-import { CLIENTS, runSwarms } from './nat/swarms.ts';
-import { natTables } from './nat.ts';
+import { attempt, expectedRung } from '../../core/nat/sim/attempt.ts';
+import { LAB_KINDS } from '../../core/nat/sim/nat-model.ts';
+import { CLIENTS, runSwarms } from '../../core/nat/sim/swarms.ts';
+import { natTables } from '../../core/nat/sim/tables.ts';
 
 const ALL: ReadonlySet<Rung> = new Set<Rung>(['direct', 'reverse', 'punch', 'splice']);
 const latencyMs = { direct: 40, callerRelay: 20, targetRelay: 30 };

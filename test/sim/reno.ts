@@ -1,5 +1,5 @@
 // A TCP flow on a simulated line: Reno with selective acks that never lie (RFC 5681), as a neighbour for uTP.
-import type { EventQueue } from './event-queue.ts';
+import type { EventQueue } from '../../core/base/event-queue.ts';
 import type { Line } from './utp-net.ts';
 
 const SEGMENT_BYTES = 1_460;

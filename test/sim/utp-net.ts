@@ -2,10 +2,10 @@
 // repeats and a largest datagram.
 import { type Rng, seededRng } from '../../core/base/clock.ts';
 import type { Endpoint } from '../../core/base/endpoint.ts';
+import { EventQueue } from '../../core/base/event-queue.ts';
 import type { UtpConnection } from '../../core/transport/utp/connection.ts';
 import type { ConnectionEvents } from '../../core/transport/utp/connection-port.ts';
 import { UtpMux } from '../../core/transport/utp/mux.ts';
-import { EventQueue } from './event-queue.ts';
 
 /** IPv4 and UDP. */
 const OVERHEAD_BYTES = 28;

@@ -1,7 +1,7 @@
 // The seeded world of a swarm simulation: virtual clock, nodes, links, the record of what happened. Same seed, same trace.
 import { type Rng, seededRng } from '../../core/base/clock.ts';
+import { EventQueue } from '../../core/base/event-queue.ts';
 import { PieceLayout } from '../../core/metainfo/layout.ts';
-import { EventQueue } from './event-queue.ts';
 import { Link } from './link.ts';
 import { SimNode, type SimNodeOptions } from './sim-node.ts';
 

@@ -1,5 +1,6 @@
 // Relays and peers of the relay protocol joined in memory on virtual time: every message is encoded and decoded, delivery takes a
 // set time, nothing runs by itself.
+import { toHex } from '../../core/base/bytes.ts';
 import { type Rng, seededRng } from '../../core/base/clock.ts';
 import { type Endpoint, endpointKey } from '../../core/base/endpoint.ts';
 import { whyNotDial } from '../../core/relay/addresses.ts';
@@ -31,6 +32,8 @@ export class RelayWorld {
   readonly peers: WorldPeer[] = [];
   /** Everything that peers were told to dial. */
   readonly dialled: { readonly by: WorldPeer; readonly target: Endpoint }[] = [];
+  /** When a message arrives, in ms after it was sent: several times for one that is doubled, never for one that is lost. */
+  arrivals: (latencyMs: number) => readonly number[] = (latencyMs) => [latencyMs];
   #events: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
   #order = 0;
   #links = 0;
@@ -99,6 +102,8 @@ export class WorldRelay {
   readonly world: RelayWorld;
   readonly wires = new Map<number, Wire>();
   readonly tests: TestOrder[] = [];
+  /** Nonces of the calls that it has passed on since it started, in hex. */
+  passedOn: string[] = [];
   readonly ended: { readonly splice: Splice; readonly end: SpliceEnd }[] = [];
   readonly #options: {
     limits?: Partial<RelayLimits>;
@@ -156,9 +161,12 @@ export class WorldRelay {
   #send(link: number, payload: Uint8Array): void {
     const wire = this.wires.get(link);
     if (wire === undefined) return;
-    this.world.after(wire.peer.latencyMs, () => {
-      if (wire.isUp) wire.peer.receive(wire.clientLink, payload);
-    });
+    const message = decodeMessage(payload);
+    if (message.ok && message.value.type === 'called') this.passedOn.push(toHex(message.value.nonce));
+    for (const ms of this.world.arrivals(wire.peer.latencyMs))
+      this.world.after(ms, () => {
+        if (wire.isUp) wire.peer.receive(wire.clientLink, payload);
+      });
   }
 
   hangUp(link: number): void {
@@ -179,6 +187,7 @@ export class WorldRelay {
   }
   restart(): void {
     this.server = this.#start();
+    this.passedOn = [];
     this.isUp = true;
   }
 }
@@ -291,9 +300,10 @@ export class WorldPeer implements RelayClientPort {
   send(link: number, payload: Uint8Array): void {
     const wire = this.#wires.get(link);
     if (wire === undefined) return;
-    this.world.after(this.latencyMs, () => {
-      if (wire.isUp) wire.relay.server.handleMessage(wire.serverLink, payload, this.world.nowMs);
-    });
+    for (const ms of this.world.arrivals(this.latencyMs))
+      this.world.after(ms, () => {
+        if (wire.isUp) wire.relay.server.handleMessage(wire.serverLink, payload, this.world.nowMs);
+      });
   }
   drop(link: number): void {
     const wire = this.#wires.get(link);

@@ -1,6 +1,6 @@
 // Address translators by their two properties (RFC 4787), packet by packet: one mapping or one for each remote; let in everybody,
 // known addresses, or known addresses and ports.
-import { type Reach, reachOf } from '../../../core/nat/ladder-reach.ts';
+import { type Reach, reachOf } from '../ladder-reach.ts';
 
 export interface NatModel {
   readonly name: string;

@@ -1,8 +1,9 @@
 // One peer tries to reach another in virtual time, with the ladder of the real client: calls go through a relay, SYNs through
 // two NATs, and the first stream wins.
-import { answerTo, Ladder, type Reached, type Rung } from '../../../core/nat/ladder.ts';
-import { canPunch, type Reach, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
-import { EventQueue } from '../event-queue.ts';
+
+import { EventQueue } from '../../base/event-queue.ts';
+import { answerTo, Ladder, type Reached, type Rung } from '../ladder.ts';
+import { canPunch, type Reach, UNKNOWN_REACH } from '../ladder-reach.ts';
 import { type NatModel, NatState } from './nat-model.ts';
 
 export interface AttemptWorld {

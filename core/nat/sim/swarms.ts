@@ -1,6 +1,6 @@
 // Swarms whose peers sit behind a mix of NATs: which share of all pairs can connect, with and without each rung of the ladder.
-import { type Rng, randomInt, seededRng } from '../../../core/base/clock.ts';
-import type { Rung } from '../../../core/nat/ladder.ts';
+import { type Rng, randomInt, seededRng } from '../../base/clock.ts';
+import type { Rung } from '../ladder.ts';
 import { attempt } from './attempt.ts';
 import {
   ADDRESS_RESTRICTED,

@@ -1,0 +1,21 @@
+// By which key relays know the peers that we are connected with: a call for anybody of a torrent may lead to whom we have already.
+import { toHex } from '../base/bytes.ts';
+import type { ByteStream } from '../transport/byte-stream.ts';
+import type { PeerConnection } from './peer-connection.ts';
+
+export class PeerKeys {
+  readonly #byStream = new WeakMap<ByteStream, string>();
+
+  /** A stream that a relay led to. @param key undefined for a peer without a place at the relay */
+  note(stream: ByteStream, key: Uint8Array | undefined): void {
+    if (key !== undefined) this.#byStream.set(stream, toHex(key));
+  }
+
+  isConnected(key: Uint8Array | undefined, connections: Iterable<PeerConnection>): boolean {
+    if (key === undefined) return false;
+    const name = toHex(key);
+    for (const { isAdmitted, isClosing, stream } of connections)
+      if (isAdmitted && !isClosing && this.#byStream.get(stream) === name) return true;
+    return false;
+  }
+}
