@@ -12,11 +12,14 @@ const CHART_FROM_ROWS = 24;
 
 const ms = (value: number): string => `${Math.round(value)} ms`;
 
-function nodeText({ families, isOffline }: DhtPicture): string {
+/** On one line where it fits, else one a family. */
+function nodeTexts({ families, isOffline }: DhtPicture, columns: number): string[] {
   const told = families.map(
     ({ family, good, nodes, depth }) => `IPv${family} ${good} of ${nodes} nodes good, ${depth} bits deep`,
   );
-  return [...told, ...(isOffline ? ['nobody answers: offline?'] : [])].join('; ');
+  const all = [...told, ...(isOffline ? ['nobody answers: offline?'] : [])];
+  const joined = all.join('; ');
+  return joined.length <= columns ? [joined] : all;
 }
 
 function chart(history: RoundTripHistory, width: number): Line[] {
@@ -44,7 +47,9 @@ export function dhtLines(
   const lost = queriesOut === 0 ? '' : `, ${((100 * timeouts) / queriesOut).toFixed(1)}% lost`;
   const asked = `${formatCount(lookups, 'lookup')}, ${queriesOut} asked${lost}, ${outstanding} in flight; ${queriesIn} asked us`;
   const lines: Line[] = [
-    labelled('DHT', dht.isOffline ? span('warn', nodeText(dht)) : nodeText(dht)),
+    ...nodeTexts(dht, valueColumns(width)).map((text, i) =>
+      labelled(i === 0 ? 'DHT' : '', dht.isOffline ? span('warn', text) : text),
+    ),
     labelled('', asked),
   ];
   if (roundTripP10Ms === undefined || roundTripP90Ms === undefined) return lines;

@@ -44,6 +44,22 @@ function columns(nowMs: number): readonly Column<PeerSourceStatus>[] {
   ];
 }
 
+/** `port 6891: tcp and utp on 0.0.0.0 and ::`; one by one where not everything is on everything. */
+function listeningText(listen: SessionSnapshot['listen']): string {
+  const and = (words: Iterable<string>): string => [...words].join(' and ');
+  const ports = [...new Set(listen.map(({ port }) => port))];
+  return ports
+    .map((port) => {
+      const here = listen.filter((each) => each.port === port);
+      const transports = new Set(here.map(({ transport }) => transport));
+      const hosts = new Set(here.map(({ host }) => safeText(host)));
+      const isAll = here.length === transports.size * hosts.size;
+      const each = here.map(({ transport, host }) => `${transport} on ${safeText(host)}`);
+      return `port ${port}: ${isAll ? `${and(transports)} on ${and(hosts)}` : each.join(', ')}`;
+    })
+    .join('; ');
+}
+
 /** Nobody came in: a worry only where something is known that keeps people out. */
 function nobodyCameIn({ listen, nat, relays }: SessionSnapshot): Span {
   if (listen.length === 0) return span('dim', 'no: nothing listens');
@@ -61,9 +77,8 @@ function nobodyCameIn({ listen, nat, relays }: SessionSnapshot): Span {
 function reachability(snapshot: SessionSnapshot): Line[] {
   const { listen, externalAddresses } = snapshot;
   const incoming = listen.reduce((sum, each) => sum + each.incomingCount, 0);
-  const ports = listen.map((each) => `${each.transport} ${safeText(each.host)} port ${each.port}`);
   return [
-    labelled('listening', ports.length === 0 ? 'nowhere' : ports.join(', ')),
+    labelled('listening', listen.length === 0 ? 'nowhere' : listeningText(listen)),
     labelled(
       'reachable',
       incoming === 0

@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import type { NatSnapshot } from '../../../core/nat/nat-snapshot.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
-import { heldRelay, modelRig, natFamily, portMapping, session, torrent } from '../../support/screen-rig.ts';
+import {
+  dhtPicture,
+  heldRelay,
+  modelRig,
+  natFamily,
+  portMapping,
+  session,
+  torrent,
+} from '../../support/screen-rig.ts';
 
 describe('trackers and reachability', () => {
   it('trackers: state, next announce, and whether anybody can reach us', () => {
@@ -11,7 +19,23 @@ describe('trackers and reachability', () => {
     rig.press('5');
     expect(rig.text()).toMatch(/tracker +ok +10m00s +50 +120 +8 udp:\/\/tracker\.example/);
     expect(rig.text()).toMatch(/dht +working +7 +DHT {2}312 nodes/);
-    expect(rig.text()).toContain('tcp 0.0.0.0 port 6891');
+    expect(rig.text()).toContain('listening   port 6891: tcp on 0.0.0.0\n');
+    const at = (transport: 'tcp' | 'utp', host: string, port = 6891): SessionSnapshot['listen'][number] => ({
+      transport,
+      host,
+      port,
+      incomingCount: 0,
+    });
+    const both = [at('tcp', '0.0.0.0'), at('tcp', '::'), at('utp', '0.0.0.0'), at('utp', '::')];
+    rig.model.setSnapshot(session([torrent()], { listen: both, dht: dhtPicture() }));
+    expect(rig.text()).toContain('listening   port 6891: tcp and utp on 0.0.0.0 and ::\n');
+    expect(rig.text()).toMatch(/DHT +IPv4 312 of 340 nodes good, 17 bits deep\n +IPv6 88 of 104/);
+    expect(rig.text(120, 40)).toMatch(/DHT +IPv4 312 of 340 nodes good, 17 bits deep; IPv6 88 of 104/);
+    rig.model.setSnapshot(session([torrent()], { listen: [...both.slice(0, 3), at('utp', '::', 7000)] }));
+    expect(rig.text(120, 40)).toContain(
+      'port 6891: tcp on 0.0.0.0, tcp on ::, utp on 0.0.0.0; port 7000: utp on ::',
+    );
+    rig.model.setSnapshot(session([torrent()]));
     expect(rig.text()).toContain('nobody came in so far');
     expect(rig.text()).toContain('198.51.100.4');
   });
