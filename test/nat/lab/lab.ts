@@ -133,6 +133,16 @@ export class NatLab {
     await this.#namespaces.shell(CORE, 'nft flush chain inet core cut');
   }
 
+  /** A shell script where the provider's router is. @returns its standard output */
+  inCore(script: string): Promise<string> {
+    return this.#namespaces.shell(CORE, script);
+  }
+
+  /** The core's end of a public host's access link. */
+  coreInterfaceOf(index: number): string {
+    return found(this.#publicPlans[index], `public host ${index}`).coreInterface;
+  }
+
   /** Counts packets that leave the core for the address from now on. @returns reads packets and bytes */
   async meter(to: string): Promise<() => Promise<{ packets: number; bytes: number }>> {
     const name = `to_${to.replaceAll('.', '_')}`;
