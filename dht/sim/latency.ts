@@ -43,15 +43,19 @@ export const REAL_NETWORK: NetworkOptions = {
   reorderMs: 40,
 };
 
+/** Round trips that a pair may have; a power of two. */
 const QUANTILES = 65_536;
+/** For whole networks: a table that stays in the fastest memory; its tails reach to 3.7 sigma. */
+export const FEW_QUANTILES = 8192;
 const FIRST_LINES = 1024;
 /** Numbers from here on are sparse. */
 const MOST_LINES = 2 ** 24;
-let standardNormal: Float64Array | undefined;
+const standardNormal = new Map<number, Float64Array>();
 
 export class Network {
   readonly options: NetworkOptions;
   readonly #seed: number;
+  readonly #quantileMask: number;
   readonly #latency: Rng;
   readonly #loss: Rng;
   /** One way, microseconds, by quantile. */
@@ -61,21 +65,23 @@ export class Network {
   /** The same for numbers beyond those of hosts. */
   readonly #guestTurnsUs = new Map<number, number>();
 
-  constructor(seed: number, options: NetworkOptions) {
+  constructor(seed: number, options: NetworkOptions, quantiles = QUANTILES) {
     this.options = options;
     this.#seed = seed;
     this.#latency = stream(seed, 'latency');
     this.#loss = stream(seed, 'loss');
-    standardNormal ??= normalQuantiles(QUANTILES);
+    this.#quantileMask = quantiles - 1;
+    const normal = standardNormal.get(quantiles) ?? normalQuantiles(quantiles);
+    standardNormal.set(quantiles, normal);
     const { medianRoundTripMs, sigma } = options;
-    this.#oneWayUs = standardNormal.map((z) => (medianRoundTripMs * 1000 * Math.exp(sigma * z)) / 2);
+    this.#oneWayUs = normal.map((z) => (medianRoundTripMs * 1000 * Math.exp(sigma * z)) / 2);
   }
 
   /** Without jitter, the same in both directions. */
   roundTripMs(a: number, b: number): number {
     const low = Math.min(a, b);
     const high = Math.max(a, b);
-    return ((this.#oneWayUs[hash3(this.#seed, low, high) & (QUANTILES - 1)] as number) * 2) / 1000;
+    return ((this.#oneWayUs[hash3(this.#seed, low, high) & this.#quantileMask] as number) * 2) / 1000;
   }
 
   /** @returns microseconds until it arrives, -1 when it never does */

@@ -9,7 +9,7 @@ import { hash3, stream } from './chance.ts';
 import { type Datagram, DatagramPool } from './datagram-pool.ts';
 import { EventQueue } from './event-queue.ts';
 import { hostAddress, hostOf, SIM_PORT } from './hosts.ts';
-import { Network, type NetworkOptions } from './latency.ts';
+import { FEW_QUANTILES, Network, type NetworkOptions } from './latency.ts';
 import { NatBox, type NatOptions } from './nat.ts';
 import { hostIds, Population } from './population.ts';
 import { type ClientMix, type ClientProfile, clientOptions, type ProfileName } from './profiles.ts';
@@ -84,7 +84,7 @@ export class World {
   constructor(options: WorldOptions) {
     this.options = options;
     const { seed, nodes, churn } = options;
-    this.#network = new Network(seed, options.network);
+    this.#network = new Network(seed, options.network, FEW_QUANTILES);
     const churnRng = stream(seed, 'churn');
     this.#sessions = churn === undefined ? undefined : new Sessions(churn, churnRng);
     this.hosts = churn === undefined ? nodes : Math.ceil(nodes / Sessions.availability);
