@@ -127,6 +127,8 @@ export class Climb {
   /** Whatever was agreed upon: what came is what counts. */
   #nameOf(rung: Rung, chosen: Rung, { transport }: ByteStream): Rung {
     if (transport === 'relayed') return 'splice';
+    // Holes are uTP's: this is what was dialled beside one (`besideHole`).
+    if (rung === 'punch' && transport === 'tcp') return chosen === 'reverse' ? chosen : 'direct';
     // A packet of the straight attempt that the other side's hole let through.
     if (rung === 'direct' && transport === 'utp' && this.ladder.isRunning('punch')) return 'punch';
     return chosen === 'splice' ? rung : chosen;

@@ -1,8 +1,6 @@
-// How one torrent reaches its peers: every dial climbs the ladder; relays call for us and us (tt_relay), neighbours introduce us
-// and are introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a
-// source of peers.
+// How one torrent reaches its peers: every dial climbs the ladder; relays call for us and us (tt_relay), neighbours introduce us and are
+// introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a source of peers.
 
-import { bytesEqual } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { InfoHash } from '../base/ids.ts';
 import type { Candidate } from '../discovery/candidates.ts';
@@ -13,12 +11,14 @@ import type { QueueEntry, Way } from '../relay/messages.ts';
 import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { AbsentPeers } from './absent-peers.ts';
+import { besideHole } from './beside-hole.ts';
 import { type Answered, CallRefused, endpointOf, NatCalls } from './nat-calls.ts';
 import { afterFailure, CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
 import { pause } from './pauses.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { PeerKeys } from './peer-keys.ts';
+import { INTRODUCED_DIAL_MS } from './peer-limits.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
 import { RecentReaches } from './recent-reaches.ts';
@@ -204,7 +204,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     // A relay knows both NATs and how far away both are; a neighbour knows neither, and a packet that it makes come too early closes a door.
     const relayed = viaRelay();
     const ask = (): Promise<ByteStream> => this.punch.ask(endpoint, signal);
-    return firstStream([relayed, afterFailure(relayed, NEIGHBOUR_AFTER_MS, signal).then(ask)]);
+    const hole = firstStream([relayed, afterFailure(relayed, NEIGHBOUR_AFTER_MS, signal).then(ask)]);
+    return this.punch.isHidden(endpoint) ? besideHole(hole, this.#shared.connectByTcp(endpoint)) : hole;
   }
 
   cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {
@@ -223,13 +224,15 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     }
     const { climb, candidate } = attempt;
     const isHole = this.#shared.nat.punchPorts?.hasPunched(remote) === true && transport === 'tcp';
-    const rung = isHole ? 'tcp-punch' : climb.ladder.expectsIncoming;
-    if (rung === undefined) return undefined;
+    const expected = isHole ? 'tcp-punch' : climb.ladder.expectsIncoming;
+    if (expected === undefined) return undefined;
+    // Holes of uTP let uTP in: whoever came by TCP needed none.
+    const rung = expected === 'punch' && transport === 'tcp' ? 'direct' : expected;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
-    return {
-      reached: { rung, ms: nowMs - climb.startedAtMs },
-      candidate: candidate ?? this.#adoptable(attempt),
-    };
+    const how = { rung, ms: nowMs - climb.startedAtMs, tried: [...climb.ladder.tried] };
+    const { peer, relay } = introducedBy(attempt);
+    const by = { ...(peer && { peer }), ...(relay && { relay: endpointKey(relay) }) };
+    return { reached: { ...how, ...by }, candidate: candidate ?? this.#adoptable(attempt) };
   }
 
   /** Somebody whom a relay led us to came in: from now on it can be dialled, called and waited for. */
@@ -278,7 +281,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       if (open !== undefined) return open(signal);
       return rung === 'punch'
         ? this.#shared.nat.punch(endpoint, signal, delayMs)
-        : this.#shared.connect(endpoint);
+        : this.#shared.connect(endpoint, INTRODUCED_DIAL_MS);
     };
     const attempt = this.#attempts.get(endpointKey(endpoint));
     if (attempt !== undefined) {
@@ -353,9 +356,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#callOut(
       (onAnswer, signal) => this.#calls.call({}, 'punch', [], onAnswer, signal),
       nowMs,
-      (isConnected) => {
-        // Everybody was named once: it begins anew, which can wait.
-        if (isConnected) throw new Error('connected already');
+      () => {
         this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
         this.#anybodyWaitMs = ANYBODY_FIRST_MS;
       },
@@ -363,18 +364,15 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 
   #isConnectedBy(key: Uint8Array | undefined): boolean {
-    if (key === undefined) return false;
-    return [...this.#owner.peers.connections].some(({ candidate, isAdmitted, isClosing }) => {
-      const known = candidate === undefined ? undefined : this.#known.get(candidate)?.key;
-      return isAdmitted && !isClosing && known !== undefined && bytesEqual(known, key);
-    });
+    const keyOf = ({ candidate }: PeerConnection) => candidate && this.#known.get(candidate)?.key;
+    return this.#keys.isConnected(key, this.#owner.peers.connections, keyOf);
   }
 
   /** A call to somebody who is no candidate yet: whoever comes of it becomes one. */
   #callOut(
     call: (onAnswer: (answered: Answered) => void, signal: AbortSignal) => Promise<ByteStream>,
     startedAtMs: number,
-    onAnswer: (isConnected: boolean) => void,
+    onAnswer: () => void,
   ): void {
     const { peers } = this.#owner;
     let answeredAs: Answered | undefined;
@@ -382,7 +380,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands.
       if (this.#isConnectedBy(answered.key)) throw new CallRefused('connected already');
       answeredAs = answered;
-      onAnswer(this.#keys.isConnected(answered.key, peers.connections));
+      onAnswer();
       this.#expect(answered, startedAtMs);
     }, this.#given.signal);
     attempt.then(

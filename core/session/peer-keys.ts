@@ -11,11 +11,20 @@ export class PeerKeys {
     if (key !== undefined) this.#byStream.set(stream, toHex(key));
   }
 
-  isConnected(key: Uint8Array | undefined, connections: Iterable<PeerConnection>): boolean {
+  /** @param keyOf what is known of the peer otherwise */
+  isConnected(
+    key: Uint8Array | undefined,
+    connections: Iterable<PeerConnection>,
+    keyOf: (connection: PeerConnection) => Uint8Array | undefined,
+  ): boolean {
     if (key === undefined) return false;
     const name = toHex(key);
-    for (const { isAdmitted, isClosing, stream } of connections)
-      if (isAdmitted && !isClosing && this.#byStream.get(stream) === name) return true;
+    for (const connection of connections) {
+      if (!connection.isAdmitted || connection.isClosing) continue;
+      const known = keyOf(connection);
+      if (this.#byStream.get(connection.stream) === name) return true;
+      if (known !== undefined && toHex(known) === name) return true;
+    }
     return false;
   }
 }

@@ -111,6 +111,7 @@ export class Session implements SessionApi {
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
       connect: (endpoint, timeoutMs) => this.#nat.watch(this.#wayOut.connect(endpoint, timeoutMs)),
+      connectByTcp: (endpoint) => this.#nat.watch(this.#wayOut.connectToRelay(endpoint, false)),
       connectToRelay: (relay, prefersUtp) => this.#nat.watch(this.#wayOut.connectToRelay(relay, prefersUtp)),
       relays: () => this.#relays,
       noteUtp: (endpoint) => this.#wayOut.noteUtp(endpoint),

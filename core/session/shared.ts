@@ -42,7 +42,9 @@ export interface SessionShared {
   readonly maxPeersPerTorrent: number;
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
-  connect(endpoint: Endpoint): Promise<ByteStream>;
+  connect(endpoint: Endpoint, timeoutMs?: number): Promise<ByteStream>;
+  /** Never uTP, unless there is no TCP: our UDP port stays unknown to the peer. */
+  connectByTcp(endpoint: Endpoint): Promise<ByteStream>;
   /** A control connection of tt_relay. */
   connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream>;
   /** Our use of relays; undefined before it is loaded, and where it is switched off. */
