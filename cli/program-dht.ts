@@ -1,6 +1,6 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
-import { CRAWL_COMMANDS, DATASET_FLAGS, POLITENESS_FLAGS } from './program-crawl.ts';
+import { CRAWL_COMMANDS, DATASET_FLAGS, MMDB_FLAG, POLITENESS_FLAGS } from './program-crawl.ts';
 import { DATASET_COMMANDS, LAB_NET_COMMAND } from './program-dataset.ts';
 import { MONITOR_COMMAND } from './program-monitor.ts';
 import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
@@ -179,6 +179,7 @@ export const DHT_COMMAND: CommandSpec = {
             { flags: '--info-hashes', summary: 'keep the info hashes too, not only how many there are' },
             { flags: '--seed <number>', summary: 'fixes targets and order (default: random)' },
             ...DATASET_FLAGS,
+            MMDB_FLAG,
             ...POLITENESS_FLAGS,
           ],
         },

@@ -1,6 +1,6 @@
 // `tt dht monitor` in the command tree. Data only.
 import { DHT_FLAGS } from './flags.ts';
-import { DATASET_FLAGS, POLITENESS_FLAGS } from './program-crawl.ts';
+import { DATASET_FLAGS, MMDB_FLAG, POLITENESS_FLAGS } from './program-crawl.ts';
 import type { CommandSpec } from './spec.ts';
 
 export const MONITOR_COMMAND: CommandSpec = {
@@ -25,6 +25,7 @@ export const MONITOR_COMMAND: CommandSpec = {
           completes: 'directory',
         },
         ...DATASET_FLAGS,
+        MMDB_FLAG,
       ],
     },
     { title: 'Politeness', flags: POLITENESS_FLAGS },

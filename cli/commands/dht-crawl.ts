@@ -1,5 +1,4 @@
 // `tt dht crawl`: measures the DHT: visits every node of a zone once, politely, and says how many there are and how sure it is.
-import { UsageError } from '../../core/base/result.ts';
 import type { CommandContext } from '../context.ts';
 import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
 import { resumedRun } from '../dht/crawl-resume.ts';
@@ -27,12 +26,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       );
     }
   } else {
-    const { directory, header } = resumedRun(context, resumed, 'crawl', optOut);
-    if (header.geo_database !== null && book === undefined)
-      throw new UsageError(
-        `--resume needs a database: the run began with --mmdb (${header.geo_database})`,
-        'Name the same one, or another: all addresses are looked up again.',
-      );
+    const { directory } = resumedRun(context, resumed, 'crawl', optOut, book);
     task = { directory, config: undefined, optOut, book };
   }
   const engine = engineUrl(flags);

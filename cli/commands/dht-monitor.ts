@@ -10,7 +10,7 @@ import {
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { CommandContext } from '../context.ts';
-import { crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
+import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
 import { resumedRun } from '../dht/crawl-resume.ts';
 import { crawlKey, entriesOf, toolIdentity } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
@@ -69,12 +69,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output, environment, settings, interrupts } = context;
   const { console } = output;
   const optOut = optOutFile(context);
+  const book = addressBook(context);
   const resumed = flags.text('resume');
   const config = resumed === undefined ? monitorConfig(context) : undefined;
   const { directory, header } =
     resumed === undefined
       ? { directory: runDirectory(context, 'monitor') }
-      : resumedRun(context, resumed, 'monitor', optOut);
+      : resumedRun(context, resumed, 'monitor', optOut, book);
   const family = config?.family ?? header?.family;
   const node = commandNodeOptions(context);
   const jsonlName = flags.text('jsonl');
@@ -91,6 +92,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       port: flags.text('port') === undefined ? 0 : settings.port[0],
       entries: (each) => entriesOf(context, each),
       lookups: undefined,
+      book,
       jsonl:
         jsonlName === undefined
           ? undefined

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import { readHeader } from '../../dht/crawl/io/run-parts.ts';
+import type { AddressBook } from '../../dht/dataset/io/address-book.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import type { CommandContext } from '../context.ts';
 import type { OptOutFile } from './crawl-arguments.ts';
@@ -35,6 +36,7 @@ export function resumedRun(
   name: string,
   command: 'crawl' | 'monitor',
   optOut: OptOutFile,
+  book: AddressBook | undefined,
 ): ResumedRun {
   const typed = Object.entries(FIXED).flatMap(([key, flag]) => (flags.text(key) === undefined ? [] : [flag]));
   if (typed.length > 0)
@@ -48,5 +50,10 @@ export function resumedRun(
     );
   if (header.optout_hash !== (optOut.hash ?? null))
     throw new UsageError('--resume needs the --opt-out file that the run began with');
+  if (header.geo_database !== null && book === undefined)
+    throw new UsageError(
+      `--resume needs --mmdb: addresses of this run are looked up (${header.geo_database})`,
+      'Name the same database, or another: visits that the journal still has are looked up again.',
+    );
   return { directory, header };
 }

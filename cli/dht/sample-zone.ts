@@ -2,14 +2,19 @@
 import type { CommandContext } from '../context.ts';
 import type { Outcome } from '../outcome.ts';
 import { formatCount } from '../output/units.ts';
-import { crawlConfig, optOutFile, runDirectory } from './crawl-arguments.ts';
+import { addressBook, crawlConfig, optOutFile, runDirectory } from './crawl-arguments.ts';
 import { runCrawl } from './crawl-session.ts';
 import { runJson, summaryText } from './crawl-text.ts';
 
 export async function sampleZone(context: CommandContext): Promise<Outcome> {
   const config = { ...crawlConfig(context, 'sample'), lookups: 0, recheckShare: 0 };
   const directory = runDirectory(context, 'sample');
-  const result = await runCrawl(context, { directory, config, optOut: optOutFile(context) });
+  const result = await runCrawl(context, {
+    directory,
+    config,
+    optOut: optOutFile(context),
+    book: addressBook(context),
+  });
   const isPartial = result.run.state === 'partial';
   const told =
     result.summary.find(({ metric, item }) => metric === 'samples' && item === 'nodes')?.value ?? 0;

@@ -5,9 +5,16 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Row, Table } from '../../dataset/columns.ts';
+import { geoColumns } from '../../dataset/io/address-book.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, summarise } from '../../dataset/io/summarise.ts';
-import { SAMPLE_TABLE, SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import {
+  ENRICHMENT_TABLE,
+  SAMPLE_TABLE,
+  SESSION_TABLE,
+  type SessionRow,
+  SUMMARY_TABLE,
+} from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { VISIT_TABLE } from '../../dataset/visit-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
@@ -135,7 +142,7 @@ export class MonitorRun implements RowSink {
   async #toTheEnd(): Promise<CrawlResult> {
     try {
       if (this.setup.config === undefined) this.#resume();
-      else this.#saveHeader({});
+      else this.#saveHeader(this.#geoColumns());
       this.setup.onStart(this);
       return await this.#watch();
     } catch (error) {
@@ -230,6 +237,7 @@ export class MonitorRun implements RowSink {
         { at_utc: new Date().toISOString(), watched: this.#monitor.watched, sessions: this.#sessions },
       ],
       warnings: [...(this.#header.warnings as readonly unknown[]), pause],
+      ...this.#geoColumns(),
       state: 'running',
       state_reason: null,
       ended_utc: null,
@@ -408,10 +416,18 @@ export class MonitorRun implements RowSink {
       loss_share: loss?.share ?? null,
       loss_answers: loss?.answers ?? 0,
     });
-    this.setup.jsonl?.put(RUN_TABLE, [this.#header]);
+    const { jsonl, book } = this.setup;
+    if (jsonl !== undefined && book !== undefined)
+      for (const row of this.#store.rows(ENRICHMENT_TABLE)) jsonl.put(ENRICHMENT_TABLE, [row]);
+    jsonl?.put(RUN_TABLE, [this.#header]);
     // It holds addresses as they are, and when the window is over nothing is left to resume.
     if (!isPartial) rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
     return { run: this.#header, summary };
+  }
+
+  #geoColumns(): Partial<RunRow> {
+    const { book } = this.setup;
+    return book === undefined ? {} : geoColumns(book, null);
   }
 
   #saveHeader(changes: Partial<RunRow>): void {
