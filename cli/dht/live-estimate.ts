@@ -27,11 +27,14 @@ export function liveEstimate(progress: CrawlProgress): LiveEstimate | undefined 
   }
   const share = shareEstimate({ hits: counts.askedAndAnswered, of: counts.asked + inFlight });
   if (share === undefined || verified === 0) return undefined;
+  // In topology mode who has answered waits in the queue as well, for the next bucket.
+  const unasked = Math.max(0, Math.min(queueLeft + inFlight, counts.listed - counts.asked));
+  const waiting = Math.max(0, unasked - inFlight);
   const total = (rest: number): number => (verified + rest) * 2 ** zoneBits;
   return {
-    value: total(queueLeft * share.value),
-    low: total(queueLeft * share.low),
-    high: total((queueLeft + inFlight) * share.high),
+    value: total(waiting * share.value),
+    low: total(waiting * share.low),
+    high: total(unasked * share.high),
     p: undefined,
   };
 }

@@ -127,6 +127,14 @@ describe('the screen of a crawl', () => {
       /estimate +3 310 237 nodes \(.* to .*\), p 98\.0%/,
     );
     expect(liveEstimate(crawlProgress({ visits: 0 }))).toBeUndefined();
+    // Tables that wait for their next bucket are counted already.
+    const drained = {
+      ...crawlProgress({ visits: 500, listed: 500 }),
+      queueLeft: 400,
+      inFlight: 0,
+      zoneBits: 0,
+    };
+    expect(liveEstimate(drained)).toMatchObject({ value: 400, low: 400, high: 400 });
     // Nobody yet whom both looks have seen.
     expect(textOf(viewOf({ visits: 0, firstVerified: 792 }), 120, 30)).toContain('at least 3 244 032 nodes');
     expect(textOf(viewOf({ visits: 0 }), 120, 30)).toContain('nobody yet');
