@@ -116,9 +116,10 @@ export async function run(context: CommandContext): Promise<Outcome> {
     const addFromScreen = async (source: string): Promise<void> => {
       const job = new Job(source, until, nowMs());
       const [added] = await prepare(context, [job]);
-      const isHere = ({ infoHash }: { infoHash: string }): boolean =>
-        added !== undefined && infoHash === infoHashOf(added.loaded);
-      if (session.snapshot().torrents.some(isHere)) throw new UsageError(`${source} is here already`);
+      const infoHash = added === undefined ? undefined : infoHashOf(added.loaded);
+      const twin = session.snapshot().torrents.find((each) => each.infoHash === infoHash);
+      // What it is comes first: a long link would push it off the screen.
+      if (twin !== undefined) throw new UsageError(`already here: ${twin.name === '' ? source : twin.name}`);
       if (added !== undefined) {
         jobs.push(job);
         watchDone(job);
