@@ -1,12 +1,8 @@
 // The uTP machine packet by packet: what it does when others do not keep to the rules (BEP 29).
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
-import { seededRng } from '../../../core/base/clock.ts';
 import { RECEIVE_WINDOW_BYTES } from '../../../core/transport/utp/inbox.ts';
-import { UtpMux } from '../../../core/transport/utp/mux.ts';
 import {
-  emptyView,
-  readPacket,
   ST_DATA,
   ST_FIN,
   ST_RESET,
@@ -14,98 +10,9 @@ import {
   ST_SYN,
   withLargestDatagram,
   withSack,
-  writeHeader,
 } from '../../../core/transport/utp/packet.ts';
 import { Told } from '../../sim/utp-net.ts';
-
-const PEER = { host: '192.0.2.7', port: 6881 };
-const fieldsOf = (ack: number, windowBytes = 1 << 20) => ({ timestampUs: 1, delayUs: 0, windowBytes, ack });
-
-function packet(
-  type: number,
-  id: number,
-  seq: number,
-  ack: number,
-  payload = new Uint8Array(0),
-  windowBytes?: number,
-): Uint8Array {
-  const bytes = new Uint8Array(20 + payload.length);
-  writeHeader(bytes, type, id, seq, fieldsOf(ack, windowBytes));
-  bytes.set(payload, 20);
-  return bytes;
-}
-
-/** One side is real, the other is this test. */
-class Bench {
-  nowMs = 1_000;
-  readonly sent: { bytes: Uint8Array; to: string; ttl: number | undefined }[] = [];
-  readonly accepted: Told[] = [];
-  readonly mux: UtpMux;
-
-  /** @param wholeBytes what the system sends in one piece; more it cuts */
-  constructor(isThisMachine = false, wholeBytes = Number.POSITIVE_INFINITY) {
-    this.mux = new UtpMux({
-      rng: seededRng(5),
-      output: {
-        send: (bytes, to, ttl) => this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl }),
-        sendProbe: (bytes, to) => {
-          this.sent.push({ bytes: bytes.slice(), to: `${to.host} ${to.port}`, ttl: undefined });
-          return bytes.length <= wholeBytes;
-        },
-      },
-      isThisMachine: () => isThisMachine,
-    });
-    this.mux.setAccept((_from, connection) => {
-      const told = new Told();
-      told.opened = () => {
-        told.connection = connection();
-        this.accepted.push(told);
-      };
-      return told;
-    });
-  }
-
-  give(bytes: Uint8Array, from = PEER): boolean {
-    const isUtp = this.mux.handleDatagram(bytes, from, this.nowMs);
-    this.mux.flush(this.nowMs);
-    return isUtp;
-  }
-
-  wait(ms: number): void {
-    const untilMs = this.nowMs + ms;
-    for (;;) {
-      const dueMs = this.mux.nextTimeoutMs();
-      if (dueMs > untilMs) break;
-      this.nowMs = Math.max(this.nowMs, dueMs);
-      this.mux.handleTimeout(this.nowMs);
-    }
-    this.nowMs = untilMs;
-  }
-
-  /** Types, numbers and sizes of what was sent since the last call. */
-  take() {
-    return this.sent.splice(0).map(({ bytes, ttl }) => {
-      const view = emptyView();
-      if (!readPacket(bytes, view)) throw new Error('we sent nonsense');
-      return { ...view, size: bytes.length, payload: bytes.slice(view.payloadAt), ttl };
-    });
-  }
-
-  dialled(): { told: Told; id: number } {
-    const told = new Told();
-    told.connection = this.mux.dial(PEER, told, {}, this.nowMs);
-    const [syn] = this.take();
-    const id = syn?.connectionId as number;
-    this.give(packet(ST_STATE, id, 500, 1));
-    return { told, id };
-  }
-
-  write(told: Told, bytes: number): void {
-    told.connection?.write(new Uint8Array(bytes), undefined);
-    if (told.connection !== undefined) this.mux.touch(told.connection);
-    this.mux.flush(this.nowMs);
-  }
-}
+import { Bench, PEER, packet } from '../../support/utp-bench.ts';
 
 describe('a connection that we open', () => {
   it('repeats its SYN until it is answered, and only by the right answer', () => {
@@ -124,28 +31,6 @@ describe('a connection that we open', () => {
     expect(told.isOpen).toBe(false);
     bench.give(packet(ST_STATE, id, 500, 1));
     expect(told.isOpen).toBe(true);
-  });
-
-  it('gives each SYN ids of its own: a peer that makes a connection of each, as libtorrent does, is not spoken to in mixed numbers', () => {
-    for (const answered of [0, 1, 2]) {
-      const bench = new Bench();
-      const told = new Told();
-      told.connection = bench.mux.dial(PEER, told, {}, bench.nowMs);
-      bench.wait(3_500);
-      const ids = bench.take().map(({ connectionId }) => connectionId);
-      expect(new Set(ids.flatMap((id) => [id, (id + 1) & 0xffff])).size).toBe(6);
-      const id = ids[answered] as number;
-      bench.give(packet(ST_STATE, id, 500, 1));
-      bench.write(told, 10);
-      expect(bench.take()).toMatchObject([{ type: ST_DATA, connectionId: (id + 1) & 0xffff, ack: 499 }]);
-      // The others' connections are ended as soon as they speak.
-      for (const other of ids.filter((each) => each !== id)) {
-        bench.give(packet(ST_STATE, other, 9_000, 1));
-        expect(bench.take()).toMatchObject([{ type: ST_RESET, connectionId: other, ack: 9_000 }]);
-      }
-      bench.give(packet(ST_DATA, id, 500, 2, Uint8Array.of(1)));
-      expect(told.receivedBytes).toBe(1);
-    }
   });
 
   it('sends the first SYN with a low hop limit where it is asked to, and the next soon after without', () => {
@@ -175,26 +60,6 @@ describe('a connection that we open', () => {
     expect(sizes(true, true)).toEqual([40_000]);
     expect(sizes(true, false)).toEqual([1_472]);
     expect(sizes(false, true)).toEqual([1_472]);
-  });
-
-  it('takes no datagram that the system cut for proof that the path takes it, though all of it arrives', () => {
-    const bench = new Bench(false, 1_252);
-    const { told, id } = bench.dialled();
-    bench.write(told, 400_000);
-    let probes = 0;
-    for (let acked = 1, round = 0; round < 40; round++) {
-      const sent = bench.take().filter(({ type }) => type === ST_DATA);
-      if (sent.length === 0) break;
-      probes += sent.filter(({ size, payload }) => size - 20 > payload.length).length;
-      acked = Math.max(acked, ...sent.map(({ seq }) => seq));
-      bench.nowMs += 20;
-      bench.give(packet(ST_STATE, id, 500, acked));
-    }
-    const found = told.connection?.datagramBytes ?? 0;
-    expect(found).toBeLessThanOrEqual(1_252);
-    expect(found).toBeGreaterThan(1_252 - 2 * 16);
-    // Each size is tried once, and none again that was cut.
-    expect(probes).toBeLessThan(10);
   });
 
   it('is refused by a RESET with its id and number, by no other', () => {
@@ -310,68 +175,6 @@ describe('a connection that we open', () => {
       // What was tried was a large datagram; it arrived.
       expect(bench.take().map(({ payload }) => payload.length)).toEqual([1_452]);
     }
-  });
-
-  it('says something every half minute, for the routers on the way, and goes on as long as it is answered', () => {
-    const bench = new Bench();
-    const { told, id } = bench.dialled();
-    bench.take();
-    for (let i = 0; i < 5; i++) {
-      bench.wait(29_000);
-      // Empty, and of a number that came long ago: nobody takes it for payload, and everybody acks it.
-      expect(bench.take().map(({ type, seq, size }) => [type, seq, size])).toEqual([[ST_DATA, 1, 20]]);
-      bench.wait(50);
-      bench.give(packet(ST_STATE, id, 500, 1));
-    }
-    expect(told.closedWith).toBe('not yet');
-  });
-
-  it('answers at once who asks whether it is there', () => {
-    const bench = new Bench();
-    const { id } = bench.dialled();
-    bench.take();
-    bench.give(packet(ST_DATA, id, 499, 1));
-    expect(bench.take().map(({ type, ack }) => [type, ack])).toEqual([[ST_STATE, 499]]);
-  });
-
-  it('finds out that the peer left without a word, also when all it does is receive', () => {
-    // What is missing after which numbers came, and how long that may take.
-    for (const [numbers, mostMs] of [
-      [[500, 502], 20_000],
-      [[500, 501], 21_000],
-      [[], 45_000],
-    ] as const) {
-      const bench = new Bench();
-      const { told, id } = bench.dialled();
-      for (const seq of numbers) bench.give(packet(ST_DATA, id, seq, 1, new Uint8Array(900)));
-      bench.wait(100);
-      bench.take();
-      bench.wait(mostMs);
-      const questions = bench.take().filter(({ type }) => type === ST_DATA);
-      expect(questions.map(({ seq, size }) => [seq, size])).toEqual(Array(5).fill([1, 20]));
-      expect(told.closedWith).toBe('ETIMEDOUT');
-      expect(bench.mux.connectionCount).toBe(0);
-    }
-  });
-
-  it('is patient with a peer that is there and takes its time to send again', () => {
-    const bench = new Bench();
-    const { told, id } = bench.dialled();
-    bench.give(packet(ST_DATA, id, 501, 1, new Uint8Array(900)));
-    bench.take();
-    let questions = 0;
-    for (let i = 0; i < 600; i++) {
-      bench.wait(100);
-      const asked = bench.take().filter(({ type }) => type === ST_DATA).length;
-      questions += asked;
-      // The mask of the answer to the question says what is missing; one that libtorrent would start its timer anew for.
-      if (asked > 0) bench.give(packet(ST_STATE, id, 502, 1));
-    }
-    expect(told.closedWith).toBe('not yet');
-    // After 3, 6, 12, 24 s: the longer it takes, the rarer.
-    expect(questions).toBe(4);
-    bench.give(packet(ST_DATA, id, 500, 1, new Uint8Array(900)));
-    expect(told.receivedBytes).toBe(1_800);
   });
 
   it('ends with a FIN that is repeated for a while, and then is gone', () => {
