@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { isAll } from './test/nat/requirements.ts';
 
 /** Networks with NATs in them: run by test/nat/run.ts, which gives them namespaces of their own. */
 export default defineConfig({
@@ -6,10 +7,12 @@ export default defineConfig({
     environment: 'node',
     include: ['test/nat/**/*.test.ts'],
     globalSetup: ['test/nat/global-setup.ts'],
+    setupFiles: ['test/nat/leak-guard.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // With --all the criteria are those of the matrix, and a hundred programs run in one of the files: one after the other.
+    maxWorkers: isAll ? 1 : 2,
     maxConcurrency: 10,
   },
 });

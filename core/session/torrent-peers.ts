@@ -130,11 +130,14 @@ export class TorrentPeers implements Dialable {
   /** A neighbour introduced us: this goes beside the schedule, since the other side's first packets are on the way. */
   dialIntroduced(endpoint: Endpoint, connect: (candidate: Candidate) => Promise<Dialled>): void {
     if (!this.#owner.isActive || this.room === 0) return;
-    this.pool.add([endpoint], 'pex');
+    const isNew = this.pool.add([endpoint], 'pex') > 0;
     const candidate = this.pool.find(endpoint);
     if (candidate?.state !== 'idle') return;
     candidate.state = 'dialling';
-    void this.dial(candidate, connect);
+    void this.dial(candidate, connect).then(() => {
+      // It may be a victim that somebody named: once is enough.
+      if (isNew && candidate.state === 'idle' && !candidate.hasAnswered) this.pool.remove(candidate);
+    });
   }
 
   /**
@@ -364,8 +367,10 @@ export class TorrentPeers implements Dialable {
       connection.seekAtMs = 0;
       return;
     }
-    const isWaiting = swarmPeer.requestsOut > 0;
-    const isServing = swarmPeer.up.rateBytesPerSec(nowMs) > 0 && this.#isUnheard(connection);
+    // Those that lapsed included: others were asked meanwhile, it still owes them.
+    const isWaiting = swarmPeer.requests.size > 0;
+    const isServing =
+      (connection.queuedBytes > 0 || swarmPeer.up.rateBytesPerSec(nowMs) > 0) && this.#isUnheard(connection);
     if ((!isWaiting && !isServing) || nowMs < connection.seekAtMs) return;
     const doublings = Math.max(0, connection.soughtCount - FIND_AGAIN_TIMES);
     connection.seekAtMs = nowMs + Math.min(FIND_AGAIN_MAX_MS, FIND_AGAIN_MS * 2 ** doublings);
@@ -382,9 +387,10 @@ export class TorrentPeers implements Dialable {
     );
   }
 
-  /** Something was said to it, and nothing was heard since: for too long, if it lives. */
-  #isUnheard({ lastReceivedAtMs, lastSentAtMs }: PeerConnection): boolean {
-    return lastSentAtMs > lastReceivedAtMs && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
+  /** Something was said to it, or waits to be, and nothing was heard since: for too long, if it lives. */
+  #isUnheard({ lastReceivedAtMs, lastSentAtMs, queuedBytes }: PeerConnection): boolean {
+    const isOwed = queuedBytes > 0 || lastSentAtMs >= lastReceivedAtMs;
+    return isOwed && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
   }
 
   /** It makes way for another connection to the same peer, if that still stands. */

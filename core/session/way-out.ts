@@ -45,7 +45,7 @@ export class WayOut {
   }
 
   /** @throws OperationError `network`, with code PROXY_FAULT when no peer is to blame; Error with `code` */
-  async connect(endpoint: Endpoint): Promise<ByteStream> {
+  async connect(endpoint: Endpoint, timeoutMs = DIAL_TIMEOUT_MS): Promise<ByteStream> {
     const { ipv4 = true, ipv6 = true, tcp = true } = this.#options;
     const isV6 = isIPv6(endpoint.host);
     if (isV6 ? !ipv6 : !ipv4) throw new OperationError('network', 'address family is switched off');
@@ -55,9 +55,10 @@ export class WayOut {
     }
     const key = endpointKey(endpoint);
     const known = this.#known.get(key);
-    const utp = this.#utpTo(endpoint, known === undefined ? UTP_TRY_MS : DIAL_TIMEOUT_MS);
+    const utpMs = known === undefined ? UTP_TRY_MS : DIAL_TIMEOUT_MS;
+    const utp = this.#utpTo(endpoint, Math.min(timeoutMs, utpMs));
     if (!tcp && utp === undefined) throw new OperationError('network', 'no uTP to that address family');
-    const viaTcp = tcp ? this.#tcpTo(endpoint, isV6) : undefined;
+    const viaTcp = tcp ? this.#tcpTo(endpoint, isV6, timeoutMs) : undefined;
     const isUtpWanted = utp !== undefined && this.#options.prefersUtp?.(endpoint) === true;
     const stream = await this.#dial(
       viaTcp,
@@ -124,10 +125,10 @@ export class WayOut {
       : raceDials({ first: tcp, second: utp, preferred: 'first', signal });
   }
 
-  #tcpTo(endpoint: Endpoint, isV6: boolean): Attempt {
+  #tcpTo(endpoint: Endpoint, isV6: boolean, timeoutMs = DIAL_TIMEOUT_MS): Attempt {
     const local = this.#localAddress(isV6);
     const from = local === undefined ? {} : { localAddress: local };
-    return (signal) => dialTcp(endpoint, { timeoutMs: DIAL_TIMEOUT_MS, signal, ...from });
+    return (signal) => dialTcp(endpoint, { timeoutMs, signal, ...from });
   }
 
   /** undefined: the system's choice. */

@@ -37,7 +37,7 @@ function stateOf(kind: SiteKind): NatState {
   return filtering === 'EIF' ? 'eim-open' : 'eim';
 }
 
-describe('tt knows its own NAT as the probe does', () => {
+describe('row 2: tt knows its own NAT as the probe does', () => {
   let lab: NatLab;
   let flags: string[];
   beforeAll(async () => {

@@ -19,7 +19,7 @@ const TEST_MS = 150_000;
 /** Enough for what libtorrent says, too little for what it has. */
 const FEW_BYTES_PER_SEC = 4_000;
 
-describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
+describe.skipIf(!hasLibtorrent)('rows 8 and 9: hole punching with libtorrent', () => {
   let lab: NatLab;
   let world: MatrixWorld;
   beforeAll(async () => {
@@ -61,7 +61,7 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
   }
 
   it(
-    'tt asks tt to introduce it to libtorrent, and to tt: the first byte within five seconds',
+    'row 8: tt asks tt to introduce it to libtorrent, and to tt: the first byte within five seconds',
     async () => {
       await lab.flush();
       const open = lab.public(0);
@@ -80,7 +80,7 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
   );
 
   it(
-    'tt introduces two libtorrents behind routers that shift ports',
+    'row 9: tt introduces two libtorrents behind routers that shift ports',
     async () => {
       await lab.flush();
       const open = lab.public(0);
@@ -98,7 +98,7 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
   );
 
   it.skipIf(!isAll)(
-    'libtorrent introduces tt: as the one that asks and as the one that is asked for',
+    'row 8: libtorrent introduces tt: as the one that asks and as the one that is asked for',
     async () => {
       await lab.flush();
       const open = lab.public(1);
@@ -121,7 +121,7 @@ describe.skipIf(!hasLibtorrent)('hole punching with libtorrent', () => {
   );
 
   it.skipIf(!isAll)(
-    'libtorrent has itself introduced to tt',
+    'row 8: libtorrent has itself introduced to tt',
     async () => {
       await lab.flush();
       const open = lab.public(0);

@@ -2,6 +2,7 @@
 // inside touch nothing of this machine, and nothing of them is left however this program ends.
 //   node test/nat/run.ts [--all] [vitest arguments]
 //   node test/nat/run.ts matrix [--docs] [...]     every pair of NATs as a table, see matrix/main.ts
+//   node test/nat/run.ts rows [--docs] [...]       everything, and a table of what each row of the matrix came to, see rows/main.ts
 //   node test/nat/run.ts -- command [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -42,13 +43,15 @@ function ways(): { readonly missing: string } | { readonly unshare: readonly str
 }
 
 const given = process.argv.slice(2);
-const isAll = given[0] === '--all';
-if (isAll) given.shift();
+const isAll = given[0] === '--all' || given[0] === 'rows';
+if (given[0] === '--all') given.shift();
+/** Programs of this folder, in place of vitest. */
+const PROGRAMS: readonly string[] = ['matrix', 'rows'];
 const inner =
   given[0] === '--'
     ? given.slice(1)
-    : given[0] === 'matrix'
-      ? [process.execPath, 'test/nat/matrix/main.ts', ...given.slice(1)]
+    : PROGRAMS.includes(given[0] ?? '')
+      ? [process.execPath, `test/nat/${given[0]}/main.ts`, ...given.slice(1)]
       : [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', '--config', CONFIG, ...given];
 
 const way = ways();

@@ -10,7 +10,14 @@ export function isRequired(): boolean {
 /** Debian's own interpreter: another python3 in front of it on PATH does not see Debian's libtorrent module. */
 export const PYTHON = '/usr/bin/python3';
 
-export type PeerName = 'transmission' | 'aria2' | 'libtorrent' | 'qbittorrent' | 'opentracker' | 'nats';
+export type PeerName =
+  | 'transmission'
+  | 'aria2'
+  | 'libtorrent'
+  | 'qbittorrent'
+  | 'opentracker'
+  | 'rtorrent'
+  | 'nats';
 
 interface Requirement {
   readonly probe: readonly [file: string, ...args: string[]];
@@ -23,6 +30,7 @@ const REQUIREMENTS: Readonly<Record<PeerName, Requirement>> = {
   libtorrent: { probe: [PYTHON, '-c', 'import libtorrent'], debianPackage: 'python3-libtorrent' },
   qbittorrent: { probe: ['qbittorrent-nox', '--version'], debianPackage: 'qbittorrent-nox' },
   opentracker: { probe: ['opentracker', '-h'], debianPackage: 'opentracker' },
+  rtorrent: { probe: ['rtorrent', '-h'], debianPackage: 'rtorrent' },
   nats: { probe: ['nats-server', '--version'], debianPackage: 'nats-server' },
 };
 

@@ -1,8 +1,9 @@
 """Cables with a length, for kernels without netem: pairs of tun devices in two network namespaces each, and every packet
 waits in between.
 
-Takes a JSON list of {"a": [namespace path, interface], "b": [...], "delayMs": n, "jitterMs": n}; prints "ready" when all
-interfaces exist; ends when the namespaces do.
+Takes a JSON list of {"a": [namespace path, interface], "b": [...], "delayMs": n, "jitterMs": n, "lateMs": n, "lateFrom":
+[IPv4 address]}; what these addresses send from a to b comes so much later. Prints "ready" when all interfaces exist; ends when
+the namespaces do.
 """
 import ctypes
 import fcntl
@@ -11,6 +12,7 @@ import json
 import os
 import random
 import select
+import socket
 import struct
 import sys
 import time
@@ -38,17 +40,25 @@ def open_end(namespace, interface):
     return end
 
 
+SOURCE_ADDRESS = slice(12, 16)
+
+
 class Direction:
-    def __init__(self, out, delay, jitter):
+    def __init__(self, out, delay, jitter, late=0.0, late_from=()):
         self.out = out
         self.delay = delay
         self.jitter = jitter
-        self.last_due = 0.0
+        self.late = late
+        self.late_from = frozenset(socket.inet_aton(address) for address in late_from)
+        # In order among themselves: those that are late and those that are not.
+        self.last_due = [0.0, 0.0]
 
-    def due(self):
-        moment = time.monotonic() + self.delay + random.random() * self.jitter
-        self.last_due = max(self.last_due, moment)
-        return self.last_due
+    def due(self, packet):
+        is_late = packet[0] >> 4 == 4 and packet[SOURCE_ADDRESS] in self.late_from
+        delay = self.delay + self.late if is_late else self.delay
+        moment = time.monotonic() + delay + random.random() * self.jitter
+        self.last_due[is_late] = max(self.last_due[is_late], moment)
+        return self.last_due[is_late]
 
 
 def main():
@@ -56,7 +66,7 @@ def main():
     for link in json.loads(sys.argv[1]):
         a, b = open_end(*link["a"]), open_end(*link["b"])
         delay, jitter = link["delayMs"] / 1000, link["jitterMs"] / 1000
-        directions[a] = Direction(b, delay, jitter)
+        directions[a] = Direction(b, delay, jitter, link["lateMs"] / 1000, link["lateFrom"])
         directions[b] = Direction(a, delay, jitter)
     print("ready", flush=True)
     poller = select.poll()
@@ -86,7 +96,7 @@ def main():
                     break
                 count += 1
                 if len(waiting) < MOST_PACKETS_WAITING:
-                    heapq.heappush(waiting, (direction.due(), count, direction.out, packet))
+                    heapq.heappush(waiting, (direction.due(packet), count, direction.out, packet))
 
 
 main()

@@ -43,6 +43,8 @@ export interface SiteSpec {
   readonly delayMs?: number;
   /** Up to so much more, order kept. */
   readonly jitterMs?: number;
+  /** What the hosts in the open (`publics`) send here takes so much longer: words about a peer come late, its packets do not. */
+  readonly lateMs?: number;
   /** Random loss on the access link, each way. */
   readonly lossPercent?: number;
   /** As `tc` writes it: `10mbit`. */

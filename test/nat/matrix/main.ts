@@ -1,5 +1,6 @@
-// `npm run test:nat -- matrix [--docs] [--input drop|reject|accept] [--delay MS] [--only A,B]`: every pair of kinds, a tt leecher behind one and a
-// tt seed behind the other, printed as a matrix: the rung of the ladder that won, and the ms from the leecher's start to its first byte.
+// `npm run test:nat -- matrix [--docs] [--input drop|reject|accept] [--delay MS] [--skew MS] [--only A,B]`: every pair of kinds, a tt
+// leecher behind one and a tt seed behind the other, printed as a matrix: the rung of the ladder that won, and the ms from the leecher's
+// start to its first byte. --skew: the seed hears everything from relay, neighbour and DHT so much later.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -20,6 +21,8 @@ import {
 
 const DOCS = fileURLToPath(new URL('../../../docs/nat.md', import.meta.url));
 const GIVE_UP_MS = 15_000;
+/** Of a leecher that comes through a relay, at a skew. */
+const ROUND_TRIPS = 16;
 
 assertInside();
 const { values } = parseArgs({
@@ -27,6 +30,7 @@ const { values } = parseArgs({
     docs: { type: 'boolean' },
     input: { type: 'string', default: 'drop' },
     delay: { type: 'string' },
+    skew: { type: 'string', default: '0' },
     only: { type: 'string', multiple: true },
   },
 });
@@ -35,9 +39,10 @@ const only = values.only?.map((text) => text.split(',') as unknown as Pair);
 const pairs = MATRIX_PAIRS.filter(
   ([a, b]) => only === undefined || only.some(([x, y]) => (x === a && y === b) || (x === b && y === a)),
 );
+const skewMs = Number(values.skew);
 const delayMs = values.delay === undefined ? {} : { delayMs: Number(values.delay) };
 await using lab = await NatLab.make({
-  sites: sitesOfMatrix(),
+  sites: sitesOfMatrix(MATRIX_KINDS, skewMs),
   publics: OPEN_HOSTS,
   input: values.input as Unsolicited,
   ...delayMs,
@@ -46,7 +51,10 @@ const open = await MatrixOpenWorld.make(lab);
 const results: PairResult[] = [];
 try {
   for (const pair of pairs) {
-    const result = await tryPair(pair, { lab, open, kinds: MATRIX_KINDS, giveUpMs: GIVE_UP_MS });
+    const result = await tryPair(pair, {
+      ...{ lab, open, skewMs, kinds: MATRIX_KINDS },
+      giveUpMs: GIVE_UP_MS + ROUND_TRIPS * skewMs,
+    });
     results.push(result);
     const { rung = 'none', transport = '', firstByteMs = '' } = result;
     console.log(

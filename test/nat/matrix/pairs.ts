@@ -1,5 +1,5 @@
 // The pairs of the matrix, how each is tried in one lab, and how the results look as a table.
-import type { SiteKind } from '../lab/kinds.ts';
+import type { SiteKind, SiteSpec } from '../lab/kinds.ts';
 import type { NatLab } from '../lab/lab.ts';
 import type { MatrixOpenWorld } from './open.ts';
 import type { MatrixPeer } from './world.ts';
@@ -23,10 +23,9 @@ export const MATRIX_PAIRS: readonly Pair[] = MATRIX_KINDS.flatMap((a, i) =>
   MATRIX_KINDS.slice(i).map((b) => [a, b] as const),
 );
 
-/** A port that cannot be foretold facing a filter by port, or no UDP: nothing but a splice can join those. */
+/** A port that cannot be foretold facing a filter by port: nothing but a splice can join those. */
 export function needsSplice([a, b]: Pair): boolean {
-  const isMoving = (kind: SiteKind): boolean =>
-    kind === 'symmetric' || kind === 'cgnat-symmetric' || kind === 'udp-blocked';
+  const isMoving = (kind: SiteKind): boolean => kind === 'symmetric' || kind === 'cgnat-symmetric';
   const filtersPorts = (kind: SiteKind): boolean =>
     !['public', 'full-cone', 'addr-restricted'].includes(kind);
   return (isMoving(a) && filtersPorts(b)) || (isMoving(b) && filtersPorts(a));
@@ -41,9 +40,13 @@ export interface PairResult {
   readonly firstByteMs: number | undefined;
 }
 
-/** Seeds stand on the second half of the sites, leechers on the first, in the order of MATRIX_KINDS. */
-export function sitesOfMatrix(kinds: readonly MatrixKind[] = MATRIX_KINDS): { readonly kind: SiteKind }[] {
-  return [...kinds, ...kinds].map((kind) => ({ kind }));
+/**
+ * Seeds stand on the second half of the sites, leechers on the first, in the order of `kinds`.
+ * @param skewMs so much later seeds hear what relay and neighbour say
+ */
+export function sitesOfMatrix(kinds: readonly SiteKind[] = MATRIX_KINDS, skewMs = 0): SiteSpec[] {
+  const late = skewMs === 0 ? {} : { lateMs: skewMs };
+  return [...kinds.map((kind) => ({ kind })), ...kinds.map((kind) => ({ kind, ...late }))];
 }
 
 export interface PairOptions {
@@ -53,18 +56,24 @@ export interface PairOptions {
   readonly kinds: readonly SiteKind[];
   /** When a leecher that has got nothing is given up. */
   readonly giveUpMs: number;
+  /** As for `sitesOfMatrix`: so much longer a seed needs to settle. */
+  readonly skewMs?: number;
 }
 
 export async function tryPair(pair: Pair, options: PairOptions): Promise<PairResult> {
-  const { lab, open, kinds, giveUpMs } = options;
+  const { lab, open, kinds, giveUpMs, skewMs = 0 } = options;
   const { world, neighbour, flags } = open;
   const [a, b] = pair;
   await lab.flush();
   const seed = await world.seed(lab.host(kinds.length + kinds.indexOf(b)), [neighbour], flags);
   let leech: MatrixPeer | undefined;
   try {
-    await seed.until('peer-connected', START_MS, ({ address }) => address === neighbour);
-    await settled(seed);
+    await seed.until(
+      'peer-connected',
+      START_MS + ROUND_TRIPS_TO_SETTLE * skewMs,
+      ({ address }) => address === neighbour,
+    );
+    await settled(seed, skewMs);
     leech = world.leech(lab.host(kinds.indexOf(a)), [neighbour], flags);
     const { startedMs } = leech;
     const first = await leech.until('first-byte', giveUpMs).catch(() => undefined);
@@ -90,9 +99,11 @@ const START_MS = 15_000;
 const SAME_TURN_MS = 5;
 /** A seed that has been there for a while: it knows its NAT and has its places at relays. */
 const SETTLE_MS = 4_000;
+/** Connections, encryption, reservations, and all of it once more over uTP. */
+const ROUND_TRIPS_TO_SETTLE = 16;
 
-async function settled(seed: MatrixPeer): Promise<void> {
-  const leftMs = seed.startedMs + SETTLE_MS - performance.now();
+async function settled(seed: MatrixPeer, skewMs: number): Promise<void> {
+  const leftMs = seed.startedMs + SETTLE_MS + ROUND_TRIPS_TO_SETTLE * skewMs - performance.now();
   if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
 }
 

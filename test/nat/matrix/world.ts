@@ -22,6 +22,9 @@ export interface Event {
   readonly address?: string;
   readonly transport?: string;
   readonly reached?: { readonly rung: string; readonly ms: number };
+  readonly reason?: string;
+  /** Of `progress`. */
+  readonly downloadedBytes?: number;
   /** By this process's clock, when the line came. */
   readonly heardMs: number;
 }
@@ -87,8 +90,12 @@ export class MatrixWorld {
     peers: readonly string[],
     flags: readonly string[],
   ): MatrixPeer {
-    const home = join(this.dir.path, `home-${this.#homes.push(name)}`);
-    const own = ['--events', '--port', String(PORT), '--no-lsd', '--no-port-map', '--no-dht'];
+    const number = this.#homes.push(name);
+    const home = join(this.dir.path, `home-${number}`);
+    // Everybody but the neighbour has a port of his own: whoever had one before him may still get packets there, and a gateway that takes
+    // them in gives the port to nobody else then.
+    const port = name === 'neighbour' ? PORT : PORT + number;
+    const own = ['--events', '--port', String(port), '--no-lsd', '--no-port-map', '--no-dht'];
     const named = peers.flatMap((peer) => ['--peer', peer]);
     const child = host.spawn(process.execPath, [TT, ...command, ...own, ...named, ...flags], {
       name,

@@ -77,6 +77,18 @@ export const LEECHERS: readonly Leecher[] = [
       ]);
     },
   },
+  {
+    name: 'rtorrent',
+    start: (host, torrentFile, directory) =>
+      host.spawn(
+        'rtorrent',
+        [
+          ...['-n', '-d', directory, '-p', `${PORT}-${PORT}`],
+          ...['-o', 'system.daemon.set=true', '-o', 'dht.mode.set=disable', torrentFile],
+        ],
+        { env: { HOME: directory, TERM: 'xterm' } },
+      ),
+  },
 ];
 
 export function missing({ name }: Leecher): string | undefined {

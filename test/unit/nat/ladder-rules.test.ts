@@ -14,6 +14,12 @@ it('an endpoint that two introduce at once is one introduction', () => {
   expect([3000, 36_000].map((nowMs) => budget.take('r', target(1), nowMs))).toEqual([true, false]);
 });
 
+it('one relay that says the same again and again is counted each time', () => {
+  const budget = new IntroductionBudget();
+  const taken = Array.from({ length: 1000 }, (_, nowMs) => budget.take('r', target(1), nowMs));
+  expect(taken.filter(Boolean)).toHaveLength(2);
+});
+
 describe('introductions that are followed (a relay that misbehaves must not make us a weapon)', () => {
   it('two a minute towards one address, whatever the port and whoever asks', () => {
     const budget = new IntroductionBudget();

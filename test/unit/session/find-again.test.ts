@@ -37,12 +37,13 @@ class FakeConnection {
   candidate: Candidate | undefined;
   requestsOut = 0;
   uploadRate = 0;
+  queuedBytes = 0;
 
   constructor(isIncoming: boolean) {
     this.isIncoming = isIncoming;
   }
   get swarmPeer() {
-    return { requestsOut: this.requestsOut, up: { rateBytesPerSec: () => this.uploadRate } };
+    return { requests: { size: this.requestsOut }, up: { rateBytesPerSec: () => this.uploadRate } };
   }
   close(reason: string): void {
     this.isClosing = true;
@@ -173,12 +174,22 @@ describe('a peer that dials us once more', () => {
     const it = scene();
     const old = it.connect(true);
     it.nowMs += STALLED_MS;
+    old.lastReceivedAtMs = old.lastSentAtMs + 1;
     // It waits for us: we may be slow.
     expect(it.connect(true).closedFor).toBe('connected already');
     old.lastReceivedAtMs = it.nowMs;
     old.lastSentAtMs = it.nowMs + 1;
     expect(it.connect(true).closedFor).toBe('connected already');
     expect(old.closedFor).toBeUndefined();
+  });
+
+  it('takes its place too when that takes nothing of what we have for it', () => {
+    const it = scene();
+    const old = it.connect(true);
+    it.nowMs += STALLED_MS + 1;
+    old.lastReceivedAtMs = old.lastSentAtMs + 1;
+    old.queuedBytes = 1;
+    expect([it.connect(true).closedFor, old.closedFor]).toEqual([undefined, 'the peer came back']);
   });
 
   it('makes us ask the relays for a sign, when we were sending to it', () => {

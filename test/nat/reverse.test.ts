@@ -1,0 +1,51 @@
+// Row 5 of the matrix: a leecher in the open that knows it, and a seed behind each kind of NAT that comes later. The relay has the seed dial the
+// leecher: that works whatever its NAT does.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NatLab } from './lab/lab.ts';
+import { MATRIX_KINDS } from './matrix/pairs.ts';
+import { isAll } from './requirements.ts';
+import { measured } from './support/measured.ts';
+import { startDht } from './support/open-world.ts';
+import { RelayProgram } from './support/relay-program.ts';
+import { Transfer } from './support/transfer.ts';
+
+const KINDS = MATRIX_KINDS.filter((kind) =>
+  isAll ? kind !== 'public' : kind === 'port-restricted' || kind === 'symmetric',
+);
+/** A relay, and DHT nodes that say as whom they see us. */
+const PUBLICS = 6;
+const WAIT_MS = 60_000;
+/** The criterion of the row, from the first step towards the seed; a machine that does other things as well is given more. */
+const FIRST_BYTE_MS = isAll ? 2_000 : 20_000;
+
+describe('row 5: called back', () => {
+  let lab: NatLab;
+  let flags: string[];
+  beforeAll(async () => {
+    lab = await NatLab.make({
+      sites: [{ kind: 'public' }, ...KINDS.map((kind) => ({ kind }))],
+      publics: PUBLICS,
+    });
+    const relay = await RelayProgram.start(lab.public(0));
+    flags = ['--relay', relay.at, '--dht', ...(await startDht(lab))];
+  });
+  afterAll(() => lab?.close());
+
+  for (const [i, kind] of KINDS.entries()) {
+    it(`row 5: public to ${kind}`, async () => {
+      using transfer = await Transfer.make({ bytes: 1 << 20 });
+      const leech = transfer.leech(lab.host(0), [...flags, '--seed']);
+      await leech.process.waitForLine(/"event":"session".*"state":"open"/, WAIT_MS);
+      const seed = await transfer.seed(lab.host(i + 1), flags);
+      const first = await leech.until('first-byte', WAIT_MS);
+      const met = await leech.until('peer-connected', WAIT_MS);
+      const { rung = 'unknown', ms = Number.NaN } = met.reached ?? {};
+      const firstByteMs = Math.round(first.heardMs - met.heardMs + ms);
+      measured(5, `${kind} ${rung} ${firstByteMs} ms`);
+      // Strangers get into a full cone.
+      expect(kind === 'full-cone' ? ['reverse', 'direct'] : ['reverse']).toContain(rung);
+      expect(firstByteMs).toBeLessThan(FIRST_BYTE_MS);
+      await Promise.all([leech.stop(), seed.stop()]);
+    }, 120_000);
+  }
+});
