@@ -44,7 +44,7 @@ class MinuteCounts {
   }
 }
 
-/** Two who introduce the same at the same time: it is dialled once. */
+/** Several who introduce the same at the same time, each once: it is dialled once. */
 const SAME_MS = 3_000;
 const ALL = '';
 /** So many keys at once mean that old ones were not looked at for long. */
@@ -55,23 +55,27 @@ export class IntroductionBudget {
   readonly #relays = new MinuteCounts();
   readonly #targets = new MinuteCounts();
   readonly #all = new MinuteCounts();
-  /** By endpoint: when an introduction to it was followed last. */
-  readonly #lastMs = new Map<string, number>();
+  /** By endpoint: when an introduction to it was counted last, and by whom it was made since. */
+  readonly #last = new Map<string, { readonly atMs: number; readonly relays: Set<string> }>();
 
   /** @returns whether this one may be followed; if so it is counted */
   take(relay: string, target: Endpoint, nowMs: number): boolean {
     const key = targetKey(target);
     const exact = endpointKey(target);
-    if (nowMs - (this.#lastMs.get(exact) ?? Number.NEGATIVE_INFINITY) < SAME_MS) return true;
-    if (this.#relays.size + this.#targets.size + this.#lastMs.size > SWEEP_AT) {
-      for (const [each, atMs] of this.#lastMs) if (nowMs - atMs >= SAME_MS) this.#lastMs.delete(each);
+    const last = this.#last.get(exact);
+    if (last !== undefined && nowMs - last.atMs < SAME_MS && !last.relays.has(relay)) {
+      last.relays.add(relay);
+      return true;
+    }
+    if (this.#relays.size + this.#targets.size + this.#last.size > SWEEP_AT) {
+      for (const [each, { atMs }] of this.#last) if (nowMs - atMs >= SAME_MS) this.#last.delete(each);
       this.#relays.sweep(nowMs);
       this.#targets.sweep(nowMs);
     }
     if (this.#all.count(ALL, nowMs) >= MAX_IN_ALL) return false;
     if (this.#relays.count(relay, nowMs) >= MAX_PER_RELAY) return false;
     if (this.#targets.count(key, nowMs) >= MAX_PER_TARGET) return false;
-    this.#lastMs.set(exact, nowMs);
+    this.#last.set(exact, { atMs: nowMs, relays: new Set([relay]) });
     this.#all.add(ALL, nowMs);
     this.#relays.add(relay, nowMs);
     this.#targets.add(key, nowMs);
