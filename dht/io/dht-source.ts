@@ -29,7 +29,7 @@ const FIRST_STARVED_MS = 10_000;
 const STARVED_GROWTH = 1.5;
 /** The earliest repeat when somebody asks for more peers. */
 const MIN_REFRESH_MS = 60_000;
-/** Nobody answered at all: the node is not in yet, or we are offline. Doubled up to the maximum. */
+/** Nobody answered at all, or took the announce: the node is not in yet, or we are offline. Doubled up to the maximum. */
 const FIRST_RETRY_MS = 5_000;
 const MAX_RETRY_MS = 5 * 60_000;
 /** BEP 5 `nodes` of a torrent: more are not asked. */
@@ -224,24 +224,33 @@ class DhtSearch implements PeerSearch {
       this.#state = 'error';
       this.#message = 'no DHT node answers';
       this.#wantsAnnounce = true;
-      this.#schedule(this.#retryMs);
-      this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+      this.#retryLater();
       return;
     }
-    this.#retryMs = FIRST_RETRY_MS;
     this.#state = 'ok';
     this.#message = undefined;
     if (announced !== undefined) {
-      if (announced.accepted.length > 0) this.#announcedAtMs = this.#options.clock.nowMs();
-      else this.#message = 'no DHT node took the announce';
       this.#log('debug', 'announced to the DHT', {
         infoHash: toHex(this.#torrent.infoHash),
         nodes: announced.accepted.length,
         peers: result.peers.length,
       });
+      if (announced.accepted.length === 0) {
+        this.#message = 'no DHT node took the announce';
+        this.#wantsAnnounce = true;
+        this.#retryLater();
+        return;
+      }
+      this.#announcedAtMs = this.#options.clock.nowMs();
     }
+    this.#retryMs = FIRST_RETRY_MS;
     const waitMs = this.#torrent.wanted() > 0 ? SEEK_MS : ANNOUNCE_MS;
     this.#schedule(this.#starvedWaitMs() ?? waitMs - randomInt(this.#options.rng, JITTER_MS));
+  }
+
+  #retryLater(): void {
+    this.#schedule(this.#retryMs);
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
   }
 
   /** Undefined when something came since the last search, or is not needed. */
