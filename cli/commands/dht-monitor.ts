@@ -8,7 +8,6 @@ import {
   USUAL_WINDOW_MS,
 } from '../../dht/crawl/io/monitor-run.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
-import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { CommandContext } from '../context.ts';
 import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
 import { resumedRun } from '../dht/crawl-resume.ts';
@@ -30,28 +29,6 @@ function line({ watched, present, sessions, scans, elapsedMs, windowMs }: Monito
     formatCount(scans, 'scan'),
     `${formatDuration(Math.max(0, windowMs - elapsedMs))} left`,
   ].join(' · ');
-}
-
-/** How sessions last, in lines. */
-function survivalText(summary: readonly SummaryRow[]): string {
-  const percent = (value: number | null): string => (value === null ? '-' : `${(value * 100).toFixed(1)} %`);
-  const count = (item: string): number =>
-    summary.find(({ metric, item: name }) => metric === 'sessions' && name === item)?.value ?? 0;
-  const median = summary.find(({ metric }) => metric === 'session_median_s');
-  return [
-    `sessions: ${count('all')}, ${count('created')} seen to begin, ${count('ended')} seen to end`,
-    ...summary
-      .filter(({ metric }) => metric === 'session_survival')
-      .map(
-        ({ item, value, low, high }) =>
-          `  longer than ${item}: ${percent(value)} (95 %: ${percent(low)} to ${percent(high)})`,
-      ),
-    median === undefined
-      ? '  too few of them began in the first half to say how long they last'
-      : median.value === null
-        ? '  half of them last longer than half of the time looked'
-        : `  median: ${formatDuration(median.value * 1000)}`,
-  ].join('\n');
 }
 
 /** @throws UsageError */
@@ -121,7 +98,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       output.notice('partial', `tt: partial: go on with \`tt dht monitor --resume ${directory}\``, {});
     return {
       reason: isPartial ? 'unfinished' : 'done',
-      text: jsonlName === '-' ? '' : `${summaryText(result)}\n${survivalText(result.summary)}`,
+      text: jsonlName === '-' ? '' : summaryText(result),
       data: { directory, ...runJson(result.run, result.summary) },
     };
   } finally {

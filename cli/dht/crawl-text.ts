@@ -4,7 +4,7 @@ import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import { formatFields } from '../output/table.ts';
 import { safeText } from '../output/text.ts';
-import { formatCount, formatDuration } from '../output/units.ts';
+import { formatCount, formatDuration, formatElapsed } from '../output/units.ts';
 import { liveEstimate } from './live-estimate.ts';
 
 const PHASES = {
@@ -93,9 +93,13 @@ function withInterval({ value, low, high }: SummaryRow, show: (value: number) =>
 
 const MOST_PLACES = 8;
 
+function greatestFirst(rows: readonly SummaryRow[]): SummaryRow[] {
+  return [...rows].sort((x, y) => (y.value ?? 0) - (x.value ?? 0) || (x.item < y.item ? -1 : 1));
+}
+
 /** `DE 120, FR 80, 23 more`, the greatest first. */
 function mostOf(rows: readonly SummaryRow[]): string {
-  const sorted = [...rows].sort((x, y) => (y.value ?? 0) - (x.value ?? 0) || (x.item < y.item ? -1 : 1));
+  const sorted = greatestFirst(rows);
   const shown = sorted
     .slice(0, MOST_PLACES)
     .map(({ item, value }) => `${safeText(item)} ${bigNumber(value ?? 0)}`);
@@ -110,13 +114,53 @@ const ESTIMATORS: Readonly<Record<string, string>> = {
   planted: 'by planted nodes',
 };
 
-/** What `tt dht crawl` and `tt dht report` print. */
+/** How sessions last; nothing where nobody looked for them. */
+function sessionLines(summary: readonly SummaryRow[]): string[] {
+  if (!summary.some(({ metric }) => metric === 'sessions')) return [];
+  const share = (value: number | null): string => (value === null ? '-' : `${(value * 100).toFixed(1)} %`);
+  const count = (item: string): string =>
+    bigNumber(summary.find(({ metric, item: name }) => metric === 'sessions' && name === item)?.value ?? 0);
+  const median = summary.find(({ metric }) => metric === 'session_median_s');
+  return [
+    `sessions: ${count('all')}, ${count('created')} seen to begin, ${count('ended')} seen to end`,
+    ...summary
+      .filter(({ metric }) => metric === 'session_survival')
+      // A dataset gives them in the order of their names: 15 before 5.
+      .sort((x, y) => Number.parseInt(x.item, 10) - Number.parseInt(y.item, 10))
+      .map(
+        ({ item, value, low, high }) =>
+          `  longer than ${item}: ${share(value)} (95 %: ${share(low)} to ${share(high)})`,
+      ),
+    median === undefined
+      ? '  too few of them began in the first half to say how long they last'
+      : median.value === null
+        ? '  half of them last longer than half of the time looked'
+        : `  median: ${formatDuration(median.value * 1000)}`,
+  ];
+}
+
+/** What was stored (BEP 51); nothing where nobody asked. */
+function sampleLines(summary: readonly SummaryRow[]): string[] {
+  const of = (item: string): number | undefined =>
+    summary.find(({ metric, item: name }) => metric === 'samples' && name === item)?.value ?? undefined;
+  const nodes = of('nodes');
+  if (nodes === undefined) return [];
+  return [
+    `samples: ${formatCount(nodes, 'node')} of the zone gave some; they say they store ${formatCount(of('stored') ?? 0, 'info hash', 'info hashes')}`,
+  ];
+}
+
+/** What `tt dht crawl`, its relatives and `tt dht report` print. */
 export function summaryText({ run, summary }: CrawlResult): string {
   const of = (metric: string): readonly SummaryRow[] => summary.filter((row) => row.metric === metric);
   const one = (metric: string, item = ''): SummaryRow | undefined =>
     of(metric).find((row) => row.item === item);
   const fields: (readonly [string, string])[] = [
     ['run', `${run.run_id}, ${run.state}${run.state_reason === null ? '' : ` (${run.state_reason})`}`],
+    [
+      'begun',
+      `${run.started_utc.slice(0, 19).replace('T', ' ')} UTC${run.elapsed_us === null ? '' : `, took ${formatElapsed(run.elapsed_us / 1000)}`}, ${run.mode}`,
+    ],
     [
       'zone',
       `${run.zone_prefix.slice(0, Math.max(1, Math.ceil(run.zone_bits / 4)))}/${run.zone_bits}, IPv${run.family}, seed ${run.seed}`,
@@ -127,7 +171,7 @@ export function summaryText({ run, summary }: CrawlResult): string {
   };
   fields.push([
     'visits',
-    of('visits')
+    greatestFirst(of('visits'))
       .map(({ item, value }) => `${item} ${bigNumber(value ?? 0)}`)
       .join(', '),
   ]);
@@ -158,7 +202,7 @@ export function summaryText({ run, summary }: CrawlResult): string {
   if (of('clients').length > 0)
     fields.push([
       'clients',
-      of('clients')
+      greatestFirst(of('clients'))
         .map(({ item, value }) => `${item} ${bigNumber(value ?? 0)}`)
         .join(', '),
     ]);
@@ -170,7 +214,12 @@ export function summaryText({ run, summary }: CrawlResult): string {
       `${percent(run.loss_share)} of round trips (${bigNumber(run.loss_answers)} answers)`,
     ]);
   if (run.queue_left > 0) fields.push(['not visited', bigNumber(run.queue_left)]);
-  return [...formatFields(fields), ...(run.warnings as string[]).map((warning) => `! ${warning}`)].join('\n');
+  return [
+    ...formatFields(fields),
+    ...sessionLines(summary),
+    ...sampleLines(summary),
+    ...(run.warnings as string[]).map((warning) => `! ${warning}`),
+  ].join('\n');
 }
 
 export function runJson(run: RunRow, summary: readonly SummaryRow[]): Readonly<Record<string, unknown>> {

@@ -1,7 +1,6 @@
 // `tt dht sample --zone`: every node of a zone asked once for samples (BEP 51), as a dataset. One question each honours any interval.
 import type { CommandContext } from '../context.ts';
 import type { Outcome } from '../outcome.ts';
-import { formatCount } from '../output/units.ts';
 import { addressBook, crawlConfig, optOutFile, runDirectory } from './crawl-arguments.ts';
 import { runCrawl } from './crawl-session.ts';
 import { runJson, summaryText } from './crawl-text.ts';
@@ -16,14 +15,9 @@ export async function sampleZone(context: CommandContext): Promise<Outcome> {
     book: addressBook(context),
   });
   const isPartial = result.run.state === 'partial';
-  const told =
-    result.summary.find(({ metric, item }) => metric === 'samples' && item === 'nodes')?.value ?? 0;
-  const stored =
-    result.summary.find(({ metric, item }) => metric === 'samples' && item === 'stored')?.value ?? 0;
-  const line = `samples: ${formatCount(told, 'node')} of the zone gave some; they say they store ${formatCount(stored, 'info hash', 'info hashes')}`;
   return {
     reason: isPartial ? 'unfinished' : 'done',
-    text: context.flags.text('jsonl') === '-' ? '' : `${summaryText(result)}\n${line}`,
+    text: context.flags.text('jsonl') === '-' ? '' : summaryText(result),
     data: { directory, ...runJson(result.run, result.summary) },
   };
 }
