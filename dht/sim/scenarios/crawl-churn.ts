@@ -31,8 +31,10 @@ function bias(ratios: readonly number[]): string {
   return `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`;
 }
 
-/** @param minutes of one look */
-function look(options: ScenarioOptions, minutes: number, trial: number): TrialOutcome {
+type Figures = Pick<TrialOutcome, 'nodes' | 'p' | 'bernoulli' | 'chapman'> & { readonly lookMs: number };
+
+/** Figures only: the tables of a hundred crawlers would be gigabytes. @param minutes of one look */
+function look(options: ScenarioOptions, minutes: number, trial: number): Figures {
   const seed = options.seed * 1_000 + trial;
   // A world for each trial: one that lasts for all of them would have more members gone than there.
   const world = new CrawlWorld({
@@ -45,7 +47,13 @@ function look(options: ScenarioOptions, minutes: number, trial: number): TrialOu
   });
   const nodes = (options.nodes ?? NODES) / 2 ** ZONE_BITS;
   const perSecond = ((nodes / 0.6) * 1.4) / (minutes * 60);
-  return runTrial(world, {
+  const {
+    first,
+    nodes: truth,
+    p,
+    bernoulli,
+    chapman,
+  } = runTrial(world, {
     seed,
     zone: new Zone(Id160.random(stream(seed, 'ids', 7)), ZONE_BITS),
     policy: {
@@ -55,20 +63,19 @@ function look(options: ScenarioOptions, minutes: number, trial: number): TrialOu
       perSubnet: { perSecond: 1_000, burst: 1_000 },
     },
   });
+  return { nodes: truth, p, bernoulli, chapman, lookMs: first.endMs - first.startMs };
 }
 
 export function churnCoverageTable(options: ScenarioOptions): SimTable {
   const count = trials(options, TRIALS);
   const rows = MINUTES.map((minutes): Row => {
     const outcomes = Array.from({ length: count }, (_, trial) => look(options, minutes, trial));
-    const pairs = (pick: (outcome: TrialOutcome) => Estimate | undefined) =>
+    const pairs = (pick: (outcome: Figures) => Estimate | undefined) =>
       outcomes.map((outcome) => ({ estimate: pick(outcome), truth: outcome.nodes }));
-    const ratios = (pick: (outcome: TrialOutcome) => Estimate | undefined): number[] =>
+    const ratios = (pick: (outcome: Figures) => Estimate | undefined): number[] =>
       pairs(pick).flatMap(({ estimate, truth }) => (estimate === undefined ? [] : [estimate.value / truth]));
     return {
-      'one look, min': Math.round(
-        mean(outcomes.map(({ first }) => (first.endMs - first.startMs) / MINUTE_MS)),
-      ),
+      'one look, min': Math.round(mean(outcomes.map(({ lookMs }) => lookMs / MINUTE_MS))),
       'true nodes': Math.round(mean(outcomes.map(({ nodes }) => nodes))),
       p: mean(outcomes.map(({ p }) => p)),
       Bernoulli: bias(ratios(({ bernoulli }) => bernoulli)),
