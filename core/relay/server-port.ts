@@ -19,6 +19,8 @@ export interface RelayServerOptions {
   readonly proxyPorts?: () => readonly number[];
   /** BEP 27: torrents for which nothing of this is done. */
   readonly isPrivate?: (infoHash: Uint8Array) => boolean;
+  /** Whether bytes may be passed on now: only by who can be reached by everybody. Default yes, as far as the limits go. */
+  readonly maySplice?: () => boolean;
   /** Torrents whose swarms we are a peer of: no proxy port, since clients keep one connection to an address. */
   readonly isPeerOf?: (infoHash: Uint8Array) => boolean;
 }

@@ -230,7 +230,8 @@ export class RelayServer {
     let splice: Splice | undefined;
     if (way === 'splice') {
       const parties: [Party, Party] = [partyOf(caller), partyOf(link)];
-      const made = this.splices.create(parties, { nonce }, nowMs);
+      const isAllowed = this.#options.maySplice?.() !== false;
+      const made = isAllowed ? this.splices.create(parties, { nonce }, nowMs) : 'policy';
       if (typeof made === 'string') {
         this.#voice.refuse(caller, MessageType.call, made, { nonce });
         this.#voice.refuse(link, MessageType.answer, made, { nonce });

@@ -1,17 +1,18 @@
 // How the outside sees us, by vote: a single liar cannot move the result. Pure.
 import { isIPv6, normalizeHost } from '../base/endpoint.ts';
+import { operatorPrefix } from '../relay/addresses.ts';
 
 /** Newest voters count; older ones are forgotten first. */
 const MAX_VOTERS = 100;
 
 export class AddressVotes {
-  /** voter -> what he says; a voter has one vote a family. */
+  /** voter -> what he says; one network (/16, IPv6: /32) has one voice a family, whatever peers and relays are in it. */
   readonly #votes = new Map<string, string>();
 
   vote(address: string, voter: string): void {
     const host = normalizeHost(address);
     if (host === undefined) return;
-    const key = `${isIPv6(host) ? 6 : 4} ${voter}`;
+    const key = `${isIPv6(host) ? 6 : 4} ${operatorPrefix(voter)}`;
     this.#votes.delete(key);
     this.#votes.set(key, host);
     if (this.#votes.size > MAX_VOTERS) this.#votes.delete(this.#votes.keys().next().value as string);

@@ -71,6 +71,7 @@ export class RelayNeighbours {
         rng,
         ownHosts: () => this.#ownHosts(),
         wallMs: (nowMs) => Date.now() + nowMs - clock.nowMs(),
+        maySplice: () => this.#maySplice,
         hasUdp: () => shared.datagrams() !== undefined,
       },
       {
@@ -88,10 +89,12 @@ export class RelayNeighbours {
   }
 
   /** Bytes are passed on by who can be reached by everybody, and by nobody else. */
-  get #roles(): number {
+  get #maySplice(): boolean {
     const { state } = this.#shared.nat.ownFacts();
-    const canSplice = this.#splices !== undefined && (state === 'open' || state === 'mapped');
-    return ROLE.signal | ROLE.test | (canSplice ? ROLE.splice : 0);
+    return this.#splices !== undefined && (state === 'open' || state === 'mapped');
+  }
+  get #roles(): number {
+    return ROLE.signal | ROLE.test | (this.#maySplice ? ROLE.splice : 0);
   }
 
   /** What we do for others; undefined while that is nothing. */

@@ -38,7 +38,8 @@ export async function openProxyPort(
 }
 
 function openReset(host: string, port: number, clock: Clock): Promise<Socket | undefined> {
-  const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4', ipv6Only: true });
+  // Linux refuses to bind an IPv4 socket that asks for IPv6 only.
+  const socket = createSocket(host.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
   let sinceMs = clock.nowMs();
   let count = 0;
   socket.on('message', (bytes, { address, port: from }) => {

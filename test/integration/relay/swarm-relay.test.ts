@@ -49,18 +49,18 @@ async function member(
 describe('a peer in the open', () => {
   const open = (port: number): PeerFacts => ({ state: 'open', filter: 'eif', tcpPort: port, udpPort: 0 });
 
-  async function swarm(world: World, splices: number) {
+  async function swarm(world: World, splices: number, place: (port: number) => PeerFacts = open) {
     const made = await makeSwarm(world);
     let port = 0;
     const neighbour = await member(world, made, 'neighbour', world.path('nothing'), {
       relays: { given: [], splices },
-      ownPlace: () => open(port),
+      ownPlace: () => place(port),
     });
     port = addressOf(neighbour).port;
     const common = { relays: { given: [] }, ownPlace: () => SYMMETRIC };
     const peers = [addressOf(neighbour)];
-    const place = { ...common, bindAddresses: ['127.0.0.2'] };
-    const seed = await member(world, made, 'holder', made.directory, place, peers);
+    const seedPlace = { ...common, bindAddresses: ['127.0.0.2'] };
+    const seed = await member(world, made, 'holder', made.directory, seedPlace, peers);
     await waitFor(() => neighbour.snapshot().reach?.relaying?.reservations === 1, {
       what: () => `the place of the seed\n${JSON.stringify(neighbour.snapshot().reach)}`,
       timeoutMs: TIMEOUT_MS,
@@ -90,19 +90,26 @@ describe('a peer in the open', () => {
     expect(introductions?.['go splice']).toBeGreaterThan(0);
   }, 120_000);
 
-  it('does so for nobody when it is not told to', async () => {
-    await using world = new World();
-    const { neighbour, leech, peers } = await swarm(world, 0);
-    const [peer = { host: '', port: 0 }] = peers;
-    const torrent = leech.snapshot().torrents[0]?.infoHash ?? '';
-    await leech.command({ kind: 'add-peer', torrent, ...peer });
-    await waitFor(() => (neighbour.snapshot().reach?.relaying?.counters.refusals.full ?? 0) > 0, {
-      what: () => `a splice to be refused\n${JSON.stringify(neighbour.snapshot().reach)}`,
-      timeoutMs: TIMEOUT_MS,
-    });
-    expect(neighbour.snapshot().reach?.relaying?.counters.splices).toBe(0);
-    expect(leech.snapshot().torrents[0]?.downloadedBytes).toBe(0);
-  }, 120_000);
+  it.each([
+    { when: 'it is not told to', splices: 0, state: 'open', code: 'policy' },
+    { when: 'it does not know that it is in the open', splices: 2, state: 'unknown', code: 'policy' },
+  ] as const)(
+    'does so for nobody when $when',
+    async ({ splices, state, code }) => {
+      await using world = new World();
+      const { neighbour, leech, peers } = await swarm(world, splices, (port) => ({ ...open(port), state }));
+      const [peer = { host: '', port: 0 }] = peers;
+      const torrent = leech.snapshot().torrents[0]?.infoHash ?? '';
+      await leech.command({ kind: 'add-peer', torrent, ...peer });
+      await waitFor(() => (neighbour.snapshot().reach?.relaying?.counters.refusals[code] ?? 0) > 0, {
+        what: () => `a splice to be refused\n${JSON.stringify(neighbour.snapshot().reach)}`,
+        timeoutMs: TIMEOUT_MS,
+      });
+      expect(neighbour.snapshot().reach?.relaying?.counters.splices).toBe(0);
+      expect(leech.snapshot().torrents[0]?.downloadedBytes).toBe(0);
+    },
+    120_000,
+  );
 });
 
 /** The system's clock, which a test may put forward. */
