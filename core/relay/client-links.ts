@@ -6,9 +6,9 @@ import type { ReservedMessage } from './messages.ts';
 import type { KnownRelay } from './relay-pool.ts';
 
 export const BEAT_MS = 25_000;
-export const MAX_MISSED_BEATS = 3;
+const MAX_MISSED_BEATS = 3;
 /** An unanswered one is repeated after this: a gateway that restarted has forgotten the connection, and nobody can call us. */
-export const BEAT_AGAIN_MS = 2_000;
+const BEAT_AGAIN_MS = 2_000;
 
 export interface ClientLink {
   readonly id: ClientLinkId;
@@ -58,6 +58,21 @@ export function statusOf(link: ClientLink): RelayStatus {
     proxyPort: reserved?.proxyPort ?? 0,
     lastRefusal,
   };
+}
+
+/** Anything that comes is a sign of life. */
+export function noteHeard(link: ClientLink, nowMs: number): void {
+  if (link.missed > 0) link.nextBeatMs = nowMs + BEAT_MS;
+  link.missed = 0;
+}
+
+/** @returns whether a heartbeat is to be sent now; `dead`: the last ones went unanswered */
+export function takeBeat(link: ClientLink, nowMs: number): 'none' | 'send' | 'dead' {
+  if (nowMs < link.nextBeatMs) return 'none';
+  const isDead = link.missed >= MAX_MISSED_BEATS;
+  link.nextBeatMs = nowMs + (isDead ? BEAT_MS : BEAT_AGAIN_MS);
+  if (!isDead) link.missed++;
+  return isDead ? 'dead' : 'send';
 }
 
 /** Links by number and by where they lead; neighbours are known by number only. */

@@ -6,13 +6,13 @@ import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
-  BEAT_AGAIN_MS,
   BEAT_MS,
   type ClientLink,
   ClientLinks,
-  MAX_MISSED_BEATS,
+  noteHeard,
   type RelayStatus,
   statusOf,
+  takeBeat,
 } from './client-links.ts';
 import {
   type CallResult,
@@ -118,7 +118,7 @@ export class RelayClient {
         : [{ host: relay.host, port: reserved.proxyPort }],
     );
   }
-  /** Links through which somebody of a torrent may be called: first those of relays that say they know somebody. */
+  /** Links through which somebody of a torrent may be called: first relays that say they know somebody, last those that owe an answer. */
   linksFor(infoHash: Uint8Array, role: number = ROLE.signal): ClientLinkId[] {
     const name = toHex(infoHash);
     const announced = this.#relays.announcedFor(name);
@@ -126,7 +126,6 @@ export class RelayClient {
       announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
       (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
-    // One that owes an answer may be dead.
     return [...this.#links.values()]
       .filter(fits)
       .sort((a, b) => Number(a.missed > 1) - Number(b.missed > 1) || rank(a) - rank(b))
@@ -220,8 +219,7 @@ export class RelayClient {
     this.#nowMs = nowMs;
     const link = this.#links.get(id);
     if (link === undefined) return;
-    if (link.missed > 0) link.nextBeatMs = nowMs + BEAT_MS;
-    link.missed = 0;
+    noteHeard(link, nowMs);
     switch (message.type) {
       case 'reserved':
         this.#handleReserved(link, message, nowMs);
@@ -373,14 +371,9 @@ export class RelayClient {
   }
 
   #beat(link: ClientLink, nowMs: number): void {
-    if (nowMs < link.nextBeatMs) return;
-    link.nextBeatMs = nowMs + BEAT_AGAIN_MS;
-    if (link.missed >= MAX_MISSED_BEATS) {
-      if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
-      return;
-    }
-    link.missed++;
-    this.#send(link, { type: 'beat', count: ++link.beatCount, isEcho: false });
+    const due = takeBeat(link, nowMs);
+    if (due === 'send') this.#send(link, { type: 'beat', count: ++link.beatCount, isEcho: false });
+    if (due === 'dead' && link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
   }
 
   // --- reservations
