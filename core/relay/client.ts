@@ -352,8 +352,6 @@ export class RelayClient {
     if (link !== undefined) this.#port.drop(link.id, 'its introductions lead nowhere');
   }
 
-  // --- time
-
   nextTimeoutMs(): number {
     let next = Math.min(this.#pollAtMs, this.#calls.nextTimeoutMs(), this.#queue.nextTimeoutMs());
     next = Math.min(next, this.#keyRelays.nextTimeoutMs());
