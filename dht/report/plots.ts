@@ -187,7 +187,7 @@ function addressRules(runs: readonly RunFigures[]): Plot {
     name: 'bep42',
     title,
     about: 'Among answering nodes with global addresses, by client, with 95 % intervals.',
-    missing: 'no answering node has a global address: BEP 42 exempts local networks',
+    missing: 'no client has five answering nodes with global addresses: BEP 42 exempts local networks',
     chart: shares(
       title,
       'share with a valid id',
@@ -210,7 +210,7 @@ function dead(runs: readonly RunFigures[]): Plot {
     name: 'dead-share',
     title,
     about: `Share of the endpoints listed in the zone and asked that did not answer, with 95 % intervals.${total}`,
-    missing: 'no listed endpoint of the zone was asked',
+    missing: 'fewer than five listed endpoints of the zone were asked',
     chart: shares(
       title,
       'share that did not answer',
