@@ -130,7 +130,8 @@ export class NatCalls {
   ): Promise<ByteStream> {
     let refusal: CallRefused | undefined;
     const role = ROLE_FOR[rung] ?? ROLE.signal;
-    const links = this.#shared.nat.relays?.linksFor(this.#infoHash, role) ?? [];
+    const { relays } = this.#shared.nat;
+    const links = relays?.linksFor(this.#infoHash, role) ?? [];
     // We keep no relay any more, or have not found one yet: its own know it.
     if (links.length === 0 && called.key !== undefined && rung !== 'splice')
       return this.callKey(called.key, tried, onAnswer, signal);
@@ -141,8 +142,9 @@ export class NatCalls {
       const result = await again.call();
       if (result.kind === 'go') return this.#follow(result.introduction, again, onAnswer, signal);
       refusal = new CallRefused(result.code);
-      // Another relay would ask the same one.
-      if (refusal.isAnswer) break;
+      // Another relay would ask the same one. But a neighbour that passes no bytes on refuses that itself, where the peer was willing.
+      const splices = relays?.linksFor(this.#infoHash, ROLE.splice) ?? [];
+      if (refusal.isAnswer && (refusal.code === 'rules' || splices.includes(link))) break;
     }
     throw refusal ?? new CallRefused('no relay');
   }
