@@ -1,0 +1,53 @@
+// Which relays are asked for a peer, and when asking is over.
+import { describe, expect, it } from 'vitest';
+import { type CallResult, ROLE } from '../../../core/relay/client-port.ts';
+import { NatCalls } from '../../../core/session/nat-calls.ts';
+import type { SessionShared } from '../../../core/session/shared.ts';
+
+const NEIGHBOUR = 1;
+const RELAY = 2;
+
+/** @param order of the links @param codes what each refuses with */
+function callsOf(order: readonly number[], codes: Readonly<Record<number, string>>) {
+  const asked: number[] = [];
+  const nat = {
+    relays: {
+      linksFor: (_infoHash: Uint8Array, role: number = ROLE.signal) =>
+        role === ROLE.signal ? order : order.filter((link) => link === RELAY),
+      call: (link: number, _call: unknown, onResult: (result: CallResult) => void) => {
+        asked.push(link);
+        onResult({ kind: 'refused', code: codes[link] } as CallResult);
+      },
+    },
+    stats: { handleIntroduction: () => {} },
+    punchPorts: undefined,
+  };
+  const shared = { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared;
+  return { asked, calls: new NatCalls(shared, new Uint8Array(20)) };
+}
+
+const never = new AbortController().signal;
+const endpoint = { host: '44.1.1.1', port: 6881 };
+
+describe('a call', () => {
+  it.each([
+    // The neighbour passes no bytes on: it may have refused that, and not the peer.
+    ['policy', 'policy', [NEIGHBOUR, RELAY]],
+    ['unknown', 'policy', [NEIGHBOUR, RELAY]],
+    // We may not follow: the next relay would change nothing.
+    ['rules', 'policy', [NEIGHBOUR]],
+  ])(
+    'refused by a neighbour with %s goes to the relay behind it where that can help',
+    async (first, second, expected) => {
+      const { asked, calls } = callsOf([NEIGHBOUR, RELAY], { [NEIGHBOUR]: first, [RELAY]: second });
+      await expect(calls.call({ endpoint }, 'punch', [], () => {}, never)).rejects.toThrow('no relay calls');
+      expect(asked).toEqual(expected);
+    },
+  );
+
+  it('that a relay with all it takes has brought an answer to is over', async () => {
+    const { asked, calls } = callsOf([RELAY, NEIGHBOUR], { [RELAY]: 'policy', [NEIGHBOUR]: 'policy' });
+    await expect(calls.call({ endpoint }, 'punch', [], () => {}, never)).rejects.toThrow('policy');
+    expect(asked).toEqual([RELAY]);
+  });
+});
