@@ -161,7 +161,7 @@ export const METRICS = {
   nodes: 'nodes in the whole network that can be reached, by estimator: `bernoulli`, `chapman`, `distances`',
   nodes_in_zone: 'the same for the zone, by estimator',
   turnover: 'of a random 1 % asked again: share that had gone, per hour',
-  in_degree: 'replies that listed a verified node of the zone: quantiles',
+  in_degree: 'replies that listed a verified node of the zone until its visit ended: quantiles',
   round_trip_ms: 'round trips: quantiles',
   id_uniformity:
     'are ids spread evenly over the zone: chi-square statistic (`chi2`), its p-value (`p_value`)',

@@ -42,8 +42,8 @@ export interface RunFigures {
   readonly idBins: readonly number[];
   /** Valid ids among answering nodes with global addresses, by client. */
   readonly bep42: readonly ShareRow[];
-  /** Dead endpoints among those listed, by how many replies listed them. */
-  readonly deadByReferrers: readonly ShareRow[];
+  /** What became of the endpoints listed in the zone and asked, by outcome: of several visits the best. */
+  readonly outcomes: readonly ShareRow[];
   readonly survival: readonly SurvivalStep[];
   /** Sessions that the survival rests on. */
   readonly sessionsFollowed: number;

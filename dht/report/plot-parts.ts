@@ -71,18 +71,15 @@ export function bars(
   rowsOf: (
     run: RunFigures,
   ) => readonly { readonly label: string; readonly bar: BarValue; readonly weight: number }[],
-  order: 'weight' | 'given' = 'weight',
 ): Chart | undefined {
   const shown = runs.map((run) => [run.label, rowsOf(run)] as const).filter(([, rows]) => rows.length > 0);
   const all = shown.map(([, rows]) => new Map(rows.map((row) => [row.label, row])));
   const weights = new Map<string, number>();
   for (const rows of all)
     for (const { label, weight } of rows.values()) weights.set(label, (weights.get(label) ?? 0) + weight);
-  let labels = [...weights.keys()];
-  if (order === 'weight')
-    labels = labels
-      .sort((x, y) => (weights.get(y) as number) - (weights.get(x) as number) || (x < y ? -1 : 1))
-      .slice(0, MOST_BARS);
+  const labels = [...weights.keys()]
+    .sort((x, y) => (weights.get(y) as number) - (weights.get(x) as number) || (x < y ? -1 : 1))
+    .slice(0, MOST_BARS);
   if (labels.length === 0) return undefined;
   const made = labels.map((label): Bar => ({ label, values: all.map((rows) => rows.get(label)?.bar) }));
   return { kind: 'bars', title, note, value, groups: shown.map(([label]) => label), bars: made };
@@ -138,7 +135,6 @@ export function shares(
   counted: string,
   runs: readonly RunFigures[],
   of: (run: RunFigures) => readonly ShareRow[],
-  order: 'weight' | 'given',
 ): Chart | undefined {
   return bars(
     title,
@@ -153,7 +149,6 @@ export function shares(
           bar: shareEstimate({ hits, of: total }) as BarValue,
           weight: total,
         })),
-    order,
   );
 }
 

@@ -1,5 +1,6 @@
 // Which plots a report has, made from the figures of one run or of several side by side. Pure.
-import type { Series } from './chart.ts';
+import { shareEstimate } from '../crawl/estimates.ts';
+import type { BarValue, Series } from './chart.ts';
 import { cumulative, histogramOf, type RunFigures, summaryOf, type Tally } from './figures.ts';
 import { bars, lines, noteOf, type Plot, plot, SHARE, seriesName, shares, tallies } from './plot-parts.ts';
 
@@ -188,36 +189,37 @@ function addressRules(runs: readonly RunFigures[]): Plot {
     title,
     about: 'Among answering nodes with global addresses, by client, with 95 % intervals.',
     missing: 'no client has five answering nodes with global addresses: BEP 42 exempts local networks',
-    chart: shares(
-      title,
-      'share with a valid id',
-      'nodes with a global address',
-      runs,
-      (run) => run.bep42,
-      'weight',
-    ),
+    chart: shares(title, 'share with a valid id', 'nodes with a global address', runs, (run) => run.bep42),
   });
 }
 
-function dead(runs: readonly RunFigures[]): Plot {
-  const title = 'Dead entries, by how many replies list them';
+function listedOutcomes(runs: readonly RunFigures[]): Plot {
+  const title = 'What became of the listed endpoints';
   const all = runs
     .map((run) => summaryOf(run, 'dead_share')?.value)
     .filter((value) => typeof value === 'number');
   const total =
-    runs.length === 1 && all[0] !== undefined ? ` All together ${(all[0] * 100).toFixed(1)} %.` : '';
+    runs.length === 1 && all[0] !== undefined
+      ? ` Dead, that is without an answer: ${(all[0] * 100).toFixed(1)} %.`
+      : '';
+  const of = (run: RunFigures): RunFigures['outcomes'] => run.outcomes;
+  const counted = (run: RunFigures): number => of(run)[0]?.of ?? 0;
   return plot({
     name: 'dead-share',
     title,
-    about: `Share of the endpoints listed in the zone and asked that did not answer, with 95 % intervals.${total}`,
-    missing: 'fewer than five listed endpoints of the zone were asked',
-    chart: shares(
+    about: `Endpoints listed in the zone and asked, by the outcome of their visit, with 95 % intervals; docs/dataset.md has the list of outcomes.${total}`,
+    missing: 'no listed endpoint of the zone was asked',
+    chart: bars(
       title,
-      'share that did not answer',
-      'endpoints listed and asked',
+      noteOf(runs, 'endpoints listed and asked', counted),
+      { label: 'share of the endpoints', unit: 'share', from: 0, to: 1 },
       runs,
-      (run) => run.deadByReferrers,
-      'given',
+      (run) =>
+        of(run).map(({ label, hits, of: whole }) => ({
+          label,
+          bar: shareEstimate({ hits, of: whole }) as BarValue,
+          weight: hits / whole,
+        })),
     ),
   });
 }
@@ -291,7 +293,7 @@ export function plotsOf(runs: readonly RunFigures[]): Plot[] {
     depth(runs),
     uniform(runs),
     addressRules(runs),
-    dead(runs),
+    listedOutcomes(runs),
     survival(runs),
     availability(runs),
   ];

@@ -5,20 +5,17 @@ import type { DatasetStore } from '../../dataset/io/store.ts';
 import { idBins, summarise } from '../../dataset/io/summarise.ts';
 import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
+import { ANSWERED as ANSWERED_OUTCOMES, OUTCOMES, type Outcome } from '../../dataset/visit-table.ts';
 import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
 
 const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
 const IN_ZONE = 'FROM visit WHERE pass = 1 AND is_in_zone = 1';
 const GROWTH_POINTS = 300;
-/** Replies that list an endpoint, by powers of two. */
-const REFERRERS = [
-  [1, 1],
-  [2, 3],
-  [4, 7],
-  [8, 15],
-  [16, 31],
-  [32, 65_535],
-] as const;
+/** From the best to the worst that a listed endpoint can come to. */
+const OUTCOME_NAMES = [
+  ...ANSWERED_OUTCOMES,
+  ...(Object.keys(OUTCOMES) as Outcome[]).filter((outcome) => !ANSWERED_OUTCOMES.includes(outcome)),
+];
 
 export function readFigures(label: string, run: RunRow, store: DatasetStore): RunFigures {
   const stored = [...store.rows(SUMMARY_TABLE)];
@@ -48,7 +45,7 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
       `SELECT coalesce(client, 'unsigned') AS label, count(DISTINCT CASE WHEN bep42 = 'valid' THEN node END) AS hits,
        count(DISTINCT node) AS 'of' ${IN_ZONE} AND ${ANSWERED} AND bep42 IN ('valid', 'invalid') GROUP BY label`,
     ),
-    deadByReferrers: deadOf(store),
+    outcomes: outcomesOf(store),
     survival: kaplanMeier(lifetimes),
     sessionsFollowed: lifetimes.length,
     availability: availabilityOf(sessions, windowMs),
@@ -119,15 +116,15 @@ function depthOf(store: DatasetStore): Pick<RunFigures, 'depth' | 'tables'> {
   return { depth, tables: owners };
 }
 
-function deadOf(store: DatasetStore): ShareRow[] {
-  const nodes = `SELECT node, max(referrer_count) AS r, max(${ANSWERED}) AS a ${IN_ZONE} AND id_claimed IS NOT NULL AND tries > 0 GROUP BY node`;
-  return REFERRERS.map(([low, high]) => {
-    const [row] = store.query<{ n: number; dead: number | null }>(
-      `SELECT count(*) AS n, sum(a = 0) AS dead FROM (${nodes}) WHERE r BETWEEN ${low} AND ${high}`,
-    );
-    const label = high === 65_535 ? `${low} and more` : low === high ? String(low) : `${low} to ${high}`;
-    return { label, hits: row?.dead ?? 0, of: row?.n ?? 0 };
-  });
+/** Not by how many replies list them: that is counted until a visit ends, and who is silent is waited for the longest. */
+function outcomesOf(store: DatasetStore): ShareRow[] {
+  const rank = OUTCOME_NAMES.map((name, i) => `WHEN '${name}' THEN ${i}`).join(' ');
+  const rows = store.query<{ r: number; n: number }>(
+    `SELECT r, count(*) AS n FROM (SELECT min(CASE outcome ${rank} END) AS r ${IN_ZONE} AND id_claimed IS NOT NULL AND tries > 0 GROUP BY node)
+     WHERE r IS NOT NULL GROUP BY r ORDER BY r`,
+  );
+  const total = rows.reduce((sum, { n }) => sum + n, 0);
+  return rows.map(({ r, n }) => ({ label: OUTCOME_NAMES[r] as string, hits: n, of: total }));
 }
 
 /** Ends as in `observedSession`; who is there when the run ends is there until its end. */

@@ -48,6 +48,12 @@ describe('plots of one run', () => {
     expect(noteOf(plots, 'dead-share')).toBe(`${begin}200 endpoints listed and asked`);
     expect(noteOf(plots, 'session-survival')).toBe(`${begin}20 sessions seen to begin`);
     expect(noteOf(plots, 'availability')).toBe(`${begin}20 nodes`);
+    const outcomes = named(plots, 'dead-share').chart as BarChart;
+    expect(outcomes.bars.map(({ label, values }) => [label, values[0]?.value])).toEqual([
+      ['ok', 0.8],
+      ['timeout', 0.2],
+    ]);
+    expect(named(plots, 'dead-share').about).toContain('Dead, that is without an answer: 20.0 %');
     for (const { chart } of plots)
       if (chart !== undefined) expect(chartSvg(chart)).toContain('noted: zone 0/0');
   });
