@@ -38,6 +38,7 @@ async function openNet(
   nodes: DhtNode[],
   { count, addresses, port }: { readonly count: number; readonly addresses: number; readonly port: number },
   signal: AbortSignal,
+  onGrown: (count: number) => void,
 ): Promise<Net> {
   const first = await openNode(LOOPBACK, port, undefined);
   nodes.push(first);
@@ -61,6 +62,7 @@ async function openNet(
         },
       );
     await Promise.all(nodes.slice(-batch).map(({ ready }) => ready));
+    onGrown(nodes.length);
   }
   return { nodes, port: entry };
 }
@@ -79,7 +81,11 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const nodes: DhtNode[] = [];
   const startMs = performance.now();
   try {
-    const net = await openNet(nodes, { count, addresses, port }, interrupts.signal);
+    const { console, mode } = output;
+    const showsGrowth = console.isLive && !output.isForPrograms && !mode.isQuiet;
+    const net = await openNet(nodes, { count, addresses, port }, interrupts.signal, (grown) => {
+      if (showsGrowth) console.live([`${grown} of ${formatCount(count, 'node')} have entered`]);
+    }).finally(() => console.clearLive());
     // The last ones go without a word: others list them still.
     await Promise.all(nodes.splice(count - dead).map((node) => node.close()));
     const bootstrap = `${LOOPBACK}:${net.port}`;
