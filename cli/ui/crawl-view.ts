@@ -45,6 +45,7 @@ const LEAST_BAND_ROWS = 2;
 const MOST_CURVE_ROWS = 12;
 const MOST_RATE_ROWS = 6;
 const MOST_BAND_ROWS = 7;
+const BAND_ROOM = 0.25;
 
 function field(label: string, value: Line): Line {
   return [span('dim', cell(label, LABEL_COLUMNS)), ...value];
@@ -122,11 +123,15 @@ function band({ estimates, progress }: CrawlView, columns: number, rows: number)
   if (rows < LEAST_BAND_ROWS || last === undefined) return [];
   const low = values.reduce((least, [each]) => Math.min(least, each), last[0]);
   const high = values.reduce((most, [, each]) => Math.max(most, each), last[1]);
+  // Room above and below: a band that fills its box says nothing.
+  const room = (high - low) * BAND_ROOM;
   const half = (last[1] - last[0]) / Math.max(1, last[1] + last[0]);
   const what = progress.overlap === undefined ? 'estimate so far' : 'estimate by two looks';
   return [
     heading(what, `± ${(half * 100).toFixed(1)} %`, columns),
-    ...brailleBand(values, columns, rows - 1, [low, high]).map((text): Line => [span('rare', text)]),
+    ...brailleBand(values, columns, rows - 1, [low - room, high + room]).map(
+      (text): Line => [span('rare', text)],
+    ),
   ];
 }
 
