@@ -26,6 +26,20 @@ function howReached({ transport, reached }: PeerSnapshot): string {
   return reached === undefined ? '' : ` over ${transport}, ${reached.rung} in ${Math.round(reached.ms)} ms`;
 }
 
+/** `relayed by 203.0.113.9:7001; we are eim, it is apdm; tried direct, punch, splice`; empty where there is nothing to tell. */
+function wayText({ reached }: PeerSnapshot): string {
+  if (reached === undefined) return '';
+  const { relay, own, peer, tried, rung } = reached;
+  const states = [own === undefined ? '' : `we are ${own}`, peer === undefined ? '' : `it is ${peer}`];
+  return [
+    relay === undefined ? '' : `${rung === 'splice' ? 'relayed' : 'introduced'} by ${safeText(relay)}`,
+    states.filter((text) => text !== '').join(', '),
+    tried === undefined || tried.length < 2 ? '' : `tried ${tried.join(', ')}`,
+  ]
+    .filter((text) => text !== '')
+    .join('; ');
+}
+
 /** `punch 420 ms`. */
 function reachedText({ reached }: PeerSnapshot): string {
   return reached === undefined ? '' : `${reached.rung} ${Math.round(reached.ms)} ms`;
@@ -43,10 +57,10 @@ function columns(torrent: TorrentSnapshot, width: number): readonly Column<PeerS
     { title: 'Flags', width: 5, text: peerFlags },
     {
       title: 'Via',
-      width: 7,
+      width: width < REACHED_FROM_COLUMNS ? 9 : 7,
       text: width < REACHED_FROM_COLUMNS ? peerWay : (peer) => peer.transport,
     },
-    { title: 'Reached', width: 15, fromColumns: REACHED_FROM_COLUMNS, text: reachedText },
+    { title: 'Reached', width: 17, fromColumns: REACHED_FROM_COLUMNS, text: reachedText },
     { title: 'From', width: 8, fromColumns: 130, text: (peer) => peer.origin },
     {
       title: 'Has',
@@ -141,5 +155,7 @@ export function peerLines(torrent: TorrentSnapshot, width: number, height: numbe
           span('dim', 'chosen: '),
           `${safeText(chosen.address)} by ${chosen.origin}${howReached(chosen)}  ${safeText(chosen.client)}`,
         ];
-  return [...peerTable(torrent, width, height - 3, cursor), about, [known], [span('dim', LEGEND)]];
+  const way = chosen === undefined ? '' : wayText(chosen);
+  const below: Line[] = [about, ...(way === '' ? [] : [['        ', way]]), [known], [span('dim', LEGEND)]];
+  return [...peerTable(torrent, width, height - below.length, cursor), ...below];
 }

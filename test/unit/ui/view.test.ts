@@ -219,7 +219,20 @@ describe('panels', () => {
     expect(rig.text()).toContain('chosen: 192.0.2.7:6881 by tracker over utp, punch in 420 ms  qBittorrent');
     expect(rig.text(120, 40)).toMatch(/> DU--E utp +punch 420 ms +80\.0%/);
     expect(rig.text(120, 40)).toMatch(/tcp +direct 31 ms .*aria2/);
-    expect(rig.text(120, 40)).toMatch(/tcp {22}80\.0%/);
+    expect(rig.text(120, 40)).toMatch(/tcp {24}80\.0%/);
+    expect(rig.text()).not.toContain('tried');
+    const whole = {
+      rung: 'tcp-punch',
+      ms: 1_204,
+      tried: ['direct', 'punch', 'tcp-punch'],
+      own: 'eim',
+      peer: 'apdm',
+      relay: '203.0.113.9:7001',
+    } as const;
+    rig.model.setSnapshot(session([torrent({ peers: [peer({ reached: whole })] })]));
+    expect(rig.text()).toContain('introduced by 203.0.113.9:7001; we are eim, it is apdm; tried direct, p…');
+    expect(rig.text(120, 40)).toMatch(/tcp-punch 1204 ms +80\.0%/);
+    expect(rig.text(120, 40)).toContain('; tried direct, punch, tcp-punch\n');
   });
 
   it('files: progress and priority', () => {
