@@ -9,8 +9,8 @@ export interface Deadline {
 
 export class DeadlineHeap<T extends Deadline> {
   readonly #items: T[] = [];
-  /** Kept beside the items: it is asked for after every datagram. */
-  #nextMs = Number.POSITIVE_INFINITY;
+  /** Kept beside the items: it is asked for after every datagram. Not Infinity for none, which would put it into a box of its own. */
+  #nextMs: number | undefined;
 
   get size(): number {
     return this.#items.length;
@@ -18,7 +18,7 @@ export class DeadlineHeap<T extends Deadline> {
 
   /** Infinity when empty. */
   get nextMs(): number {
-    return this.#nextMs;
+    return this.#nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Adds the item, or moves it when it is in already. */
@@ -46,7 +46,7 @@ export class DeadlineHeap<T extends Deadline> {
       this.#up(at);
       this.#down(last.heapAt);
     }
-    this.#nextMs = this.#items.length === 0 ? Number.POSITIVE_INFINITY : (this.#items[0] as T).dueMs;
+    this.#nextMs = this.#items[0]?.dueMs;
   }
 
   /** Takes the earliest item if it is due. */
