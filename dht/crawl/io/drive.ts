@@ -38,6 +38,7 @@ export class Driver {
   #onDone: () => void = () => {};
   #onFailure: (error: unknown) => void = () => {};
   #timer: NodeJS.Timeout | undefined;
+  #timerAtMs = 0;
   #turn: NodeJS.Immediate | undefined;
   #isClosed = false;
 
@@ -135,10 +136,16 @@ export class Driver {
     }
   }
 
+  /** Most turns only put the next timeout off: waking up too early once costs less than a timer each turn. */
   #arm(machine: DrivenMachine): void {
-    clearTimeout(this.#timer);
     const nowMs = this.#nowMs();
     const waitMs = Math.min(MAX_WAIT_MS, Math.max(LEAST_WAIT_MS, machine.nextTimeoutMs(nowMs) - nowMs));
-    this.#timer = setTimeout(() => this.guard((driven) => driven.handleTimeout(this.#nowMs())), waitMs);
+    if (this.#timer !== undefined && this.#timerAtMs <= nowMs + waitMs) return;
+    clearTimeout(this.#timer);
+    this.#timerAtMs = nowMs + waitMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.guard((driven) => driven.handleTimeout(this.#nowMs()));
+    }, waitMs);
   }
 }

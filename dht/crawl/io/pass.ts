@@ -29,8 +29,8 @@ import { Overlap } from './overlap.ts';
 import { Places } from './places.ts';
 import { RAW_TEXT } from './privacy.ts';
 
-/** Rows wait for a transaction of so many, or so long. */
-const BATCH_ROWS = 2_000;
+/** Rows wait for a transaction of so many, or so long. With more of them the collector takes them for old, and keeps 40 MB. */
+const BATCH_ROWS = 256;
 const BATCH_MS = 250;
 const MAX_VOTES = 256;
 /** Nobody's word counts alone. */
