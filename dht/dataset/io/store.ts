@@ -184,8 +184,14 @@ export class DatasetStore {
   }
 
   #troubleOf(error: unknown): unknown {
-    const { errcode, message } = error as { readonly errcode?: number; readonly message?: string };
-    if (errcode === undefined || errcode === SQLITE_ERROR) return error;
+    const { code, errcode, message } = error as {
+      readonly code?: string;
+      readonly errcode?: number;
+      readonly message?: string;
+    };
+    // An integer beyond 2^53: nothing that tt has counted.
+    const isForeign = code === 'ERR_OUT_OF_RANGE';
+    if (!isForeign && (errcode === undefined || errcode === SQLITE_ERROR)) return error;
     return new OperationError('disk', `cannot read ${this.path}: ${message}`, { cause: error });
   }
 

@@ -127,6 +127,23 @@ describe('a dataset', () => {
     }
   });
 
+  it('with a number that nobody can have counted says so, and is exported whole all the same', async () => {
+    const path = copyWith('number', (bytes) => bytes);
+    const database = new DatabaseSync(path);
+    database.exec('UPDATE visit SET queued_us = 9223372036854775807 WHERE number = 7');
+    database.close();
+    const store = await DatasetStore.open(path, 'read');
+    for (const work of [
+      () => [...store.rows(VISIT_TABLE)],
+      () => store.query('SELECT queued_us FROM visit'),
+    ]) {
+      const { slug, message } = await troubleOf(work);
+      expect([slug, message]).toEqual(['disk', expect.stringMatching(/too large.*9223372036854775807/)]);
+    }
+    expect([...store.exactRows(VISIT_TABLE)][7]?.['queued_us']).toBe(9223372036854775807n);
+    store.close();
+  });
+
   it('damaged further on says so when it gets there, and leaves no half export', async () => {
     // The largest table's pages lie behind the first few.
     const path = copyWith('page', (bytes) => {
