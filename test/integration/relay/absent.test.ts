@@ -57,8 +57,8 @@ it('a call for a seed that is away waits at three relays; the seed comes back, c
     what: () => `the call to be left with all three\n${JSON.stringify(queueOf(leech))}`,
     timeoutMs: TIMEOUT_MS,
   });
+  await waitFor(() => queueOf(leech).pushes === 1, { what: 'their answers', timeoutMs: TIMEOUT_MS });
   expect(queueOf(leech)).toMatchObject({ pushes: 1, stored: 1 });
-  // Stays small for somebody who cannot come back either: no relay is called for it again and again.
   expect(leech.snapshot().torrents[0]?.state).toBe('downloading');
 
   const back = await world.seed(made, place);
