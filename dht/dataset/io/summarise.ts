@@ -152,7 +152,7 @@ const PLACES = [
 ] as const satisfies readonly (readonly [Metric, string, string])[];
 
 /** Of the enrichment table: where the answering nodes of the zone are; none without one. */
-export function placeRows(store: DatasetStore, runId: string): SummaryRow[] {
+function placeRows(store: DatasetStore, runId: string): SummaryRow[] {
   return PLACES.flatMap(([metric, label, needs]) => {
     const tallies = store.query<{ label: string; n: number }>(
       `SELECT ${label} AS label, count(*) AS n
