@@ -27,18 +27,19 @@ export function mergeQueues(lists: readonly (readonly HeldItem[])[], wallMs: num
     );
   const comesFirst = (a: HeldItem, b: HeldItem): boolean =>
     timeOf(a) === timeOf(b) ? a.name < b.name : timeOf(a) < timeOf(b);
-  const at = lists.map(() => 0);
-  const taken = new Set<string>();
+  let left = lists.map((list) => [...list]).filter((list) => list.length > 0);
   const merged: HeldItem[] = [];
-  for (;;) {
-    let first: HeldItem | undefined;
-    for (const [index, list] of lists.entries()) {
-      while (taken.has(list[at[index] as number]?.name ?? '')) at[index] = (at[index] as number) + 1;
-      const head = list[at[index] as number];
-      if (head !== undefined && (first === undefined || comesFirst(head, first))) first = head;
-    }
-    if (first === undefined) return merged;
-    taken.add(first.name);
+  while (left.length > 0) {
+    // Whoever stands behind another at some relay has to wait for that one; relays that contradict each other have no say.
+    const isBehind = ({ name }: HeldItem): boolean =>
+      left.some((list) => list.findIndex((each) => each.name === name) > 0);
+    const heads = left.map((list) => list[0] as HeldItem);
+    const free = heads.filter((head) => !isBehind(head));
+    const first = (free.length > 0 ? free : heads).reduce((a, b) => (comesFirst(b, a) ? b : a));
     merged.push(first);
+    left = left
+      .map((list) => list.filter(({ name }) => name !== first.name))
+      .filter((list) => list.length > 0);
   }
+  return merged;
 }

@@ -322,6 +322,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (isPrivate || !peers.isActive || peers.room === 0 || this.#shared.isBanned(from.host)) return;
     const nowMs = this.#shared.clock.nowMs();
     this.#absent.remove(sender);
+    if (!this.#keys.takeCallBack(sender, nowMs)) return;
     const target = { host: from.host, port: facts.tcpPort || facts.udpPort };
     if (reachOf(facts.state, facts.filter).isOpen === 'yes' && target.port !== 0) {
       const rule = this.#shared.nat.whyNotFollow(target, relay.host, nowMs);

@@ -3,8 +3,25 @@ import { toHex } from '../base/bytes.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { PeerConnection } from './peer-connection.ts';
 
+/** Several calls of one peer wait together for somebody who was away: one call back answers them all. */
+const CALLED_BACK_MS = 15_000;
+const MAX_CALLED_BACK = 256;
+
 export class PeerKeys {
   readonly #byStream = new WeakMap<ByteStream, string>();
+  readonly #calledBackMs = new Map<string, number>();
+
+  /** @returns whether the owner of the key is to be called back now; if so it is remembered */
+  takeCallBack(key: Uint8Array, nowMs: number): boolean {
+    const name = toHex(key);
+    const lastMs = this.#calledBackMs.get(name);
+    if (lastMs !== undefined && nowMs - lastMs < CALLED_BACK_MS) return false;
+    this.#calledBackMs.delete(name);
+    this.#calledBackMs.set(name, nowMs);
+    if (this.#calledBackMs.size > MAX_CALLED_BACK)
+      this.#calledBackMs.delete(this.#calledBackMs.keys().next().value as string);
+    return true;
+  }
 
   /** A stream that a relay led to. @param key undefined for a peer without a place at the relay */
   note(stream: ByteStream, key: Uint8Array | undefined): void {
