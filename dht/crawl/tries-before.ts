@@ -1,5 +1,5 @@
 // Tries that an interrupted run had used: they count. Whose answer may have come while nobody was there to hear it is asked once
-// more; who had been silent for the whole wait before is not.
+// more; who had been silent through all of it, late answers included, is not.
 import type { ProbePolicy } from './prober.ts';
 
 export class TriesBefore {
@@ -25,8 +25,8 @@ export class TriesBefore {
   }
 
   /** After the last record. */
-  settle({ tries: most, tryMs }: ProbePolicy): void {
+  settle({ tries: most, lateMs }: ProbePolicy): void {
     for (const [node, { tries, atMs }] of this.#sent)
-      if (tries >= most && this.#lastMs - atMs < tryMs) this.#sent.set(node, { tries: most - 1, atMs });
+      if (tries >= most && this.#lastMs - atMs < lateMs) this.#sent.set(node, { tries: most - 1, atMs });
   }
 }
