@@ -38,7 +38,9 @@ const SPLICES: readonly Pair[] = [
 const GIVE_UP_MS = 60_000;
 const FIRST_BYTE_MS = 5_000;
 const TEST_MS = 180_000;
-const CLASSIFY_MS = 40_000;
+/** So that the download lasts until the leecher has found its way. */
+const SLOWLY = ['--down-limit', '8KiB'];
+const CLASSIFY_MS = 60_000;
 /** Lines of one turn may come one after the other. */
 const SAME_TURN_MS = 5;
 /** Where the first attempt meets a seed that does not know itself yet, the next one is a minute later. */
@@ -68,8 +70,9 @@ describe('without UDP at one end', () => {
   });
 
   interface Met {
+    readonly leech: MatrixPeer;
+    /** Of the connection that brought the first byte. */
     readonly rung: string | undefined;
-    readonly transport: string | undefined;
     readonly firstByteMs: number;
   }
 
@@ -85,7 +88,7 @@ describe('without UDP at one end', () => {
   }
 
   /** As `tryPair`, with a seed that has found out what it is: on a busy machine that takes its time. */
-  async function meet([a, b]: Pair): Promise<Met> {
+  async function meet([a, b]: Pair, more: readonly string[] = []): Promise<Met> {
     const { world, neighbour, flags } = open;
     await lab.flush();
     const seed = await world.seed(lab.host(KINDS.length + KINDS.indexOf(b)), [neighbour], flags);
@@ -98,7 +101,7 @@ describe('without UDP at one end', () => {
         isKnown && relays?.some(({ isNeighbour, state }) => !isNeighbour && state === 'reserved') === true
       );
     });
-    const leech = world.leech(lab.host(KINDS.indexOf(a)), [neighbour], flags);
+    const leech = world.leech(lab.host(KINDS.indexOf(a)), [neighbour], [...flags, ...more]);
     started.add(leech);
     const first = await leech.until('first-byte', GIVE_UP_MS).catch((error: unknown) => {
       throw new Error(`${String(error)}\nthe seed:\n${seed.process.tail()}`);
@@ -109,18 +112,24 @@ describe('without UDP at one end', () => {
     );
     const firstByteMs = Math.round(first.heardMs - leech.startedMs);
     process.stderr.write(`no UDP: ${a} to ${b}, ${met?.reached?.rung}, first byte after ${firstByteMs} ms\n`);
-    return { rung: met?.reached?.rung, transport: met?.transport, firstByteMs };
+    return { leech, rung: met?.reached?.rung, firstByteMs };
+  }
+
+  function holeOf(leech: MatrixPeer): Promise<{ readonly transport?: string }> {
+    return leech.until('peer-connected', UPGRADE_MS, ({ reached }) => reached?.rung === 'tcp-punch');
   }
 
   for (const pair of HOLES) {
     it(
       `${pair[0]} to ${pair[1]}: a hole for TCP`,
       async () => {
-        const result = await meet(pair);
-        expect(result).toMatchObject({ rung: 'tcp-punch', transport: 'tcp' });
-        if (isAll) expect(result.firstByteMs).toBeLessThan(FIRST_BYTE_MS);
+        const { leech, rung, firstByteMs } = await meet(pair, SLOWLY);
+        // Where everything takes seconds a splice may be first; a minute later it makes way.
+        if (isAll) expect(rung).toBe('tcp-punch');
+        if (isAll) expect(firstByteMs).toBeLessThan(FIRST_BYTE_MS);
+        expect((await holeOf(leech)).transport).toBe('tcp');
       },
-      TEST_MS,
+      TEST_MS + UPGRADE_MS,
     );
   }
 
@@ -143,18 +152,12 @@ describe('without UDP at one end', () => {
       async () => {
         const { world, neighbour, flags } = open;
         await lab.flush();
-        const slow = [...flags, '--down-limit', '8KiB'];
-        const leech = world.leech(lab.host(KINDS.indexOf('udp-blocked')), [neighbour], slow);
+        const leech = world.leech(lab.host(KINDS.indexOf('udp-blocked')), [neighbour], [...flags, ...SLOWLY]);
         started.add(leech);
         await settled(leech);
         const seed = await world.seed(lab.host(KINDS.length + KINDS.indexOf(seedKind)), [neighbour], flags);
         started.add(seed);
-        const hole = await leech.until(
-          'peer-connected',
-          UPGRADE_MS,
-          ({ reached }) => reached?.rung === 'tcp-punch',
-        );
-        expect(hole.transport).toBe('tcp');
+        expect((await holeOf(leech)).transport).toBe('tcp');
       },
       TEST_MS + UPGRADE_MS,
     );
