@@ -13,7 +13,7 @@ import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
 import { TrackerSource } from '../tracker/tracker-source.ts';
 import { DhtService } from './dht/dht-service.ts';
 import { bootstrapOf, nodeOptions } from './dht/node-options.ts';
-import { flagValue, type HostPort, optionalFlagValue, parseCount, parseHostPort } from './parse.ts';
+import { flagValue, type HostPort, optionalFlagValue, parseHostPort, parseZeroOrMore } from './parse.ts';
 import type { Settings } from './settings/settings.ts';
 import type { Flags } from './spec.ts';
 import { ttVersion } from './version.ts';
@@ -71,7 +71,7 @@ export function composeSession(options: ComposeOptions): SessionApi {
 /** @throws UsageError on a malformed --relay or --splices, and where they contradict --no-relays */
 function relayUseOf({ settings, flags }: ComposeOptions): RelayUse | false {
   const given = relaysOf(flags);
-  const splices = optionalFlagValue('--splices', flags.text('splices'), parseCount) ?? 0;
+  const splices = optionalFlagValue('--splices', flags.text('splices'), parseZeroOrMore) ?? 0;
   if (splices > MOST_SPLICES)
     throw new UsageError(`--splices: at most ${MOST_SPLICES}; \`tt relay\` is for more`);
   if (settings.relays) return { given, splices };

@@ -135,6 +135,13 @@ export function parseCount(text: string): Result<number> {
   return count >= 1 ? accept(count) : reject('not a whole number of at least 1');
 }
 
+/** A count of what may be none. */
+export function parseZeroOrMore(text: string): Result<number> {
+  if (text === '0') return accept(0);
+  const count = parseCount(text);
+  return count.ok ? count : reject('not a whole number of at least 0');
+}
+
 /** A share ratio: uploaded / size. */
 export function parseRatio(text: string): Result<number> {
   const ratio = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;

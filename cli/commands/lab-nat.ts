@@ -18,7 +18,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const seed = optionalFlagValue('--seed', flags.text('seed'), parseCount) ?? DEFAULT_SEED;
   const swarms = optionalFlagValue('--swarms', flags.text('swarms'), parseCount) ?? DEFAULT_SWARMS;
   if (swarms === 0 || swarms > MOST_SWARMS) throw new UsageError(`--swarms: from 1 to ${MOST_SWARMS}`);
-  const share = optionalFlagValue('--nat-share', flags.text('nat-share'), parseRatio);
+  const share = optionalFlagValue('--nat-share', flags.text('natShare'), parseRatio);
   if (share !== undefined && share > 1) throw new UsageError('--nat-share: from 0 to 1');
   const startedAtMs = performance.now();
   const rows: NatRows[] = [];

@@ -14,11 +14,11 @@ import {
   optionalFlagValue,
   type Parser,
   parseBytes,
-  parseCount,
   parseDurationMs,
   parseHostPort,
   parseRate,
   parseTracker,
+  parseZeroOrMore,
 } from '../parse.ts';
 import { type MetricsServer, serveMetrics } from '../relay/metrics-server.ts';
 import { RelayRunner, type RelayStatusData } from '../relay/relay-runner.ts';
@@ -31,8 +31,6 @@ const PLAIN_INTERVAL_MS = 10_000;
 /** As many as there are peers to be called, and then some who call. */
 const LINKS_PER_RESERVATION = 4;
 const MAX_COUNT = 100_000;
-
-const parseZeroOrMore: Parser<number> = (text) => (text === '0' ? { ok: true, value: 0 } : parseCount(text));
 
 function limitsOf(context: CommandContext): RelayLimits {
   const { flags, settings } = context;
