@@ -26,4 +26,21 @@ describe('tt relay', () => {
     },
     TIMEOUT_MS,
   );
+
+  it(
+    '--splices of a seed: a count, at most 64, and not beside --no-relays',
+    async () => {
+      const seed = (...args: string[]) => place.tt('seed', 'nothing', '--no-dht', ...args);
+      const results = await Promise.all([
+        seed('--splices', '65'),
+        seed('--splices', 'many'),
+        seed('--splices', '2', '--no-relays'),
+      ]);
+      expect(results.map(({ code }) => code)).toEqual([2, 2, 2]);
+      for (const { stderr } of results) expect(stderr).toContain('--splices');
+      // None is what it is by default: the mistake is another one.
+      expect((await seed('--splices', '0')).stderr).not.toContain('--splices');
+    },
+    TIMEOUT_MS,
+  );
 });
