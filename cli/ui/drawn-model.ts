@@ -3,6 +3,8 @@
 export interface DrawnModel {
   /** Ctrl-Z; set once there is a terminal to give back. */
   onSuspend: (() => void) | undefined;
+  /** Ctrl-L: draws everything again, wherever somebody else has written meanwhile. */
+  onRedraw?: (() => void) | undefined;
   readonly version: () => number;
   readonly subscribe: (listener: () => void) => () => void;
   press(key: string): void;

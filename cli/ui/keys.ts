@@ -4,6 +4,7 @@ import type { PanelName } from './state.ts';
 export type Action =
   | 'interrupt'
   | 'suspend'
+  | 'redraw'
   | 'quit'
   | 'help'
   | 'open'
@@ -112,6 +113,7 @@ export const KEYS: readonly KeySpec[] = [
     panel: 'files',
   },
   { keys: ['ctrl-z'], action: 'suspend', label: 'Ctrl-Z', help: 'to the shell; fg comes back' },
+  { keys: ['ctrl-l'], action: 'redraw', label: 'Ctrl-L', help: 'draw the screen anew' },
   { keys: ['ctrl-c'], action: 'interrupt', label: 'Ctrl-C', help: 'stop cleanly; twice leaves at once' },
 ];
 

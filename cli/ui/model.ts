@@ -34,6 +34,7 @@ export interface ScreenModelOptions {
 export class ScreenModel {
   /** Ctrl-Z; set once there is a terminal to give back. */
   onSuspend: (() => void) | undefined;
+  onRedraw: (() => void) | undefined;
   private readonly options: ScreenModelOptions;
   private readonly history = new History();
   private readonly log = new ScreenLog();
@@ -113,6 +114,9 @@ export class ScreenModel {
         break;
       case 'suspend':
         this.onSuspend?.();
+        break;
+      case 'redraw':
+        this.onRedraw?.();
         break;
       case 'command':
         this.attempt(control.command(effect.command));

@@ -65,17 +65,20 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
     });
   };
   const onStop = (): void => stop(process.pid);
-  /** Continued after a stop that asked nobody: the shell may have changed the terminal meanwhile. */
-  const onContinue = (): void => {
+  const redraw = (): void => {
     if (!isAway) void giveBack(async () => {});
   };
+  /** Continued after a stop that asked nobody: the shell may have changed the terminal meanwhile. */
+  const onContinue = redraw;
 
   // The shell's job: our launcher is part of it.
   model.onSuspend = () => stop(0);
+  model.onRedraw = redraw;
   process.on('SIGTSTP', onStop);
   process.on('SIGCONT', onContinue);
   const release = (): void => {
     model.onSuspend = undefined;
+    model.onRedraw = undefined;
     process.off('SIGTSTP', onStop);
     process.off('SIGCONT', onContinue);
     process.off('exit', release);

@@ -21,7 +21,8 @@ export type Effect =
   | { readonly kind: 'add'; readonly text: string; readonly torrent: string | undefined }
   | { readonly kind: 'quit' }
   | { readonly kind: 'interrupt' }
-  | { readonly kind: 'suspend' };
+  | { readonly kind: 'suspend' }
+  | { readonly kind: 'redraw' };
 
 export interface Update {
   readonly ui: UiState;
@@ -56,6 +57,7 @@ export interface UpdateInput {
 export function press(input: UpdateInput, key: string): Update {
   if (key === 'ctrl-c') return { ui: input.ui, effects: [{ kind: 'interrupt' }] };
   if (key === 'ctrl-z') return { ui: input.ui, effects: [{ kind: 'suspend' }] };
+  if (key === 'ctrl-l') return { ui: input.ui, effects: [{ kind: 'redraw' }] };
   const ui = { ...input.ui, message: '' };
   switch (ui.overlay?.kind) {
     case 'help':

@@ -1,5 +1,6 @@
 // A terminal for the real program: tmux with a server of its own, keys in, the screen out. Nothing sleeps, everything polls.
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { makeTempDir } from './temp.ts';
 import { waitFor } from './wait.ts';
 
@@ -77,6 +78,11 @@ export class Tmux {
 
   screen(withStyles = false): string {
     return this.#run(['capture-pane', '-p', ...(withStyles ? ['-e'] : [])]);
+  }
+
+  /** What somebody else writes on this terminal. */
+  scribble(text: string): void {
+    writeFileSync(this.#run(['display-message', '-p', '#{pane_tty}']).trim(), text);
   }
 
   /** Whether a program has the alternate screen. */

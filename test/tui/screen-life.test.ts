@@ -99,6 +99,20 @@ describe.skipIf(!hasTmux())('the screen in a terminal', { timeout: TIMEOUT_MS },
     await terminal.see(/code 130/);
   });
 
+  it('Ctrl-L draws anew what somebody else has written over', async () => {
+    const terminal = openTerminal();
+    terminal.type(`${tt('redraw', shown(one), '--down-limit', '1M')}; echo code $?`);
+    await terminal.see(/MiB of 12\.0 MiB/);
+    terminal.scribble('\r\nsomebody else\r\nwas here\r\n');
+    await terminal.see(/was here/);
+    terminal.keys('C-l');
+    const screen = await terminal.see(/^ tt \d/);
+    expect(screen).not.toContain('was here');
+    expect(screen.split('\n')[1]).toMatch(/^\[1 Overview\]/);
+    terminal.keys('C-c');
+    await terminal.see(/code 130/);
+  });
+
   it('resized again and again while it draws: each size is filled, none is torn', async () => {
     const terminal = openTerminal(120, 40);
     terminal.type(`${tt('size', shown(one), '--down-limit', '256K')}; echo code $?`);

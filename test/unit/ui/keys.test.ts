@@ -17,6 +17,14 @@ function rigWith(
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('commands', () => {
+  it('Ctrl-L asks for everything to be drawn again, whatever is open', () => {
+    const rig = rigWith();
+    let count = 0;
+    rig.model.onRedraw = () => count++;
+    rig.press('ctrl-l', 'a', 'ctrl-l', 'escape', '?', 'ctrl-l');
+    expect(count).toBe(3);
+  });
+
   it('p tries a torrent again that an error stopped', () => {
     const rig = rigWith(session([torrent({ state: 'error', error: 'disk full' })]));
     rig.press('p');
