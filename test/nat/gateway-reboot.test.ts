@@ -8,7 +8,7 @@ import { measured, seconds } from './support/measured.ts';
 import { RelayProgram } from './support/relay-program.ts';
 import { recovery, Transfer } from './support/transfer.ts';
 
-const BYTES = 24 << 20;
+const BYTES = 16 << 20;
 const START_MS = 30_000;
 /** The criterion of the row; a machine that does other things as well is given more. */
 const RECOVERED_MS = isAll ? 30_000 : 60_000;

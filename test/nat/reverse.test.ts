@@ -1,6 +1,6 @@
 // Row 5 of the matrix: a leecher in the open that knows it, and a seed behind each kind of NAT that comes later. The relay has the seed dial the
 // leecher: that works whatever its NAT does.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NatLab } from './lab/lab.ts';
 import { MATRIX_KINDS } from './matrix/pairs.ts';
 import { isAll } from './requirements.ts';
@@ -21,22 +21,34 @@ const FIRST_BYTE_MS = isAll ? 2_000 : 20_000;
 describe('row 5: called back', () => {
   let lab: NatLab;
   let flags: string[];
+  let dht: string[];
+  const started = new Set<{ stop(): Promise<void> }>();
+  const keep = <T extends { stop(): Promise<void> }>(program: T): T => {
+    started.add(program);
+    return program;
+  };
   beforeAll(async () => {
     lab = await NatLab.make({
       sites: [{ kind: 'public' }, ...KINDS.map((kind) => ({ kind }))],
       publics: PUBLICS,
     });
     const relay = await RelayProgram.start(lab.public(0));
-    flags = ['--relay', relay.at, '--dht', ...(await startDht(lab))];
+    flags = ['--relay', relay.at];
+    dht = ['--dht', ...(await startDht(lab))];
+  });
+  afterEach(async () => {
+    await Promise.all([...started].map((program) => program.stop()));
+    started.clear();
   });
   afterAll(() => lab?.close());
 
   for (const [i, kind] of KINDS.entries()) {
     it(`row 5: public to ${kind}`, async () => {
       using transfer = await Transfer.make({ bytes: 1 << 20 });
-      const leech = transfer.leech(lab.host(0), [...flags, '--seed']);
+      const leech = keep(transfer.leech(lab.host(0), [...flags, ...dht, '--seed']));
       await leech.process.waitForLine(/"event":"session".*"state":"open"/, WAIT_MS);
-      const seed = await transfer.seed(lab.host(i + 1), flags);
+      // Nobody tells it of the leecher but the relay.
+      keep(await transfer.seed(lab.host(i + 1), flags));
       const first = await leech.until('first-byte', WAIT_MS);
       const met = await leech.until('peer-connected', WAIT_MS);
       const { rung = 'unknown', ms = Number.NaN } = met.reached ?? {};
@@ -45,7 +57,6 @@ describe('row 5: called back', () => {
       // Strangers get into a full cone.
       expect(kind === 'full-cone' ? ['reverse', 'direct'] : ['reverse']).toContain(rung);
       expect(firstByteMs).toBeLessThan(FIRST_BYTE_MS);
-      await Promise.all([leech.stop(), seed.stop()]);
     }, 120_000);
   }
 });
