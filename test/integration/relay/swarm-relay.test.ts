@@ -158,6 +158,12 @@ describe('a splice', () => {
       what: () => `a straight way\n${JSON.stringify(leech.snapshot().reach)}`,
       timeoutMs: TIMEOUT_MS,
     });
+    const [straight] = (leech.snapshot().torrents[0]?.peers ?? []).filter(
+      ({ transport }) => transport === 'tcp',
+    );
+    const known = { rung: 'reverse', own: 'mapped', peer: 'apdm', tried: ['reverse'] };
+    const { host, port } = relay.endpoint;
+    expect(straight?.reached).toMatchObject({ ...known, relay: `${host}:${port}` });
     const early = downloaded();
     await waitFor(() => rungs().join() === 'reverse', {
       what: () => `the splice to be closed\n${rungs().join()}`,
