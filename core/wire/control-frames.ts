@@ -13,6 +13,7 @@ import {
   FAST_BIT,
   FRAME_HEAD_BYTES,
   HANDSHAKE_BYTES,
+  HAVE_BYTES,
   MAX_ALL_OR_NONE,
   MAX_BITFIELD_BYTES,
   MAX_EXTENDED_BYTES,
@@ -26,7 +27,7 @@ import {
 import { type ProtocolEvents, ProtocolWire } from './protocol-wire.ts';
 import type { OwnHandshake, WireHandler } from './wire-handler.ts';
 
-/** Half of the haves that aria2 replaces by one bitfield: room for others who do likewise. */
+/** In large torrents aria2 waits for more: room for others who do likewise. */
 const LEAST_HAVES_A_BITFIELD = 10;
 /** Assumed while the piece count is unknown: nobody gets many pieces in the time that metadata takes. */
 const MAX_EARLY_PIECES = 1000;
@@ -248,11 +249,16 @@ export class ControlFrames implements ProtocolEvents {
   }
 
   /**
-   * Deviation from BEP 3, which has one bitfield at most: aria2 sends a new one (or a have-all) in place of twenty haves or more,
-   * so there may be as many as its pieces account for, and a peer cannot make us read them for ever.
+   * Deviation from BEP 3, which has one bitfield at most: aria2 sends a new one (or a have-all) wherever it is no longer than the
+   * haves it stands for, in a torrent of 32 pieces for each of them. So there may be as many as its pieces account for, and a peer
+   * cannot make us read them for ever.
    */
   get #mostPieceStatements(): number {
-    return 2 + Math.ceil((this.#pieceCount ?? MAX_EARLY_PIECES) / LEAST_HAVES_A_BITFIELD);
+    const pieceCount = this.#pieceCount ?? MAX_EARLY_PIECES;
+    const bitfieldBytes = FRAME_HEAD_BYTES + Math.ceil(pieceCount / 8);
+    return (
+      2 + Math.ceil(pieceCount / Math.min(LEAST_HAVES_A_BITFIELD, Math.ceil(bitfieldBytes / HAVE_BYTES)))
+    );
   }
 
   get #earlyPieces(): EarlyPieces {

@@ -132,15 +132,24 @@ describe('receiving', () => {
   it('takes later bitfields in place of haves, as aria2 sends them, but not without end', () => {
     const peer = shakenPeer(10);
     peer.wire.receive(message('have none'));
-    peer.wire.receive(message('bitfield'));
-    peer.wire.receive(message('bitfield'));
-    peer.wire.receive(message('bitfield'));
+    // As long as one have: one for each of the ten pieces, and one to begin with.
+    for (let i = 0; i < 11; i++) peer.wire.receive(message('bitfield'));
     expect(peer.seen.calls.map((call) => call.split(' ')[0])).toEqual([
       'have',
-      'bitfield',
-      'bitfield',
-      'violation',
+      ...Array.from({ length: 11 }, () => 'bitfield'),
     ]);
+    peer.wire.receive(message('bitfield'));
+    expect(peer.seen.calls.at(-1)).toBe('violation too many bitfields');
+  });
+
+  it('takes fewer for its pieces in a large torrent', () => {
+    const pieceCount = 1024;
+    const peer = shakenPeer(pieceCount);
+    const bitfield = concatBytes([bytes('0000008105'), new Uint8Array(pieceCount / 8)]);
+    const most = 2 + Math.ceil(pieceCount / 10);
+    for (let i = 0; i < most; i++) peer.wire.receive(bitfield);
+    expect(peer.seen.calls).toHaveLength(most);
+    peer.wire.receive(bitfield);
     expect(peer.seen.calls.at(-1)).toBe('violation too many bitfields');
   });
 });
