@@ -19,6 +19,7 @@ import { measured, seconds } from './support/measured.ts';
 /** Of each sort one: nothing to do, holes of every difficulty, nothing but a relay. */
 const SOME_PAIRS: readonly Pair[] = [
   ['port-restricted', 'public'],
+  ['public', 'symmetric'],
   ['port-restricted', 'port-restricted'],
   ['shift', 'cgnat'],
   ['addr-restricted', 'symmetric'],

@@ -9,16 +9,16 @@ import { startDht } from './support/open-world.ts';
 import { RelayProgram } from './support/relay-program.ts';
 import { Transfer } from './support/transfer.ts';
 
-const KINDS = MATRIX_KINDS.filter((kind) =>
-  isAll ? kind !== 'public' : kind === 'port-restricted' || kind === 'symmetric',
-);
+const KINDS = MATRIX_KINDS.filter((kind) => kind !== 'public');
 /** A relay, and DHT nodes that say as whom they see us. */
 const PUBLICS = 6;
-const WAIT_MS = 60_000;
-/** The criterion of the row, from the first step towards the seed; a machine that does other things as well is given more. */
-const FIRST_BYTE_MS = isAll ? 2_000 : 20_000;
+/** A leecher that finds nobody for a while calls every half minute only. */
+const WAIT_MS = 100_000;
+/** The criterion of the row, from the first step towards the seed. */
+const FIRST_BYTE_MS = 2_000;
 
-describe('row 5: called back', () => {
+// With --all only: most of it is that leecher's patience.
+describe.skipIf(!isAll)('row 5: called back', () => {
   let lab: NatLab;
   let flags: string[];
   let dht: string[];
@@ -57,6 +57,6 @@ describe('row 5: called back', () => {
       // Strangers get into a full cone.
       expect(kind === 'full-cone' ? ['reverse', 'direct'] : ['reverse']).toContain(rung);
       expect(firstByteMs).toBeLessThan(FIRST_BYTE_MS);
-    }, 120_000);
+    }, 300_000);
   }
 });
