@@ -22,7 +22,11 @@ export const ROWS: readonly Row[] = [
     setUp: 'a port that another host has, or is denied; a private outer address; a gateway that lies',
     must: 'the granted port is the one announced, no storm, never MAPPED without proof',
   },
-  { number: 5, setUp: 'public leecher, each NATed kind, no uTP', must: 'called back, first byte within 2 s' },
+  {
+    number: 5,
+    setUp: 'public leecher that knows it is, a seed behind each NATed kind',
+    must: 'called back, first byte within 2 s',
+  },
   {
     number: 6,
     setUp: 'all 45 pairs',
