@@ -29,7 +29,7 @@ import { Overlap } from './overlap.ts';
 import { Places } from './places.ts';
 import { RAW_TEXT } from './privacy.ts';
 
-/** Rows wait for a transaction of so many, or so long. With more of them the collector takes them for old, and keeps 40 MB. */
+/** Rows wait for a transaction of so many, or so long. With many more of them the collector takes them for old, and keeps them. */
 const BATCH_ROWS = 256;
 const BATCH_MS = 250;
 const MAX_VOTES = 256;
