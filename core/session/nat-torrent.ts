@@ -441,7 +441,7 @@ function introducedBy({ answered }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
 }
 
 /** A call through a relay that is far from the peer; no call at all is found out at once. */
-const NEIGHBOUR_AFTER_MS = 1_500;
+const NEIGHBOUR_AFTER_MS = 600;
 
 /** How long somebody who said that it would come is waited for. */
 const EXPECT_MS = 6_000;
