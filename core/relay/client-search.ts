@@ -30,24 +30,30 @@ export class RelaySearch {
   poll(queueKey: Uint8Array, nowMs: number): void {
     for (const [shard, atMs] of this.#running) if (nowMs - atMs > LOOKUP_MS) this.#running.delete(shard);
     const own = shardOf(queueKey);
+    const due: number[] = [];
     let found = 0;
     for (let step = 0; step < SHARD_COUNT && found < REPLICAS; step++) {
       const shard = (own + step) % SHARD_COUNT;
-      const known = this.#countOf(shard);
-      found += known;
+      found += this.#countOf(shard);
       const waitMs = this.#pool.size === 0 ? EAGER_MS : REFRESH_MS;
-      const isDue = nowMs - (this.#asked.get(shard) ?? Number.NEGATIVE_INFINITY) >= waitMs;
-      if (isDue && !this.#running.has(shard) && this.#running.size < MAX_LOOKUPS) {
-        this.#asked.set(shard, nowMs);
-        this.#running.set(shard, nowMs);
-        this.#find(shard);
-      }
+      if (!this.#running.has(shard) && nowMs - this.#askedAtMs(shard) >= waitMs) due.push(shard);
+    }
+    // Who waits longest first, the nearest of those who were never asked: else the near ones are due again before a far one's turn comes.
+    due.sort((a, b) => this.#askedAtMs(a) - this.#askedAtMs(b) || 0);
+    for (const shard of due.slice(0, MAX_LOOKUPS - this.#running.size)) {
+      this.#asked.set(shard, nowMs);
+      this.#running.set(shard, nowMs);
+      this.#find(shard);
     }
   }
 
   handleDone(shard: number, nowMs: number): void {
     this.#running.delete(shard);
     this.#asked.set(shard, nowMs);
+  }
+
+  #askedAtMs(shard: number): number {
+    return this.#asked.get(shard) ?? Number.NEGATIVE_INFINITY;
   }
 
   #countOf(shard: number): number {

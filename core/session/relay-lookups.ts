@@ -6,6 +6,7 @@ import type { PeerSource, SoughtTorrent } from '../base/peer-source.ts';
 
 /** A lookup takes a second or two; while the node is still finding its first neighbours, longer. */
 const LOOKUP_MS = 12_000;
+const LOOK_EVERY_MS = 250;
 const STOP_MS = 500;
 
 export class RelayLookups {
@@ -43,12 +44,16 @@ export class RelayLookups {
     const search = this.#source.open(wish, { onPeers: (endpoints) => onFound(endpoints, false) });
     const end = (): void => {
       clearTimeout(timer);
+      clearInterval(look);
       this.#running.delete(end);
       void search?.stop(STOP_MS);
       if (!this.#isClosed) onFound([], true);
     };
     const timer = setTimeout(end, LOOKUP_MS);
     timer.unref();
+    // One round is a whole lookup; what comes after it are repeats.
+    const look = setInterval(() => search?.status()[0]?.state === 'ok' && end(), LOOK_EVERY_MS);
+    look.unref();
     this.#running.add(end);
   }
 
