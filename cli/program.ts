@@ -1,5 +1,4 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
-import { HashThread } from '../core/storage/hash-thread.ts';
 import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
 import { EXPLAIN_COMMAND, TRACE_FLAG } from './program-explain.ts';
@@ -213,7 +212,8 @@ const verify: CommandSpec = {
     },
   ],
   examples: [['tt verify ubuntu.torrent ~/Downloads', 'never writes anything']],
-  load: () => {
+  load: async () => {
+    const { HashThread } = await import('../core/storage/hash-thread.ts');
     HashThread.warm();
     return import('./commands/verify.ts');
   },

@@ -5,7 +5,7 @@ import { createHash, randomInt } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { type CrawlConfig, type CrawlMode, DEFAULT_CONFIG } from '../../dht/crawl/config.ts';
+import { type CrawlConfig, type CrawlMode, DEFAULT_CONFIG, MAX_RATE } from '../../dht/crawl/config.ts';
 import { IP_PRIVACY } from '../../dht/crawl/io/privacy.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE, type ProbeMethod, type ProbePolicy } from '../../dht/crawl/prober.ts';
@@ -23,8 +23,6 @@ const METHODS = ['find_node', 'get_peers', 'sample_infohashes'] as const satisfi
 const MODES = ['zone', 'full', 'topology'] as const;
 /** Holds a few thousand nodes of today's Mainline: minutes at the polite rate. */
 const USUAL_ZONE_BITS = 12;
-/** Faster than that, one machine is a nuisance to its own uplink first. */
-const MAX_RATE = 100_000;
 /** A hundred thousand prefixes with a comment each. */
 const MAX_OPT_OUT_BYTES = 16 << 20;
 const MAX_SEED = 2 ** 31 - 1;

@@ -4,6 +4,7 @@ import type { PeerSourceStatus } from '../../core/base/peer-source.ts';
 import type {
   FileSnapshot,
   PeerSnapshot,
+  ReachedSnapshot,
   SessionSnapshot,
   TorrentSnapshot,
 } from '../../core/session/snapshot.ts';
@@ -45,8 +46,13 @@ export function peerRecord(peer: PeerSnapshot): JsonRecord {
     ...peer,
     downRateBytesPerSec: Math.round(downRateBytesPerSec),
     upRateBytesPerSec: Math.round(upRateBytesPerSec),
-    ...(reached === undefined ? {} : { reached: { ...reached, ms: Math.round(reached.ms) } }),
+    ...(reached === undefined ? {} : { reached: reachedRecord(reached) }),
   };
+}
+
+function reachedRecord({ ms, firstByteMs, ...reached }: ReachedSnapshot): JsonRecord {
+  const first = firstByteMs === undefined ? {} : { firstByteMs: Math.round(firstByteMs) };
+  return { ...reached, ms: Math.round(ms), ...first };
 }
 
 /** Files are counted from 1 wherever people and scripts see them, as in `tt info`. */

@@ -17,6 +17,8 @@ import {
 const ITEM_CONTEXT = utf8('tt relay item 1');
 /** A call is stale after ten minutes: the sender has moved on or will push again. */
 export const MAX_ITEM_TTL_SECONDS = 600;
+/** A sender's clock may be off; what it says beyond this only buys it a place at either end. */
+export const MAX_CLOCK_ERROR_MS = 30_000;
 const HASH_BYTES = 20;
 const SIGNATURE_BYTES = 64;
 

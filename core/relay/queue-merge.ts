@@ -1,10 +1,7 @@
 // What several relays hold for one owner as one list: every call once, oldest first, no relay's own order broken. Pure.
 import type { Endpoint } from '../base/endpoint.ts';
 import type { QueueEntry } from './messages.ts';
-import { MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
-
-/** Relays clip so too: a sender's clock may be off, and nothing older is kept anywhere. */
-const MAX_CLOCK_ERROR_MS = 30_000;
+import { MAX_CLOCK_ERROR_MS, MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
 
 export interface HeldItem {
   /** Of the nonce, as a map key. */
@@ -20,6 +17,7 @@ export interface HeldItem {
  * @param wallMs Unix time in ms
  */
 export function mergeQueues(lists: readonly (readonly HeldItem[])[], wallMs: number): HeldItem[] {
+  // Relays clip so too, and nothing older is kept anywhere.
   const timeOf = ({ item }: HeldItem): number =>
     Math.min(
       wallMs + MAX_CLOCK_ERROR_MS,

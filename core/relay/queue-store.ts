@@ -5,10 +5,8 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { networkPrefix } from './addresses.ts';
 import { PrefixCounts, type RelayLimits } from './limits.ts';
 import type { QueueEntry, Refusal } from './messages.ts';
-import { MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
+import { MAX_CLOCK_ERROR_MS, MAX_ITEM_TTL_SECONDS, type QueueItem } from './queue-item.ts';
 
-/** A sender's clock may be off; what it says beyond this only buys it a place at either end. */
-const MAX_CLOCK_ERROR_MS = 30_000;
 /** What a stored item weighs beyond its bytes: objects, keys, map entries; measured with 16 000 of them. */
 const ITEM_OVERHEAD_BYTES = 640;
 /** A popped nonce is refused for as long as any item lives. */

@@ -53,7 +53,7 @@ export const DEFAULT_CONFIG: CrawlConfig = {
 };
 
 /** Faster than that, one machine is a nuisance to its own uplink first. */
-const MAX_RATE = 100_000;
+export const MAX_RATE = 100_000;
 const MAX_WAIT_MS = 3_600_000;
 const MAX_IN_FLIGHT = 1 << 17;
 

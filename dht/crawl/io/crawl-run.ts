@@ -349,7 +349,6 @@ export class CrawlRun {
     const summary = storeSummary(this.#store, {
       runId: this.runId,
       zoneBits: this.zone.bits,
-      zonePrefix: hexOfId(this.zone.prefix),
       distances: measured.distances,
       planted: this.#plantedFound(),
       secondPort: measured.secondPort,

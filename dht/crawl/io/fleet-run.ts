@@ -26,7 +26,7 @@ import type { JetStreamEngine, Taken } from './jetstream.ts';
 import { beginRun, reopenRun } from './open-run.ts';
 import { addressText, disguised } from './privacy.ts';
 import { type ToolIdentity, writeHeader } from './run-header.ts';
-import { HEADER_FILE, hexOfId, zoneOf } from './run-parts.ts';
+import { HEADER_FILE, zoneOf } from './run-parts.ts';
 import { Staging } from './staging.ts';
 
 const FLEET_FILE = 'fleet.json';
@@ -257,7 +257,6 @@ export class FleetRun {
     const summary = storeSummary(this.#store, {
       runId,
       zoneBits: zone.bits,
-      zonePrefix: hexOfId(zone.prefix),
       distances: undefined,
       planted: undefined,
       secondPort: undefined,

@@ -33,7 +33,7 @@ import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
 import { Pass, type RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 import { writeHeader } from './run-header.ts';
-import { HEADER_FILE, hexOfId, passOptions, zoneOf } from './run-parts.ts';
+import { HEADER_FILE, passOptions, zoneOf } from './run-parts.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
   readonly pace?: MonitorPace;
@@ -396,7 +396,6 @@ export class MonitorRun implements RowSink {
       ...summarise(this.#store, {
         runId: this.runId,
         zoneBits: zone.bits,
-        zonePrefix: hexOfId(zone.prefix),
         distances: undefined,
         planted: undefined,
         secondPort: undefined,

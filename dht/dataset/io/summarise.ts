@@ -12,14 +12,10 @@ import { SUMMARY_TABLE } from '../more-tables.ts';
 import type { DatasetStore } from './store.ts';
 import { ANSWERED, countNodes, honestIn, idBins, quantiles, VERIFIED } from './tally.ts';
 
-export { idBins } from './tally.ts';
-
 /** What the tables do not hold. */
 export interface SummaryExtras {
   readonly runId: string;
   readonly zoneBits: number;
-  /** 40 hex digits. */
-  readonly zonePrefix: string;
   /** From lookups to random targets; undefined for none. */
   readonly distances: Estimate | undefined;
   /** Our own nodes in the zone. */
@@ -129,7 +125,7 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   quantiles(store, times, (item, value) => add('round_trip_ms', item, value));
   const degrees = `SELECT max(referrer_count) AS v ${inZone} AND ${VERIFIED} GROUP BY node`;
   quantiles(store, degrees, (item, value) => add('in_degree', item, value));
-  const bins = extras.isCut === true ? [] : idBins(store, extras);
+  const bins = extras.isCut === true ? [] : idBins(store, zoneBits);
   const even = uniformity(bins);
   if (even !== undefined) {
     add('id_uniformity', 'chi2', even.chi2, { basis: bins.length });

@@ -1,7 +1,6 @@
 // What is counted of the visits of a run, by SQLite: it sorts on disk what does not fit into memory, and a run may have ten million.
 
 import type { DatasetStore } from './store.ts';
-import type { SummaryExtras } from './summarise.ts';
 
 export const VERIFIED = "outcome IN ('ok', 'stalled_late')";
 export const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
@@ -88,10 +87,7 @@ export function quantiles(
 }
 
 /** Verified ids by equal parts of the zone. */
-export function idBins(
-  store: DatasetStore,
-  { zoneBits }: Pick<SummaryExtras, 'zoneBits' | 'zonePrefix'>,
-): number[] {
+export function idBins(store: DatasetStore, zoneBits: number): number[] {
   const digit = Math.min(ID_DIGITS - HEAD_DIGITS, Math.floor(zoneBits / DIGIT_BITS));
   // Of so many bits the finest are those behind the prefix; at the far end of the id there are fewer.
   const shift = HEAD_DIGITS * DIGIT_BITS - (zoneBits - digit * DIGIT_BITS) - FINEST_BITS;

@@ -2,13 +2,13 @@
 import { observedSession } from '../../crawl/session-rows.ts';
 import { createBased, kaplanMeier } from '../../crawl/survival.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
-import { idBins, summarise } from '../../dataset/io/summarise.ts';
+import { summarise } from '../../dataset/io/summarise.ts';
+import { ANSWERED, idBins } from '../../dataset/io/tally.ts';
 import { SESSION_TABLE, type SessionRow, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { ANSWERED as ANSWERED_OUTCOMES, OUTCOMES, type Outcome } from '../../dataset/visit-table.ts';
 import type { GrowthPoint, RunFigures, ShareRow, Tally } from '../figures.ts';
 
-const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
 const IN_ZONE = 'FROM visit WHERE pass = 1 AND is_in_zone = 1';
 const GROWTH_POINTS = 300;
 /** From the best to the worst that a listed endpoint can come to. */
@@ -39,7 +39,7 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
     // Of a run that was cut in its first look the summary has no test: it has not looked everywhere alike.
     idBins:
       run.state === 'complete' || summary.some(({ metric }) => metric === 'id_uniformity')
-        ? idBins(store, { zoneBits: run.zone_bits, zonePrefix: run.zone_prefix })
+        ? idBins(store, run.zone_bits)
         : [],
     bep42: store.query<ShareRow & Record<string, unknown>>(
       `SELECT coalesce(client, 'unsigned') AS label, count(DISTINCT CASE WHEN bep42 = 'valid' THEN node END) AS hits,
@@ -55,7 +55,7 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
 /** Of a run that is still written, or was killed: what its tables say so far. */
 function unendedSummary(run: RunRow, store: DatasetStore): SummaryRow[] {
   return summarise(store, {
-    ...{ runId: run.run_id, zoneBits: run.zone_bits, zonePrefix: run.zone_prefix },
+    ...{ runId: run.run_id, zoneBits: run.zone_bits },
     ...{ distances: undefined, planted: undefined, secondPort: undefined, gone: undefined },
     ...{ repeatRange: undefined, traps: [], isCut: true },
   });

@@ -4,17 +4,14 @@ import { Zone } from '../../crawl/zone.ts';
 import { Id160 } from '../../node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
-import { CrawlWorld } from '../crawl-world.ts';
-import { CALIBRATION_NETWORK } from '../latency.ts';
 import type { Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
+import { bias, lastingFor, lossy, MINUTE_MS, worldOf } from './crawl-parts.ts';
 
 const NODES = 4_000;
 const ZONE_BITS = 3;
 const TRIALS = 100;
-const MINUTE_MS = 60_000;
 const MINUTES = [1, 10, 60, 180];
-const MEMBERS = { deadShare: 0.25, natShare: 0.15 };
 const MEDIAN_SESSION_MIN = 200;
 
 function covers(
@@ -26,27 +23,18 @@ function covers(
   return `${held.length} of ${pairs.length}`;
 }
 
-function bias(ratios: readonly number[]): string {
-  const ratio = mean(ratios);
-  return `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`;
-}
-
 type Figures = Pick<TrialOutcome, 'nodes' | 'p' | 'bernoulli' | 'chapman'> & { readonly lookMs: number };
 
 /** Figures only: the tables of a hundred crawlers would be gigabytes. @param minutes of one look */
 function look(options: ScenarioOptions, minutes: number, trial: number): Figures {
   const seed = options.seed * 1_000 + trial;
   // A world for each trial: one that lasts for all of them would have more members gone than there.
-  const world = new CrawlWorld({
-    seed,
-    nodes: options.nodes ?? NODES,
-    ...MEMBERS,
-    network: { ...CALIBRATION_NETWORK, lossShare: 0.01 },
+  const nodes = options.nodes ?? NODES;
+  const world = worldOf(seed, nodes, {
+    ...lossy(0.01),
     medianSessionMin: MEDIAN_SESSION_MIN,
     horizonMs: minutes * 6 * MINUTE_MS,
   });
-  const nodes = (options.nodes ?? NODES) / 2 ** ZONE_BITS;
-  const perSecond = ((nodes / 0.6) * 1.4) / (minutes * 60);
   const {
     first,
     nodes: truth,
@@ -56,12 +44,7 @@ function look(options: ScenarioOptions, minutes: number, trial: number): Figures
   } = runTrial(world, {
     seed,
     zone: new Zone(Id160.random(stream(seed, 'ids', 7)), ZONE_BITS),
-    policy: {
-      total: { perSecond, burst: Math.max(1, Math.ceil(perSecond / 10)) },
-      // Only the pace in all shall decide how long it takes.
-      perHost: { perSecond: 1_000, burst: 1_000 },
-      perSubnet: { perSecond: 1_000, burst: 1_000 },
-    },
+    policy: lastingFor(minutes, nodes / 2 ** ZONE_BITS),
   });
   return { nodes: truth, p, bernoulli, chapman, lookMs: first.endMs - first.startMs };
 }
@@ -78,9 +61,9 @@ export function churnCoverageTable(options: ScenarioOptions): SimTable {
       'one look, min': Math.round(mean(outcomes.map(({ lookMs }) => lookMs / MINUTE_MS))),
       'true nodes': Math.round(mean(outcomes.map(({ nodes }) => nodes))),
       p: mean(outcomes.map(({ p }) => p)),
-      Bernoulli: bias(ratios(({ bernoulli }) => bernoulli)),
+      Bernoulli: bias(mean(ratios(({ bernoulli }) => bernoulli))),
       ' covers': covers(pairs(({ bernoulli }) => bernoulli)),
-      Chapman: bias(ratios(({ chapman }) => chapman)),
+      Chapman: bias(mean(ratios(({ chapman }) => chapman))),
       '  covers': covers(pairs(({ chapman }) => chapman)),
     };
   });

@@ -6,9 +6,7 @@ import { mean, stream } from '../chance.ts';
 import { runTrial } from '../crawl-trial.ts';
 import type { Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
-import { bias, lossy, percent, worldOf } from './crawl.ts';
-
-const MINUTE_MS = 60_000;
+import { bias, lastingFor, lossy, MINUTE_MS, percent, worldOf } from './crawl-parts.ts';
 
 /** A crawl of everything that takes long, while nodes come and go. */
 function durationTable(options: ScenarioOptions): SimTable {
@@ -16,15 +14,7 @@ function durationTable(options: ScenarioOptions): SimTable {
   const rows = [1, 10, 60, 360].map((minutes): Row => {
     const horizonMs = minutes * 4 * MINUTE_MS;
     const world = worldOf(options.seed, nodes, { medianSessionMin: 200, horizonMs, ...lossy(0.01) });
-    // Listed, a good half of it asked twice.
-    const queries = (nodes / 0.6) * 1.4;
-    const perSecond = queries / (minutes * 60);
-    const policy = {
-      total: { perSecond, burst: Math.max(1, Math.ceil(perSecond / 10)) },
-      // Only the pace in all shall decide how long it takes.
-      perHost: { perSecond: 1_000, burst: 1_000 },
-      perSubnet: { perSecond: 1_000, burst: 1_000 },
-    };
+    const policy = lastingFor(minutes, nodes);
     const {
       first,
       nodes: truth,
@@ -33,7 +23,7 @@ function durationTable(options: ScenarioOptions): SimTable {
     const atEnd = world.stillThere(first.hosts, first.endMs);
     return {
       'crawl, min': Math.round((first.endMs - first.startMs) / MINUTE_MS),
-      'queries/s': Math.round(perSecond),
+      'queries/s': Math.round(policy.total.perSecond),
       'true nodes at once': truth,
       verified: first.verified.size,
       'of the true number': p,

@@ -4,12 +4,12 @@ import { Zone } from '../../crawl/zone.ts';
 import { Id160 } from '../../node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
-import { CrawlWorld, type CrawlWorldOptions } from '../crawl-world.ts';
-import { CALIBRATION_NETWORK } from '../latency.ts';
+import type { CrawlWorld } from '../crawl-world.ts';
 import type { Cell, Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
 import { churnCoverageTable } from './crawl-churn.ts';
 import { machinesTable } from './crawl-machines.ts';
+import { bias, lossy, percent, worldOf } from './crawl-parts.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
 const LOSSES = [0, 0.05, 0.2];
@@ -17,24 +17,6 @@ const LOSSES = [0, 0.05, 0.2];
 const ZONE_NODES = 500;
 const TRIALS = 100;
 const LOOKUPS = 32;
-const MINUTE_MS = 60_000;
-/** Mainline as far as studies show it: a quarter of what tables list is gone, some more is behind translators. */
-const MEMBERS = { deadShare: 0.25, natShare: 0.15 };
-
-export function worldOf(seed: number, nodes: number, changes: Partial<CrawlWorldOptions> = {}): CrawlWorld {
-  return new CrawlWorld({
-    seed,
-    nodes,
-    ...MEMBERS,
-    network: CALIBRATION_NETWORK,
-    horizonMs: MINUTE_MS,
-    ...changes,
-  });
-}
-
-export function lossy(lossShare: number): Pick<CrawlWorldOptions, 'network'> {
-  return { network: { ...CALIBRATION_NETWORK, lossShare } };
-}
 
 /** A random zone of about `ZONE_NODES` nodes. */
 function zoneFor(nodes: number, seed: number): Zone {
@@ -96,14 +78,6 @@ export function measureCoverage(
     naive: mean(outcomes.map((outcome) => (outcome.found * 2 ** bits) / outcome.nodes)),
     bits,
   };
-}
-
-export function bias(ratio: number): string {
-  return `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`;
-}
-
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }
 
 function coverageTable(options: ScenarioOptions): SimTable {
