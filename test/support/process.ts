@@ -1,6 +1,5 @@
 // Runs real programs for tests: own process group, bounded capture, lines as they come, a deadline on every wait, and no survivor.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { FatalWaitError, type WaitOptions, waitFor, within } from './wait.ts';
 
 /** Enough for any log a person will read after a failure. */
@@ -69,10 +68,21 @@ export class RunningProcess {
   #capture(stream: 'stdout' | 'stderr', lines: string[]): void {
     const source = this.child[stream];
     if (source === null) return;
-    createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
+    const keep = (line: string): void => {
       lines.push(line);
       if (lines.length > KEPT_LINES) lines.splice(0, lines.length - KEPT_LINES);
-      for (const listener of this.#lineListeners) listener(line, stream);
+    };
+    let rest = '';
+    source.setEncoding('utf8').on('data', (text: string) => {
+      const ended = (rest + text).split(/\r?\n/);
+      rest = ended.pop() ?? '';
+      for (const line of ended) {
+        keep(line);
+        for (const listener of this.#lineListeners) listener(line, stream);
+      }
+    });
+    source.on('end', () => {
+      if (rest !== '') keep(rest);
     });
   }
 
@@ -84,6 +94,7 @@ export class RunningProcess {
     return this.#status;
   }
 
+  /** Whole lines only: the last words of a program that was killed may end anywhere. */
   onLine(listener: (line: string, stream: 'stdout' | 'stderr') => void): () => void {
     this.#lineListeners.add(listener);
     return () => this.#lineListeners.delete(listener);
