@@ -3,6 +3,8 @@ import type { Scenario } from './scenario.ts';
 import { runBootstrap } from './scenarios/bootstrap.ts';
 import { runChurn } from './scenarios/churn.ts';
 import { runCrawlTruth } from './scenarios/crawl.ts';
+import { runCrawlChurn } from './scenarios/crawl-churn.ts';
+import { runCrawlMachines } from './scenarios/crawl-machines.ts';
 import { runCrawlStudy } from './scenarios/crawl-study.ts';
 import { runDead } from './scenarios/dead.ts';
 import { runEclipse } from './scenarios/eclipse.ts';
@@ -24,6 +26,16 @@ export const DHT_SCENARIOS: readonly Scenario[] = [
   { name: 'sybil', title: 'nodes that claim to be next to every target', run: runSybils },
   { name: 'eclipse', title: 'a ring of ids around one key', run: runEclipse },
   { name: 'crawl', title: 'what a crawl estimates beside what is true', run: runCrawlTruth },
+  {
+    name: 'crawl-churn',
+    title: 'the same while nodes come and go, by how long a look lasts',
+    run: runCrawlChurn,
+  },
+  {
+    name: 'crawl-machines',
+    title: 'the same in a network of real nodes: clients, translators, sybils',
+    run: runCrawlMachines,
+  },
   {
     name: 'study',
     title: 'what long snapshots, small zones and counting by address cost',

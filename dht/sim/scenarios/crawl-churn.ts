@@ -49,7 +49,7 @@ function look(options: ScenarioOptions, minutes: number, trial: number): Figures
   return { nodes: truth, p, bernoulli, chapman, lookMs: first.endMs - first.startMs };
 }
 
-export function churnCoverageTable(options: ScenarioOptions): SimTable {
+function churnCoverageTable(options: ScenarioOptions): SimTable {
   const count = trials(options, TRIALS);
   const rows = MINUTES.map((minutes): Row => {
     const outcomes = Array.from({ length: count }, (_, trial) => look(options, minutes, trial));
@@ -74,4 +74,8 @@ export function churnCoverageTable(options: ScenarioOptions): SimTable {
       'Truth: nodes that are there halfway through the first look. The second look follows at once and lasts as long.',
     ],
   };
+}
+
+export function runCrawlChurn(options: ScenarioOptions): SimTable[] {
+  return [churnCoverageTable(options)];
 }

@@ -18,7 +18,7 @@ import type { ScenarioOptions } from '../scenario.ts';
 import { MAINLINE_CHURN } from '../sessions.ts';
 import { WORLD_START_MS, World } from '../world.ts';
 
-const USUAL_NODES = 400;
+const USUAL_NODES = 300;
 const MINUTE_MS = 60_000;
 const SETTLE_MIN = 10;
 const STEP_MS = 20;
@@ -78,7 +78,7 @@ function look(world: World, seed: number, pass: number): Look {
   };
 }
 
-export function machinesTable(options: ScenarioOptions): SimTable {
+function machinesTable(options: ScenarioOptions): SimTable {
   const nodes = options.nodes ?? USUAL_NODES;
   const rows: Row[] = [];
   for (const [natShare, sybils] of [
@@ -124,4 +124,8 @@ export function machinesTable(options: ScenarioOptions): SimTable {
       'Nodes behind translators that let some in are no true nodes here, and answer a few all the same.',
     ],
   };
+}
+
+export function runCrawlMachines(options: ScenarioOptions): SimTable[] {
+  return [machinesTable(options)];
 }

@@ -7,8 +7,6 @@ import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
 import type { CrawlWorld } from '../crawl-world.ts';
 import type { Cell, Row, SimTable } from '../report.ts';
 import { type ScenarioOptions, trials } from '../scenario.ts';
-import { churnCoverageTable } from './crawl-churn.ts';
-import { machinesTable } from './crawl-machines.ts';
 import { bias, lossy, percent, worldOf } from './crawl-parts.ts';
 
 const SIZES = [1_000, 10_000, 100_000, 1_000_000];
@@ -114,5 +112,5 @@ function coverageTable(options: ScenarioOptions): SimTable {
 }
 
 export function runCrawlTruth(options: ScenarioOptions): SimTable[] {
-  return [coverageTable(options), churnCoverageTable(options), machinesTable(options)];
+  return [coverageTable(options)];
 }
