@@ -15,6 +15,8 @@ const MIN_SWEEP_MS = 250;
 const IDLE_RETRY_MS = 1000;
 /** Without a block this long: snubbed (shown, picks from the common end). */
 const SNUB_MS = 20_000;
+/** A silent peer is asked for one block this often: what it was asked before may be lost, and nobody else may have it. */
+const PROBE_MS = 20_000;
 /** A whole piece within this: fast. */
 const FAST_PIECE_MS = 20_000;
 /** A whole piece takes longer than this: slow. */
@@ -85,11 +87,12 @@ export class Downloads {
     if (!this.#mayAsk(peer)) return;
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
-    if (waiting > 0 && (this.#isShortOfSlots || waiting > depth * REFILL_FRACTION)) {
+    const isProbe = this.#isProbeDue(peer, nowMs);
+    if (!isProbe && waiting > 0 && (this.#isShortOfSlots || waiting > depth * REFILL_FRACTION)) {
       peer.isHungry = this.#isShortOfSlots;
       return;
     }
-    const wanted = Math.min(depth - waiting, MAX_DEPTH);
+    const wanted = isProbe ? 1 : Math.min(depth - waiting, MAX_DEPTH);
     if (wanted <= 0) return;
     const { picker, layout } = this.#commons;
     const picked = this.#picked;
@@ -104,15 +107,26 @@ export class Downloads {
       // It was asked for this once and may still be about to send it.
       const lapsed = peer.requests.lapsedCount === 0 ? -1 : peer.requests.find(piece, block);
       peer.pipeline.noteRequest(peer.requests.activeCount, nowMs);
-      if (lapsed >= 0) {
+      if (lapsed >= 0 && !isProbe) {
         peer.requests.renew(lapsed);
         continue;
       }
+      if (lapsed >= 0) peer.requests.removeAt(lapsed);
       peer.requests.push(piece, block, nowMs);
       peer.port.sendRequest(piece, block * BLOCK_BYTES, layout.blockSize(piece, block));
     }
     const dueMs = count > 0 ? peer.pipeline.deadlineMs : nowMs + IDLE_RETRY_MS;
     this.#nextSweepMs = Math.min(this.#nextSweepMs, dueMs);
+  }
+
+  /** All that it owes has lapsed, and it has not been asked for anything in a while. */
+  #isProbeDue({ requests, isSnubbed, pipeline }: SwarmPeer, nowMs: number): boolean {
+    return (
+      isSnubbed &&
+      requests.lapsedCount > 0 &&
+      requests.activeCount === 0 &&
+      nowMs >= pipeline.lastRequestMs + PROBE_MS
+    );
   }
 
   #mayAsk(peer: SwarmPeer): boolean {
@@ -203,7 +217,9 @@ export class Downloads {
     const index = peer.requests.find(piece, block);
     if (index < 0) return;
     peer.requests.removeAt(index);
-    if (this.#commons.picker.abandonBlock(peer.id, piece, block)) this.#isRefillDue = true;
+    // Also when it had lapsed: then it was all that kept this peer from being asked again.
+    this.#commons.picker.abandonBlock(peer.id, piece, block);
+    this.#isRefillDue = true;
     if (peer.peerChoking) {
       peer.allowedFast.delete(piece);
       return;
@@ -246,7 +262,10 @@ export class Downloads {
       if (peer.requests.activeCount > 0 && nowMs >= peer.pipeline.deadlineMs) this.#lapse(peer, nowMs);
       const snubAtMs = peer.pipeline.lastProgressMs + SNUB_MS;
       if (!peer.isSnubbed && nowMs >= snubAtMs && peer.pipeline.isStalled) peer.isSnubbed = true;
+      if (this.#isProbeDue(peer, nowMs)) this.fill(peer, nowMs);
       if (peer.requests.activeCount > 0) next = Math.min(next, peer.pipeline.deadlineMs);
+      else if (peer.isSnubbed)
+        next = Math.min(next, Math.max(nowMs + IDLE_RETRY_MS, peer.pipeline.lastRequestMs + PROBE_MS));
       if (peer.pipeline.isStalled && !peer.isSnubbed) next = Math.min(next, snubAtMs);
     }
     this.#nextSweepMs = next === Number.POSITIVE_INFINITY ? next : Math.max(next, nowMs + MIN_SWEEP_MS);
@@ -255,7 +274,8 @@ export class Downloads {
   /** Its blocks are free for others; one that comes late still counts. */
   #lapse(peer: SwarmPeer, nowMs: number): void {
     for (let i = 0; i < peer.requests.size; i++) peer.requests.lapse(i);
-    this.#lapsedPeers.add(peer);
+    peer.requests.forgetPassedOver();
+    if (peer.requests.lapsedCount > 0) this.#lapsedPeers.add(peer);
     this.#commons.picker.abandonPeer(peer.id);
     peer.pipeline.noteStall(nowMs);
     peer.isHungry = true;
@@ -267,7 +287,8 @@ export class Downloads {
     let sentAtMs = nowMs;
     if (index >= 0) {
       sentAtMs = peer.requests.sentAtMsAt(index);
-      peer.requests.removeAt(index);
+      peer.requests.answerAt(index);
+      if (peer.requests.lapsedCount > 0) peer.requests.forgetPassedOver();
       if (peer.requests.lapsedCount === 0) this.#lapsedPeers.delete(peer);
     }
     peer.pipeline.noteBlock(length, sentAtMs, nowMs);

@@ -64,9 +64,12 @@ export class Pipeline {
     return this.#isSlowStart;
   }
 
-  /** The peer said how many it keeps (BEP 10 `reqq`). */
+  /**
+   * The peer said how many it keeps (BEP 10 `reqq`). One fewer is asked for: Transmission refuses the one that would fill
+   * its queue, and tells so up to 10 s later.
+   */
   setLimit(requests: number): void {
-    this.#limit = Math.max(1, Math.min(requests, MAX_DEPTH));
+    this.#limit = Math.max(1, Math.min(requests - 1, MAX_DEPTH));
     this.#depth = Math.min(this.#depth, this.#limit);
   }
 
@@ -113,6 +116,10 @@ export class Pipeline {
     if (this.#gapMeanMs < 0) return FIRST_TIMEOUT_MS;
     const timeoutMs = this.#gapMeanMs + 4 * this.#gapDeviationMs;
     return Math.min(MAX_TIMEOUT_MS, Math.max(MIN_TIMEOUT_MS, timeoutMs));
+  }
+
+  get lastRequestMs(): number {
+    return this.#lastRequestMs;
   }
 
   get lastProgressMs(): number {

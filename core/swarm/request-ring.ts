@@ -9,6 +9,11 @@ export class RequestRing {
   #sentAtMs = new Float64Array(INITIAL_CAPACITY);
   /** 1: given up, so that others may have the block; a late answer still counts. */
   #lapsed = new Uint8Array(INITIAL_CAPACITY);
+  /** In which order they were asked for. */
+  #sequence = new Float64Array(INITIAL_CAPACITY);
+  #nextSequence = 0;
+  /** The youngest request that was answered by its block. */
+  #answeredSequence = -1;
   #head = 0;
   #count = 0;
   #lapsedCount = 0;
@@ -33,6 +38,7 @@ export class RequestRing {
     this.#blocks[at] = block;
     this.#sentAtMs[at] = nowMs;
     this.#lapsed[at] = 0;
+    this.#sequence[at] = this.#nextSequence++;
     this.#count++;
   }
 
@@ -77,6 +83,22 @@ export class RequestRing {
     this.#lapsedCount--;
   }
 
+  /** Its block came. */
+  answerAt(index: number): void {
+    this.#answeredSequence = Math.max(this.#answeredSequence, this.#sequence[this.#place(index)] as number);
+    this.removeAt(index);
+  }
+
+  /** Lapsed requests that the peer passed over, because it answered later ones: they are lost, not late. */
+  forgetPassedOver(): void {
+    for (let i = 0; i < this.#count && this.#lapsedCount > 0; ) {
+      const at = this.#place(i);
+      if ((this.#sequence[at] as number) > this.#answeredSequence) return;
+      if (this.#lapsed[at] === 1) this.removeAt(i);
+      else i++;
+    }
+  }
+
   removeAt(index: number): void {
     if (this.#lapsed[this.#place(index)] === 1) this.#lapsedCount--;
     this.#count--;
@@ -102,6 +124,7 @@ export class RequestRing {
     this.#blocks[to] = this.#blocks[from] as number;
     this.#sentAtMs[to] = this.#sentAtMs[from] as number;
     this.#lapsed[to] = this.#lapsed[from] as number;
+    this.#sequence[to] = this.#sequence[from] as number;
   }
 
   #grow(): void {
@@ -115,6 +138,7 @@ export class RequestRing {
     this.#blocks = rotate(this.#blocks, new Int32Array(old * 2));
     this.#sentAtMs = rotate(this.#sentAtMs, new Float64Array(old * 2));
     this.#lapsed = rotate(this.#lapsed, new Uint8Array(old * 2));
+    this.#sequence = rotate(this.#sequence, new Float64Array(old * 2));
     this.#head = 0;
   }
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bitfield } from '../../../core/base/bitfield.ts';
 import { BLOCK_BYTES } from '../../../core/metainfo/layout.ts';
-import { type RigPeer, SwarmRig } from '../../support/swarm-rig.ts';
+import { type RigPeer, type SentRequest, SwarmRig } from '../../support/swarm-rig.ts';
 
 const DIGEST_BYTES = 20;
 
@@ -258,6 +258,48 @@ describe('downloading', () => {
     }
     expect(rig.swarm.isComplete).toBe(true);
     expect(stalled.peer.downloadedBytes).toBe(0);
+  });
+
+  it('asks the only peer again for a block that it passed over, as soon as that is late', () => {
+    const rig = new SwarmRig({ pieceCount: 8, blocksPerPiece: 4 });
+    const seed = rig.joinSeed();
+    const lost = seed.port.requests.shift();
+    rig.answer(seed);
+    rig.advance(2500);
+    expect(seed.port.requests).toEqual([lost]);
+    rig.answer(seed);
+    rig.verifyFilled();
+    expect(rig.swarm.isComplete).toBe(true);
+  });
+
+  it('asks the only peer again at once when it refuses what was given up', () => {
+    const rig = new SwarmRig({ pieceCount: 1, blocksPerPiece: 2 });
+    const seed = rig.joinSeed();
+    rig.answer(seed, 1);
+    const refused = seed.port.requests.shift() as SentRequest;
+    rig.advance(5000);
+    expect(seed.port.requests).toEqual([]);
+    rig.swarm.handleReject(seed.peer, refused.piece, refused.begin, refused.length, rig.nowMs);
+    rig.swarm.flush(rig.nowMs);
+    expect(seed.port.requests).toEqual([refused]);
+  });
+
+  it('asks the only peer again though it lost all that it was asked, one block at first', () => {
+    for (const hasFast of [true, false]) {
+      const rig = new SwarmRig({ pieceCount: 8, blocksPerPiece: 4 });
+      const seed = rig.joinSeed({ hasFast });
+      seed.port.requests.length = 0;
+      rig.advance(60_000);
+      const probes = seed.port.requests.length;
+      expect(probes).toBeGreaterThan(0);
+      expect(probes).toBeLessThanOrEqual(3);
+      for (let turn = 0; turn < 30 && !rig.swarm.isComplete; turn++) {
+        rig.answer(seed);
+        rig.verifyFilled();
+        rig.advance(1000);
+      }
+      expect(rig.swarm.isComplete).toBe(true);
+    }
   });
 
   it('waits for slots and goes on when one comes back', () => {
