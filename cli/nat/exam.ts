@@ -165,6 +165,7 @@ export class NatExam {
         introduce: () => undefined,
         splice: () => undefined,
         onQueued: () => undefined,
+        onSilent: () => undefined,
         onChanged: () => undefined,
         findRelays: () => undefined,
       },

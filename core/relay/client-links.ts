@@ -1,4 +1,5 @@
 // One control connection as its peer sees it: what the relay offers, what is reserved there, whether it is alive. Pure.
+import { toHex } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { RelayOffer } from '../wire/extended-handshake.ts';
 import type { ClientLinkId } from './client-port.ts';
@@ -89,6 +90,22 @@ export class ClientLinks {
   /** One that we opened. */
   to(relay: Endpoint): ClientLink | undefined {
     return this.#kept.get(endpointKey(relay));
+  }
+  /**
+   * Those that lead to peers of a torrent: first relays that are known to know some, last those that owe us an answer.
+   * @param role what the relay must offer (ROLE)
+   * @param announced keys of the endpoints that were found under R(ih)
+   */
+  for(infoHash: Uint8Array, role: number, announced: ReadonlySet<string>): ClientLinkId[] {
+    const name = toHex(infoHash);
+    const rank = ({ relay, neighbourOf }: ClientLink): number =>
+      announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
+    const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
+      (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
+    return [...this.#byId.values()]
+      .filter(fits)
+      .sort((a, b) => a.missed - b.missed || rank(a) - rank(b))
+      .map(({ id }) => id);
   }
   add(link: ClientLink): void {
     this.#byId.set(link.id, link);

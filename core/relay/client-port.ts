@@ -89,6 +89,8 @@ export interface RelayClientPort {
   splice(order: SpliceOrder): void;
   /** Somebody called while we were away; in order, each once. @param relay who kept it */
   onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
+  /** A relay has left our heartbeats unanswered: whatever it carries for us is dead. */
+  onSilent(relay: Endpoint): void;
   /** Reservations, observed addresses or proxy ports changed. */
   onChanged(): void;
 }

@@ -2,7 +2,7 @@
 // for dial-backs, pushes and takes queued calls. Links are control connections: to relays (opened through the port) and to
 // neighbours of a swarm that relay on the side. Pure.
 import { toHex } from '../base/bytes.ts';
-import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
@@ -118,18 +118,9 @@ export class RelayClient {
         : [{ host: relay.host, port: reserved.proxyPort }],
     );
   }
-  /** Links through which somebody of a torrent may be called: first relays that say they know somebody, last those that owe an answer. */
+  /** Links through which somebody of a torrent may be called, best first. */
   linksFor(infoHash: Uint8Array, role: number = ROLE.signal): ClientLinkId[] {
-    const name = toHex(infoHash);
-    const announced = this.#relays.announcedFor(name);
-    const rank = ({ relay, neighbourOf }: ClientLink): number =>
-      announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
-    const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
-      (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
-    return [...this.#links.values()]
-      .filter(fits)
-      .sort((a, b) => Number(a.missed > 1) - Number(b.missed > 1) || rank(a) - rank(b))
-      .map(({ id }) => id);
+    return this.#links.for(infoHash, role, this.#relays.announcedFor(toHex(infoHash)));
   }
 
   // --- what the shell knows
@@ -371,7 +362,9 @@ export class RelayClient {
   #beat(link: ClientLink, nowMs: number): void {
     const due = takeBeat(link, nowMs);
     if (due === 'send') this.#send(link, { type: 'beat', count: ++link.beatCount, isEcho: false });
-    if (due === 'dead' && link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
+    if (due !== 'dead') return;
+    if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
+    this.#port.onSilent(link.relay);
   }
 
   // --- reservations

@@ -209,9 +209,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 
   cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {
-    const { remote, transport } = connection.stream;
+    const { remote, transport, relay: passer } = connection.stream;
     if (transport === 'relayed') {
-      return { reached: { rung: 'splice', ms: nowMs - connection.openedAtMs }, candidate: undefined };
+      const by = passer === undefined ? {} : { relay: endpointKey(passer) };
+      return { reached: { rung: 'splice', ms: nowMs - connection.openedAtMs, ...by }, candidate: undefined };
     }
     const exact = this.#attempts.get(endpointKey(remote));
     // A port that cannot be foretold: the address has to do.

@@ -16,7 +16,7 @@ import type { QueueCounts } from '../relay/queue-counts.ts';
 import type { RelaySnapshot } from '../relay/snapshot.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
-import { openSplice } from './nat-splice.ts';
+import { closeDeadSplices, openSplice } from './nat-splice.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { type DialFrom, PunchPorts } from './punch-ports.ts';
 import { type RelayKeyFile, TOUCH_MS } from './relay-key-file.ts';
@@ -113,6 +113,10 @@ export class RelaySession {
         introduce: (introduction) => nat.introduce(introduction),
         splice: (order) => this.#handleSplice(order),
         onQueued: (item, entry, relay) => nat.handleQueued(item, entry, relay),
+        onSilent: (relay) => {
+          for (const { peers } of options.torrents())
+            closeDeadSplices(peers.connections, relay, clock.nowMs());
+        },
         onChanged: () => this.#handleChanged(),
         findRelays: (shard) => this.#findRelays(shard),
       },

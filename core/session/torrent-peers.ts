@@ -229,7 +229,7 @@ export class TorrentPeers implements Dialable {
     } else if (twin !== undefined && twin.soughtCount > 0) {
       this.#handOver(twin, connection);
       twin.leaveAtMs = this.#shared.clock.nowMs() + FOUND_AGAIN_MS;
-    } else if (twin !== undefined && this.#isUnheard(twin)) {
+    } else if (twin !== undefined && (this.#isUnheard(twin) || this.#isForgotten(twin, connection))) {
       // Whoever dials us once more has heard nothing from us either.
       this.#handOver(twin, connection);
       twin.close('the peer came back', true);
@@ -391,6 +391,13 @@ export class TorrentPeers implements Dialable {
   #isUnheard({ lastReceivedAtMs, lastSentAtMs, queuedBytes }: PeerConnection): boolean {
     const isOwed = queuedBytes > 0 || lastSentAtMs >= lastReceivedAtMs;
     return isOwed && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
+  }
+
+  /** It has said nothing for long, wants nothing that we hold back, and here it is again: what we sent last did not get there. */
+  #isForgotten({ lastReceivedAtMs, swarmPeer, stream }: PeerConnection, again: PeerConnection): boolean {
+    // Of a peer with two addresses both may be known, and in use one after the other.
+    if (stream.remote.host !== again.stream.remote.host) return false;
+    return swarmPeer?.requestsIn === 0 && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
   }
 
   /** It makes way for another connection to the same peer, if that still stands. */

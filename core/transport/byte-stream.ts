@@ -16,6 +16,8 @@ export interface ByteStream {
   readonly transport: TransportKind;
   readonly remote: Endpoint;
   readonly localPort: number;
+  /** Of a splice: who passes the bytes on. */
+  readonly relay?: Endpoint;
   /** Bytes handed to `write` that the kernel has not taken. */
   readonly queuedBytes: number;
   /** Since the stream was opened, also after its end; for the books, absent where nobody counts. */

@@ -14,6 +14,8 @@ const RATE = ['--splice-rate', '512KiB'];
 const START_MS = 30_000;
 /** Criteria of the row; a machine that does other things as well is given more. */
 const OTHER_RELAY_MS = isAll ? 10_000 : 30_000;
+/** Nobody says that it is gone: silence has to be noticed first. */
+const CUT_OFF_MS = 20_000;
 const RESERVED_AGAIN_MS = 60_000;
 /** A third of it. */
 const MIDDLE_BYTES = BYTES / 3;
@@ -87,6 +89,7 @@ describe('row 12: relays fail', () => {
       for (const site of lab.sites) await lab.block(host.address, site.publicAddress);
       const ms = await recovery(leech, atMs, 90_000);
       measured(12, `${seconds(ms)} after it was cut off without a word`);
+      expect(ms).toBeLessThan(CUT_OFF_MS);
       await leech.untilComplete(TEST_MS);
     },
     TEST_MS,

@@ -213,6 +213,7 @@ export class WorldPeer implements RelayClientPort {
   readonly introductions: Introduction[] = [];
   readonly splices: SpliceOrder[] = [];
   readonly queued: QueueItem[] = [];
+  readonly silent: { readonly relay: Endpoint; readonly atMs: number }[] = [];
   readonly received: RelayMessage[] = [];
   readonly #wires = new Map<number, Wire>();
   readonly #decide: (call: IncomingCall) => Way;
@@ -308,6 +309,8 @@ export class WorldPeer implements RelayClientPort {
   drop(link: number): void {
     const wire = this.#wires.get(link);
     if (wire?.isUp === true) wire.relay.hangUp(wire.serverLink);
+    // Cut: the relay does not hear of it.
+    else this.client.handleLinkEnd(link, this.world.nowMs);
   }
   findRelays(shard: number): void {
     this.world.after(50, () => this.client.handleRelays(shard, [], true, this.world.nowMs));
@@ -325,6 +328,9 @@ export class WorldPeer implements RelayClientPort {
   }
   onQueued(item: QueueItem, _entry: QueueEntry): void {
     this.queued.push(item);
+  }
+  onSilent(relay: Endpoint): void {
+    this.silent.push({ relay, atMs: this.world.nowMs });
   }
   onChanged(): void {}
 }

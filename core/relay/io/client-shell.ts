@@ -28,6 +28,7 @@ export interface ClientOwner {
   /** Both sides agreed upon it: open it with `openSplice`. */
   splice(order: SpliceOrder): void;
   onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
+  onSilent(relay: Endpoint): void;
   onChanged(): void;
   findRelays(shard: number): void;
 }
@@ -130,6 +131,9 @@ export class ClientShell implements RelayClientPort {
   }
   onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void {
     this.#owner.onQueued(item, entry, relay);
+  }
+  onSilent(relay: Endpoint): void {
+    this.#owner.onSilent(relay);
   }
   onChanged(): void {
     this.#owner.onChanged();

@@ -44,6 +44,7 @@ class Peer {
         introduce: () => {},
         splice: (order) => this.orders.push(order),
         onQueued: () => {},
+        onSilent: () => {},
         onChanged: () => {},
         findRelays: () => {},
       },

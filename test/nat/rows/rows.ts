@@ -52,7 +52,7 @@ export const ROWS: readonly Row[] = [
   {
     number: 12,
     setUp: 'a relay is killed, started again, or cut off, in mid-splice',
-    must: 'the other relay within 10 s of a kill, reserved again within 60 s, no corrupt piece',
+    must: 'the other relay within 10 s of a kill and 20 s of a cut, reserved again within 60 s, no corrupt piece',
   },
   {
     number: 13,

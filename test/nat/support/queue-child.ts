@@ -41,6 +41,7 @@ const shell = new ClientShell(
     introduce: () => {},
     splice: () => {},
     onQueued: ({ nonce }) => say('queued', { nonce: toHex(nonce) }),
+    onSilent: () => {},
     onChanged: () =>
       say('reserved', {
         relays: shell.client.status().filter(({ state }) => state === 'reserved').length,

@@ -64,6 +64,41 @@ describe('a reservation', () => {
   });
 });
 
+describe('a relay that is cut off without a word', () => {
+  it('is given up within seconds when somebody asks for a sign, and calls go through another one meanwhile', () => {
+    const world = new RelayWorld(11);
+    const relays = ['44.1.0.1', '44.1.1.1'].map((host) => world.relay(host));
+    const [cut, other] = relays as [(typeof relays)[0], (typeof relays)[0]];
+    const peer = world.peer('44.2.0.1', { torrents: [TORRENT] });
+    for (const { endpoint } of relays) peer.client.addGiven(endpoint, world.nowMs);
+    world.advance(5_000);
+    const relayOf = (link: number | undefined): unknown =>
+      [...cut.wires.values()].some(({ clientLink }) => clientLink === link) ? cut : other;
+    expect(peer.client.linksFor(TORRENT).map(relayOf)).toContain(cut);
+    for (const wire of cut.wires.values()) wire.isUp = false;
+    const cutAtMs = world.nowMs;
+    peer.client.checkLinks(world.nowMs);
+    world.advance(1_000);
+    expect(relayOf(peer.client.linksFor(TORRENT)[0])).toBe(other);
+    expect(peer.silent).toEqual([]);
+    world.advance(9_000);
+    expect(peer.silent).toMatchObject([{ relay: cut.endpoint }]);
+    expect((peer.silent[0]?.atMs ?? 0) - cutAtMs).toBeLessThanOrEqual(6_000);
+    expect(other.server.links.slotCount).toBe(1);
+  });
+
+  it('is noticed by nobody who is answered', () => {
+    const world = new RelayWorld(12);
+    const { target } = connected(world);
+    for (let i = 0; i < 20; i++) {
+      target.client.checkLinks(world.nowMs);
+      world.advance(500);
+    }
+    world.advance(120_000);
+    expect(target.silent).toEqual([]);
+  });
+});
+
 describe('a call', () => {
   it('reaches a peer by torrent, and the ends are told of each other as the relay sees them', () => {
     const world = new RelayWorld(4);

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
+import type { Endpoint } from '../../../core/base/endpoint.ts';
 import type { Candidate } from '../../../core/discovery/candidates.ts';
 import type { Dialled } from '../../../core/session/nat-climb.ts';
+import { closeDeadSplices } from '../../../core/session/nat-splice.ts';
 import type { PeerConnection } from '../../../core/session/peer-connection.ts';
 import {
   FIND_AGAIN_MAX_MS,
@@ -15,10 +17,11 @@ import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-pee
 const PEER = new Uint8Array(20).fill(1);
 const OURS = new Uint8Array(20).fill(9);
 const ENDPOINT = { host: '203.0.113.7', port: 6881 };
+const OTHER_ADDRESS = { host: '198.51.100.7', port: 6881 };
 const START_MS = 1_000_000;
 
 class FakeConnection {
-  readonly stream = { transport: 'tcp', remote: ENDPOINT, destroy: () => {} };
+  readonly stream: { transport: string; remote: Endpoint; relay?: Endpoint; destroy: () => void };
   readonly handshake = { peerId: PEER };
   readonly banKey = ENDPOINT.host;
   readonly address = '203.0.113.7:6881';
@@ -36,14 +39,17 @@ class FakeConnection {
   closedFor: string | undefined;
   candidate: Candidate | undefined;
   requestsOut = 0;
+  requestsIn = 0;
   uploadRate = 0;
   queuedBytes = 0;
 
-  constructor(isIncoming: boolean) {
+  constructor(isIncoming: boolean, remote = ENDPOINT) {
     this.isIncoming = isIncoming;
+    this.stream = { transport: 'tcp', remote, destroy: () => {} };
   }
   get swarmPeer() {
-    return { requests: { size: this.requestsOut }, up: { rateBytesPerSec: () => this.uploadRate } };
+    const { requestsOut, requestsIn, uploadRate } = this;
+    return { requests: { size: requestsOut }, requestsIn, up: { rateBytesPerSec: () => uploadRate } };
   }
   close(reason: string): void {
     this.isClosing = true;
@@ -84,8 +90,8 @@ function scene() {
     },
     cameIn: () => undefined,
   };
-  function connect(isIncoming = false): FakeConnection {
-    const connection = new FakeConnection(isIncoming);
+  function connect(isIncoming = false, remote = ENDPOINT): FakeConnection {
+    const connection = new FakeConnection(isIncoming, remote);
     if (!isIncoming) {
       scene.peers.pool.add([ENDPOINT], 'tracker');
       connection.candidate = scene.peers.pool.find(ENDPOINT);
@@ -175,12 +181,24 @@ describe('a peer that dials us once more', () => {
     const old = it.connect(true);
     it.nowMs += STALLED_MS;
     old.lastReceivedAtMs = old.lastSentAtMs + 1;
+    old.requestsIn = 1;
     // It waits for us: we may be slow.
     expect(it.connect(true).closedFor).toBe('connected already');
     old.lastReceivedAtMs = it.nowMs;
     old.lastSentAtMs = it.nowMs + 1;
     expect(it.connect(true).closedFor).toBe('connected already');
     expect(old.closedFor).toBeUndefined();
+  });
+
+  it('takes its place when that wants nothing more, though it was heard after we spoke: what we sent did not get there', () => {
+    const it = scene();
+    const old = it.connect(true);
+    it.nowMs += STALLED_MS;
+    old.lastReceivedAtMs = old.lastSentAtMs + 1;
+    expect(it.connect(true).closedFor).toBe('connected already');
+    it.nowMs += 1;
+    expect(it.connect(true, OTHER_ADDRESS).closedFor).toBe('connected already');
+    expect([it.connect(true).closedFor, old.closedFor]).toEqual([undefined, 'the peer came back']);
   });
 
   it('takes its place too when that takes nothing of what we have for it', () => {
@@ -200,5 +218,28 @@ describe('a peer that dials us once more', () => {
     it.tickUntil(STALLED_MS + 1_000);
     expect(it.checks).toBe(1);
     expect(it.dials).toEqual([]);
+  });
+});
+
+describe('splices of a relay that is silent', () => {
+  const relay = { host: '192.0.2.1', port: 7000 };
+  const spliced = (through: Endpoint | undefined, heardMs: number): FakeConnection => {
+    const connection = new FakeConnection(true);
+    connection.lastReceivedAtMs = heardMs;
+    if (through !== undefined) connection.stream.relay = through;
+    return connection;
+  };
+
+  it('are closed, but for those that live, those of other relays and straight connections', () => {
+    const nowMs = START_MS + STALLED_MS;
+    const [dead, alive, other, straight] = [
+      spliced(relay, START_MS),
+      spliced(relay, START_MS + 1),
+      spliced({ ...relay, port: 7001 }, START_MS),
+      spliced(undefined, START_MS),
+    ];
+    closeDeadSplices([dead, alive, other, straight] as unknown as PeerConnection[], relay, nowMs);
+    const ends = [dead, alive, other, straight].map(({ closedFor }) => closedFor);
+    expect(ends).toEqual(['the relay is silent', undefined, undefined, undefined]);
   });
 });
