@@ -6,6 +6,11 @@ export function isLoopbackAddress(host: string): boolean {
   return host === '::1' || host.startsWith('127.');
 }
 
+/** Of a network behind a NAT: known there and nowhere else. */
+export function isPrivateAddress(host: string): boolean {
+  return isLocalAddress(host) && !isLoopbackAddress(host);
+}
+
 /** Loopback, unspecified, private (RFC 1918, RFC 4193), shared (RFC 6598) and link-local addresses. */
 export function isLocalAddress(host: string): boolean {
   const ip = parseIp(host);

@@ -1,6 +1,7 @@
 // One control connection as its peer sees it: what the relay offers, what is reserved there, whether it is alive. Pure.
 import { toHex } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import { isPrivateAddress } from '../base/local-address.ts';
 import type { RelayOffer } from '../wire/extended-handshake.ts';
 import type { ClientLinkId } from './client-port.ts';
 import type { ReservedMessage } from './messages.ts';
@@ -61,6 +62,9 @@ export function statusOf(link: ClientLink): RelayStatus {
   };
 }
 
+/** Whom a call is for: a peer that PEX or a relay named, or whoever else is there. */
+export type Callee = 'somebody' | 'anybody';
+
 /** Anything that comes is a sign of life. */
 export function noteHeard(link: ClientLink, nowMs: number): void {
   if (link.missed > 0) link.nextBeatMs = nowMs + BEAT_MS;
@@ -92,19 +96,28 @@ export class ClientLinks {
     return this.#kept.get(endpointKey(relay));
   }
   /**
-   * Those that lead to peers of a torrent: first relays that are known to know some, last those that owe us an answer.
+   * Those that lead to peers of a torrent: first relays that are known to know some, then neighbours, who know those whom they told us of, and
+   * relays, which know those of whom nobody told; later those that owe us an answer. Last neighbours in our own private network: they would
+   * introduce us by an address that means nothing outside, and inside nobody needs introducing.
    * @param role what the relay must offer (ROLE)
    * @param announced keys of the endpoints that were found under R(ih)
    */
-  for(infoHash: Uint8Array, role: number, announced: ReadonlySet<string>): ClientLinkId[] {
+  for(
+    infoHash: Uint8Array,
+    role: number,
+    announced: ReadonlySet<string>,
+    whom: Callee = 'somebody',
+  ): ClientLinkId[] {
     const name = toHex(infoHash);
     const rank = ({ relay, neighbourOf }: ClientLink): number =>
-      announced.has(endpointKey(relay)) ? 0 : neighbourOf !== undefined ? 1 : 2;
+      announced.has(endpointKey(relay)) ? 0 : (neighbourOf !== undefined) === (whom === 'somebody') ? 1 : 2;
+    const isInside = ({ relay, neighbourOf }: ClientLink): number =>
+      Number(neighbourOf !== undefined && isPrivateAddress(relay.host));
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
       (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
     return [...this.#byId.values()]
       .filter(fits)
-      .sort((a, b) => a.missed - b.missed || rank(a) - rank(b))
+      .sort((a, b) => isInside(a) - isInside(b) || a.missed - b.missed || rank(a) - rank(b))
       .map(({ id }) => id);
   }
   add(link: ClientLink): void {

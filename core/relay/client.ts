@@ -7,6 +7,7 @@ import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
   BEAT_MS,
+  type Callee,
   type ClientLink,
   ClientLinks,
   noteHeard,
@@ -119,8 +120,8 @@ export class RelayClient {
     );
   }
   /** Links through which somebody of a torrent may be called, best first. */
-  linksFor(infoHash: Uint8Array, role: number = ROLE.signal): ClientLinkId[] {
-    return this.#links.for(infoHash, role, this.#relays.announcedFor(toHex(infoHash)));
+  linksFor(infoHash: Uint8Array, role: number = ROLE.signal, whom: Callee = 'somebody'): ClientLinkId[] {
+    return this.#links.for(infoHash, role, this.#relays.announcedFor(toHex(infoHash)), whom);
   }
 
   // --- what the shell knows
@@ -337,8 +338,7 @@ export class RelayClient {
   /** How an introduction ended; a relay whose introductions lead nowhere is left. */
   reportIntroduction(relay: Endpoint, worked: boolean, nowMs: number): void {
     const known = this.pool.get(relay);
-    if (known === undefined || worked) return;
-    if (!this.pool.handleFailedIntroduction(known, nowMs)) return;
+    if (known === undefined || !this.pool.handleIntroduction(known, worked, nowMs)) return;
     const link = this.#links.to(relay);
     if (link !== undefined) this.#port.drop(link.id, 'its introductions lead nowhere');
   }

@@ -125,8 +125,13 @@ export class RelayPool {
     }
   }
 
-  /** An introduction through it led nowhere. @returns true when it is not trusted any more: drop the connection */
-  handleFailedIntroduction(relay: KnownRelay, nowMs: number): boolean {
+  /** How an introduction through it ended. @returns true when it is not trusted any more: drop the connection */
+  handleIntroduction(relay: KnownRelay, worked: boolean, nowMs: number): boolean {
+    // One that worked shows what the others failed by: the NATs. And whom the user named is kept: it may be the only one.
+    if (worked || relay.isGiven) {
+      relay.failures = [];
+      return false;
+    }
     relay.failures = relay.failures.filter((atMs) => nowMs - atMs < INTRODUCTION_WINDOW_MS);
     relay.failures.push(nowMs);
     if (relay.failures.length < MAX_FAILED_INTRODUCTIONS) return false;

@@ -186,22 +186,26 @@ export class Links {
     return found;
   }
 
-  /** Who was called longest ago, preferably one that the caller was not led to. One pass: a torrent may have a thousand holders. */
+  /**
+   * Who was called longest ago: preferably one that the caller was not led to, and behind another address than the caller's, since neighbours
+   * find each other and few gateways lead back inside. One pass: a torrent may have a thousand holders.
+   */
   #anybody(holders: ReadonlySet<Link>, caller: Link): Link | undefined {
     const own = caller.slot?.name ?? (caller.key === undefined ? undefined : toHex(caller.key));
-    let fresh: Link | undefined;
-    let known: Link | undefined;
+    const best: Record<'fresh' | 'near' | 'known', Link | undefined> = {
+      fresh: undefined,
+      near: undefined,
+      known: undefined,
+    };
     for (const link of holders) {
-      const { slot } = link;
+      const { slot, info } = link;
       if (slot === undefined || link === caller || slot.name === own) continue;
-      const wasLed = caller.led.has(slot.name);
-      const best = (wasLed ? known : fresh)?.slot?.lastCalledMs ?? Number.POSITIVE_INFINITY;
-      if (slot.lastCalledMs >= best) continue;
-      if (wasLed) known = link;
-      else fresh = link;
+      const isNear = info.remote.host === caller.info.remote.host;
+      const sort = caller.led.has(slot.name) ? 'known' : isNear ? 'near' : 'fresh';
+      if (slot.lastCalledMs < (best[sort]?.slot?.lastCalledMs ?? Number.POSITIVE_INFINITY)) best[sort] = link;
     }
-    if (fresh === undefined) caller.led.clear();
-    return fresh ?? known;
+    if (best.fresh === undefined && best.near === undefined) caller.led.clear();
+    return best.fresh ?? best.near ?? best.known;
   }
 
   #unindex(link: Link, slot: Slot): void {

@@ -131,7 +131,8 @@ export class NatCalls {
     let refusal: CallRefused | undefined;
     const role = ROLE_FOR[rung] ?? ROLE.signal;
     const { relays } = this.#shared.nat;
-    const links = relays?.linksFor(this.#infoHash, role) ?? [];
+    const isAnybody = called.key === undefined && called.endpoint === undefined;
+    const links = relays?.linksFor(this.#infoHash, role, isAnybody ? 'anybody' : 'somebody') ?? [];
     // We keep no relay any more, or have not found one yet: its own know it.
     if (links.length === 0 && called.key !== undefined && rung !== 'splice')
       return this.callKey(called.key, tried, onAnswer, signal);
@@ -317,7 +318,9 @@ export class NatCalls {
       return way;
     }
     tried.add(way);
-    return way === 'punch' && !this.#shared.nat.hasUtp ? 'splice' : way;
+    // A hole needs a port at both ends.
+    const hasPorts = this.#shared.nat.hasUtp && caller.udpPort !== 0;
+    return way === 'punch' && !hasPorts ? 'splice' : way;
   }
 
   /** A caller that asks again has failed: the next way is another one. */

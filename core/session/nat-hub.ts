@@ -7,6 +7,7 @@ import { type Reach, reachOf } from '../nat/ladder-reach.ts';
 import { IntroductionBudget } from '../nat/ladder-rules.ts';
 import { whyNotDial } from '../relay/addresses.ts';
 import type { CallOptions } from '../relay/client-calls.ts';
+import type { Callee } from '../relay/client-links.ts';
 import type {
   CallResult,
   ClientLinkId,
@@ -40,7 +41,7 @@ export interface RelayCalls {
    * Links through which somebody of a torrent may be called, best first.
    * @param role what the relay must offer (ROLE); default that it passes calls on
    */
-  linksFor(infoHash: Uint8Array, role?: number): readonly ClientLinkId[];
+  linksFor(infoHash: Uint8Array, role?: number, whom?: Callee): readonly ClientLinkId[];
   call(link: ClientLinkId, options: CallOptions, onResult: (result: CallResult) => void): void;
   /** The same for a peer that is known by its key, through the relays that it keeps. */
   callKey(key: Uint8Array, options: CallOptions, onResult: (result: CallResult) => void): void;

@@ -1,5 +1,6 @@
 // Who told us of whom (BEP 11), and so who can introduce us (BEP 55). Bounded: a peer may tell of thousands.
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import { isPrivateAddress } from '../base/local-address.ts';
 import { UT_HOLEPUNCH } from '../wire/extensions.ts';
 import type { PexPeer } from '../wire/ut-pex.ts';
 import type { PeerConnection } from './peer-connection.ts';
@@ -64,6 +65,8 @@ export class Introducers {
     for (const connection of connections) {
       if (!connection.isAdmitted || connection.isClosing) continue;
       if (!connection.wire.peerTakes(UT_HOLEPUNCH.name)) continue;
+      // It would introduce us by an address that means nothing out there.
+      if (isPrivateAddress(connection.stream.remote.host) && !isPrivateAddress(endpoint.host)) continue;
       if (this.#byTeller.get(connection)?.has(key) === true) tellers.push(connection);
       else others.push(connection);
     }

@@ -2,6 +2,7 @@
 // Deviation from BEP 55: a rendezvous may name the target's observed endpoint or the one it announced; libtorrent knows the
 // first only, so that targets behind a NAT that shifts ports are never found.
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import { isPrivateAddress } from '../base/local-address.ts';
 import { isDialable } from '../discovery/candidates.ts';
 import { SignalLimit } from '../nat/ladder-rules.ts';
 import { UT_HOLEPUNCH } from '../wire/extensions.ts';
@@ -80,6 +81,8 @@ export class PunchRelay {
     const from = openEndpoint(asker);
     const to = target === undefined ? undefined : openEndpoint(target);
     if (target === undefined || to === undefined || from === undefined) return PUNCH_ERRORS.notConnected;
+    // One is met inside our network, the other outside: neither is to be found where we see it.
+    if (isPrivateAddress(from.host) !== isPrivateAddress(to.host)) return PUNCH_ERRORS.notConnected;
     if (!target.wire.peerTakes(UT_HOLEPUNCH.name)) return PUNCH_ERRORS.noSupport;
     // What a flood costs its victims is bounded at both ends of the relay.
     if (!this.#limitOf(target).take(nowMs)) return PUNCH_ERRORS.notConnected;

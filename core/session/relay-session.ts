@@ -143,7 +143,7 @@ export class RelaySession {
       datagrams: () => shared.datagrams(),
     });
     nat.relays = {
-      linksFor: (infoHash, role) => this.#shell.client.linksFor(infoHash, role),
+      linksFor: (infoHash, role, whom) => this.#shell.client.linksFor(infoHash, role, whom),
       call: (link, call, onResult) => {
         this.#shell.run((machine, nowMs) => machine.call(link, call, onResult, nowMs));
       },

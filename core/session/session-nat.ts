@@ -47,7 +47,7 @@ export class SessionNat {
   start(): void {
     const { bindAddresses, isMappingOn, reflect } = this.#options;
     if (bindAddresses?.every(isLoopbackAddress) === true) return;
-    if (!isMappingOn && reflect === undefined) return;
+    if (!isMappingOn && reflect === undefined && this.dialBack === undefined) return;
     this.#timer = setTimeout(() => {
       this.#loading = this.#load().catch((error: unknown) => {
         this.#options.log('warn', 'cannot find out about NATs', { error: String(error) });
@@ -61,9 +61,17 @@ export class SessionNat {
     return this.#service?.announcedPort ?? this.#options.tcpPort();
   }
 
-  /** For relays and peers; undefined before anything is known. */
-  facts(): PeerFacts | undefined {
-    return this.#service?.facts();
+  /** For relays and peers. Before anything is known: our own port, which most NATs keep. */
+  facts(): PeerFacts {
+    const { tcpPort, udpPort, families } = this.#options;
+    return (
+      this.#service?.facts() ?? {
+        state: 'unknown',
+        filter: 'unknown',
+        tcpPort: tcpPort(),
+        udpPort: udpPort(families[0] ?? 4),
+      }
+    );
   }
 
   handleIncoming(host: string): void {

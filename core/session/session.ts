@@ -133,8 +133,7 @@ export class Session implements SessionApi {
       externalAddress: (family) => this.#votes.winner(family),
       emit: (infoHash, event) => this.#emit(infoHash, event),
     };
-    const unknown = this.#shared.nat.ownFacts();
-    this.#shared.nat.ownFacts = () => options.ownPlace?.() ?? this.#nat.facts() ?? unknown;
+    this.#shared.nat.ownFacts = () => options.ownPlace?.() ?? this.#nat.facts();
   }
 
   #makeNat(

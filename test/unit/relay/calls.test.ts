@@ -127,6 +127,28 @@ describe('a call', () => {
     expect(target.introductions[0]?.delayMs).toBe(100);
   });
 
+  it('for anybody leads behind another address first: neighbours find each other by themselves', () => {
+    const world = new RelayWorld(40);
+    const relay = world.relay('44.1.0.1');
+    const caller = world.peer('44.3.0.1', { wantsRelays: false });
+    const [near, far] = ['44.3.0.1', '44.2.0.1'].map((host) => world.peer(host, { torrents: [TORRENT] }));
+    near!.client.addGiven(relay.endpoint, world.nowMs);
+    // Both have never been called, and `near` was there first.
+    world.advance(1_000);
+    far!.client.addGiven(relay.endpoint, world.nowMs);
+    world.advance(1_000);
+    const called: number[][] = [];
+    for (let i = 0; i < 2; i++) {
+      call(world, caller, relay);
+      world.advance(2_000);
+      called.push([far!.calls.length, near!.calls.length]);
+    }
+    expect(called).toEqual([
+      [1, 0],
+      [1, 1],
+    ]);
+  });
+
   it('ends with a word when nobody is there, nobody answers, or the other does not want', () => {
     const world = new RelayWorld(6);
     const { relay, caller } = connected(world);

@@ -262,4 +262,19 @@ describe('a peer', () => {
     expect(relay.server.links.slotCount).toBe(0);
     expect(peer.client.status()).toEqual([]);
   });
+
+  it.each([
+    ['that the user named', true, [false, false, false, false, false, false]],
+    ['of whose introductions some work', false, [false, false, false, false, true, false]],
+  ])('keeps a relay %s: holes fail for the NATs as well', (_what, isGiven, introductions) => {
+    const world = new RelayWorld(41);
+    const relay = world.relay('44.1.0.1');
+    const peer = world.peer('44.2.0.1', { torrents: [TORRENT] });
+    if (isGiven) peer.client.addGiven(relay.endpoint, world.nowMs);
+    else peer.client.handleRelays(0, [relay.endpoint], false, world.nowMs);
+    world.advance(2_000);
+    for (const worked of introductions) peer.client.reportIntroduction(relay.endpoint, worked, world.nowMs);
+    world.advance(60_000);
+    expect(relay.server.links.slotCount).toBe(1);
+  });
 });

@@ -1,6 +1,7 @@
 // Which relays are asked for a peer, and when asking is over.
 import { describe, expect, it } from 'vitest';
-import { type CallResult, ROLE } from '../../../core/relay/client-port.ts';
+import { UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
+import { type CallResult, type IncomingCall, ROLE } from '../../../core/relay/client-port.ts';
 import { NatCalls } from '../../../core/session/nat-calls.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 
@@ -49,5 +50,22 @@ describe('a call', () => {
     const { asked, calls } = callsOf([RELAY, NEIGHBOUR], { [RELAY]: 'policy', [NEIGHBOUR]: 'policy' });
     await expect(calls.call({ endpoint }, 'punch', [], () => {}, never)).rejects.toThrow('policy');
     expect(asked).toEqual([RELAY]);
+  });
+});
+
+describe('being called', () => {
+  it.each([
+    [6881, 'punch'],
+    // Nobody knows where packets for it would have to go.
+    [0, 'splice'],
+  ])('by a peer whose UDP port is %i is answered with %s', (udpPort, way) => {
+    const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined };
+    const calls = new NatCalls(
+      { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared,
+      new Uint8Array(20),
+    );
+    const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort: 40_000, udpPort };
+    const call = { caller, tried: [], relay: endpoint, roles: ROLE.signal | ROLE.splice };
+    expect(calls.decide(call as unknown as IncomingCall)).toBe(way);
   });
 });

@@ -87,6 +87,21 @@ describe('we introduce two of our neighbours (BEP 55)', () => {
     expect(first.heard).toEqual([]);
   });
 
+  it('does not introduce who is met inside our network to who is met outside: neither is found where we see it', () => {
+    const [inside, outside] = [new FakePeer({ host: '192.168.1.10', port: 6881 }), new FakePeer(B)];
+    ask(inside, B, [outside]);
+    expect(inside.last).toEqual(error(B, PUNCH_ERRORS.notConnected));
+    expect(outside.heard).toEqual([]);
+  });
+
+  it('asks no neighbour inside our network for somebody outside', () => {
+    const [inside, outside] = [new FakePeer({ host: '192.168.1.10', port: 6881 }), new FakePeer(A)];
+    const connections = [inside, outside].map(({ connection }) => connection);
+    const introducers = new Introducers();
+    expect(introducers.for(B, connections)).toEqual([outside.connection]);
+    expect(introducers.for({ host: '192.168.1.11', port: 6881 }, connections)).toHaveLength(2);
+  });
+
   it('an asker that came by TCP goes by the port it listens on: its source port is nobody', () => {
     const a = new FakePeer({ host: A.host, port: 51_000 }, { transport: 'tcp', listenPort: 6999 });
     const b = new FakePeer(B);
