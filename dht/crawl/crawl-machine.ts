@@ -293,6 +293,7 @@ export class CrawlMachine {
       tries,
       answeredTry: 0,
       sentMs: nowMs,
+      askedMs: nowMs,
       receivedMs: nowMs,
       message: undefined,
       bytes: 0,

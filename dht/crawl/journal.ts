@@ -33,8 +33,9 @@ export interface Echo {
 export interface ScanState {
   /** Scans that are done. */
   readonly scans: number;
-  /** When the last of them began. */
+  /** See ScanHistory. */
   readonly absentMs: number | undefined;
+  readonly lastMs: number | undefined;
   /** Sessions handed out. */
   readonly sessions: number;
   readonly atMs: number;
@@ -158,8 +159,8 @@ export class JournalBuffer {
     this.#values(TYPES.probed, [node, VERDICTS.indexOf(verdict), atMs]);
   }
 
-  scans({ scans, absentMs, sessions, atMs }: ScanState): void {
-    this.#values(TYPES.scans, [scans, absentMs ?? null, sessions, atMs]);
+  scans({ scans, absentMs, lastMs, sessions, atMs }: ScanState): void {
+    this.#values(TYPES.scans, [scans, absentMs ?? null, lastMs ?? null, sessions, atMs]);
   }
 
   #values(type: number, values: readonly RowValue[]): void {
@@ -269,8 +270,9 @@ export class JournalReader {
     if (type === TYPES.scans) {
       const scans = numberOf(values.value());
       const absentMs = numberIn(values.value());
+      const lastMs = numberIn(values.value());
       const sessions = numberOf(values.value());
-      return { kind: 'scans', scans: { scans, absentMs, sessions, atMs: numberOf(values.value()) } };
+      return { kind: 'scans', scans: { scans, absentMs, lastMs, sessions, atMs: numberOf(values.value()) } };
     }
     if (type === TYPES.end) return { kind: 'end', atMs: numberOf(values.value()) };
     return type === TYPES.resumed ? { kind: 'resumed', atUtc: textIn(values.value()) } : undefined;

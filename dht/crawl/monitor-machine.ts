@@ -54,6 +54,7 @@ export interface MonitorPort {
   onSession(session: MonitoredSession): void;
   /** From now on watched. */
   onWatched(state: WatchedState): void;
+  /** @param atMs of the answer, or of the first question that had none */
   onProbed(node: number, verdict: Verdict, atMs: number): void;
 }
 
@@ -63,8 +64,9 @@ export interface MonitoredSession {
   readonly address: DhtAddress;
   readonly firstSuccessMs: number;
   readonly lastSuccessMs: number;
-  /** Known to be absent then; undefined when it was there at the first look. */
+  /** The last look that did not find it; undefined when it was there at the first look. */
   readonly beforeMs: number | undefined;
+  /** When the first of the probes that ended it was asked. */
   readonly firstFailureMs: number | undefined;
   readonly probes: number;
   readonly lostProbes: number;
@@ -98,6 +100,10 @@ class Watched {
   }
 }
 
+function isInDoubt({ isPresent, failures }: Watched): boolean {
+  return isPresent && failures > 0;
+}
+
 export class MonitorMachine {
   readonly table: NodeTable;
   readonly prober: Prober;
@@ -107,6 +113,7 @@ export class MonitorMachine {
   readonly #port: MonitorPort;
   /** Endpoints by id: who moves keeps the id. */
   readonly #endpoints = new Map<string, number>();
+  #isClosing = false;
   #isStopped = false;
 
   constructor(options: MonitorOptions, port: MonitorPort) {
@@ -119,12 +126,14 @@ export class MonitorMachine {
       {
         send: (datagram, to) => port.send(datagram, to),
         onSent: () => {},
-        onDone: ({ node, outcome, receivedMs }) => {
+        onDone: ({ node, outcome, askedMs, receivedMs }) => {
           if (this.#isStopped) return;
           const isSame = outcome !== 'id_mismatch';
           const verdict = !isSame ? 'other_id' : ANSWERED.includes(outcome) ? 'there' : 'silent';
-          port.onProbed(node, verdict, receivedMs);
-          this.probed(node, verdict, receivedMs);
+          // Who is silent was gone when the first try came, not when we had waited long enough to be sure of it.
+          const atMs = verdict === 'silent' ? askedMs : receivedMs;
+          port.onProbed(node, verdict, atMs);
+          this.probed(node, verdict, atMs);
         },
       },
     );
@@ -139,8 +148,10 @@ export class MonitorMachine {
     return this.#watched.filter(({ isPresent }) => isPresent).length;
   }
 
+  /** Stopped, or closing and nobody is left in doubt. */
   get isDone(): boolean {
-    return this.#isStopped;
+    if (this.#isStopped) return true;
+    return this.#isClosing && this.#due.size === 0 && this.prober.inFlight === 0;
   }
 
   has(address: DhtAddress): boolean {
@@ -206,6 +217,20 @@ export class MonitorMachine {
     }
   }
 
+  /**
+   * The window is over: only those whose last probe had no answer are asked once more, until `isDone`. Else who went at the end
+   * would count as cut off before, and those who stayed as seen until then: sessions would look longer than they are.
+   */
+  close(nowMs: number): void {
+    this.#isClosing = true;
+    for (const watched of this.#watched) {
+      // Whoever is being asked is judged by that answer.
+      if (watched.heapAt < 0) continue;
+      if (isInDoubt(watched)) this.#due.set(watched, nowMs);
+      else this.#due.remove(watched);
+    }
+  }
+
   /** The window is over: open sessions are handed out as not seen to end. */
   stop(): void {
     if (this.#isStopped) return;
@@ -234,7 +259,8 @@ export class MonitorMachine {
     else this.#handleAbsence(watched, nowMs, verdict === 'silent');
     const gapMs = verdict === 'there' ? watched.gapMs : nowMs - watched.lastSuccessMs;
     const { factor, leastMs, mostMs } = this.#pace;
-    this.#due.set(watched, nowMs + Math.min(mostMs, Math.max(leastMs, gapMs * factor)));
+    const waitMs = this.#isClosing ? 0 : Math.min(mostMs, Math.max(leastMs, gapMs * factor));
+    if (!this.#isClosing || isInDoubt(watched)) this.#due.set(watched, nowMs + waitMs);
   }
 
   #watch(id: Id160, address: DhtAddress, seenMs: number): Watched {

@@ -52,6 +52,8 @@ export interface ProbeDone {
   answeredTry: number;
   /** Of the try that was answered, else of the last. */
   sentMs: number;
+  /** Of the first try: whoever was there then would have heard that one. */
+  askedMs: number;
   receivedMs: number;
   /** Set when a reply or an error came; valid until the next datagram. */
   message: KrpcMessage | undefined;
@@ -127,6 +129,7 @@ export class Prober {
     tries: 0,
     answeredTry: 0,
     sentMs: 0,
+    askedMs: 0,
     receivedMs: 0,
     message: undefined,
     bytes: 0,
@@ -332,6 +335,7 @@ export class Prober {
     done.tries = tries;
     done.answeredTry = which + 1;
     done.sentMs = this.#sentMs[slot * 2 + (which >= 0 ? which : Math.min(1, tries - 1))] as number;
+    done.askedMs = this.#sentMs[slot * 2] as number;
     done.receivedMs = nowMs;
     done.message = which >= 0 ? this.#message : undefined;
     done.bytes = bytes;

@@ -2,7 +2,7 @@
 import type { SessionRow, SummaryRow } from '../dataset/more-tables.ts';
 import type { MonitoredSession } from './monitor-machine.ts';
 import type { AddressText } from './rows.ts';
-import { createBased, kaplanMeier, medianLengthMs, type ObservedSession } from './survival.ts';
+import { createBased, followed, kaplanMeier, medianLengthMs, type ObservedSession } from './survival.ts';
 
 export function sessionRow(
   session: MonitoredSession,
@@ -32,16 +32,13 @@ export function sessionRow(
   };
 }
 
-/** Begin and end are taken halfway between the last look before and the first look after. */
 export function observedSession(row: SessionRow): ObservedSession {
-  const startUs = row.before_us === null ? row.first_success_us : (row.before_us + row.first_success_us) / 2;
-  const endUs =
-    row.first_failure_us === null ? row.last_success_us : (row.last_success_us + row.first_failure_us) / 2;
+  const millis = (us: number | null): number | undefined => (us === null ? undefined : us / 1000);
   return {
-    startMs: startUs / 1000,
-    endMs: endUs / 1000,
-    isCreated: row.is_created,
-    isCensored: row.is_censored,
+    absentMs: millis(row.before_us),
+    firstMs: row.first_success_us / 1000,
+    lastMs: row.last_success_us / 1000,
+    goneMs: millis(row.first_failure_us),
   };
 }
 
@@ -58,6 +55,7 @@ export function sessionSummary(runId: string, rows: readonly SessionRow[], windo
     basis: null,
   });
   const lifetimes = createBased(rows.map(observedSession), 0, windowMs);
+  const basis = followed(lifetimes);
   const steps = kaplanMeier(lifetimes);
   const median = medianLengthMs(steps);
   const summary = [
@@ -77,10 +75,10 @@ export function sessionSummary(runId: string, rows: readonly SessionRow[], windo
       value: step?.survival ?? 1,
       low: step?.low ?? null,
       high: step?.high ?? null,
-      basis: lifetimes.length,
+      basis,
     });
   }
   const value = median === undefined ? null : median / 1000;
-  summary.push({ ...nothing, metric: 'session_median_s', item: '', value, basis: lifetimes.length });
+  summary.push({ ...nothing, metric: 'session_median_s', item: '', value, basis });
   return summary;
 }

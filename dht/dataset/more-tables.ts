@@ -48,12 +48,13 @@ export const SESSION_TABLE = defineTable({
       type: 'integer',
       isNullable: true,
       about:
-        'last moment at which the node was known to be absent; empty when it was there from the first look on',
+        'the last look before it that did not find the node: an unanswered probe (when it was asked), or the middle of the second or later crawl that missed it; empty when it was there at the first look. It began between this and `first_success_us`',
     },
     first_failure_us: {
       type: 'integer',
       isNullable: true,
-      about: 'the failed probe that ended it; empty when it was still there',
+      about:
+        'when the first of the probes that ended it was asked (its first try), or another id answered; empty when it was not seen to end. It ended between `last_success_us` and this',
     },
     probes: { type: 'integer', about: 'probes within the session, tries not counted twice' },
     lost_probes: {

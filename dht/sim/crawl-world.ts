@@ -162,6 +162,11 @@ export class CrawlWorld {
     return hosts;
   }
 
+  /** When this one is there, virtual time. */
+  stay(host: number): { readonly fromMs: number; readonly untilMs: number } {
+    return { fromMs: this.#from[host] as number, untilMs: this.#until[host] as number };
+  }
+
   /** Of these, who is there at that time. */
   stillThere(hosts: readonly number[], atMs: number): number {
     return hosts.filter((host) => this.#isPresent(host, atMs)).length;

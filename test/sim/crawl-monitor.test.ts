@@ -13,10 +13,12 @@ import {
 } from '../../dht/crawl/monitor-machine.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
 import { observedSession, sessionRow, sessionSummary } from '../../dht/crawl/session-rows.ts';
+import { middleOf } from '../../dht/crawl/survival.ts';
 import type { SessionRow } from '../../dht/dataset/more-tables.ts';
 import { Id160 } from '../../dht/node-id.ts';
 import { CRAWL_START_MS, CrawlWorld } from '../../dht/sim/crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../../dht/sim/latency.ts';
+import { runMonitorTrial } from '../../dht/sim/monitor-trial.ts';
 
 const MINUTE_MS = 60_000;
 const WINDOW_MS = 180 * MINUTE_MS;
@@ -89,13 +91,67 @@ it('survival of sessions is that of the world', () => {
     expect(Math.abs((found?.value ?? 0) - trueSurvival(minutes)), `${minutes} min`).toBeLessThan(0.1);
   }
   // The mean of sessions that were seen to end says something else entirely.
-  const closed = shifted.filter(({ is_censored }) => !is_censored).map(observedSession);
+  const closed = shifted
+    .filter(({ is_censored }) => !is_censored)
+    .map((row) => middleOf(observedSession(row)));
   const naiveMean =
     closed.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0) / closed.length / MINUTE_MS;
   const trueMean = (MEDIAN_MIN / 200) * (0.866 * 235.5 + 0.134 * 6000);
   expect(naiveMean).toBeLessThan(trueMean / 2);
   // 400 nodes, at most one probe a minute and fewer for those that stay.
   expect(queries / (WINDOW_MS / MINUTE_MS) / 400).toBeLessThan(0.8);
+});
+
+it('sessions begin and end where they do in truth, neither earlier nor later', () => {
+  const seed = 3;
+  const windowMs = 100 * MINUTE_MS;
+  const world = new CrawlWorld({
+    seed,
+    nodes: 300,
+    deadShare: 0.25,
+    natShare: 0.15,
+    network: { ...CALIBRATION_NETWORK, lossShare: 0.01 },
+    medianSessionMin: 10,
+    horizonMs: windowMs + MINUTE_MS,
+  });
+  // Slow crawls: they last a good part of the time between them.
+  const { rows, truth, scans } = runMonitorTrial(world, {
+    ...{ seed, windowMs, rescanMs: 3 * MINUTE_MS },
+    policy: { total: { perSecond: 25, burst: 5 } },
+    pace: { factor: 1, leastMs: MINUTE_MS, mostMs: MINUTE_MS },
+  });
+  expect(scans).toBeGreaterThan(20);
+  const seen = rows.flatMap((row, i) => {
+    const stay = truth[i];
+    return row.is_created && stay !== undefined
+      ? [{ row, stay, middle: middleOf(observedSession(row)) }]
+      : [];
+  });
+  // Those who were there from the start and missed by two crawls are few.
+  const known = seen.filter(({ stay }) => stay.fromMs > 0);
+  expect(seen.length - known.length).toBeLessThan(seen.length / 50);
+  const ended = known.filter(({ row }) => !row.is_censored);
+  expect(ended.length).toBeGreaterThan(300);
+  const error = (list: typeof seen, of: (each: (typeof seen)[number]) => number) => {
+    const errors = list.map((each) => of(each) / 1000);
+    const mean = errors.reduce((sum, each) => sum + each, 0) / errors.length;
+    const variance = errors.reduce((sum, each) => sum + (each - mean) ** 2, 0) / errors.length;
+    return { mean, deviation: Math.sqrt(variance / errors.length) };
+  };
+  // An end lies within a minute of probes: 17 s in each, and hundreds of them. A wait for late answers is 11.5 s.
+  const end = error(ended, ({ stay, middle }) => middle.endMs - stay.untilMs);
+  expect(end.deviation).toBeLessThan(1.2);
+  expect(Math.abs(end.mean)).toBeLessThan(3 * end.deviation);
+  const start = error(known, ({ stay, middle }) => middle.startMs - stay.fromMs);
+  // One crawl in thirty misses a newcomer, who then seems to have come four minutes later; half of a crawl's length is half a minute.
+  expect(Math.abs(start.mean)).toBeLessThan(14);
+  // Who went in the last minutes is asked once more, so that nobody's end is left open who was in doubt.
+  const cut = rows.filter(({ end_reason: reason }) => reason === 'window');
+  expect(cut.length).toBeGreaterThan(100);
+  const gone = rows.filter(
+    ({ end_reason: reason }, i) => reason === 'window' && (truth[i]?.untilMs ?? 0) < windowMs,
+  );
+  expect(gone.every(({ last_success_us: us }) => us / 1000 > windowMs - 2.3 * MINUTE_MS)).toBe(true);
 });
 
 it('an id that moves is one id at two endpoints', () => {

@@ -24,6 +24,7 @@ import type { CrawlConfig } from '../config.ts';
 import { JournalBuffer, type JournalRecord } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';
 import type { ProbePolicy } from '../prober.ts';
+import { ScanHistory } from '../scan-history.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
 import type { Visit } from '../visit.ts';
 import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-run.ts';
@@ -54,16 +55,14 @@ export const USUAL_WINDOW_MS = 3_600_000;
 export const USUAL_RESCAN_MS = 600_000;
 const MS_PER_MINUTE = 60_000;
 
+function isVerified(outcome: string): boolean {
+  return outcome === 'ok' || outcome === 'stalled_late';
+}
+
 /** Crawl and monitor share the rate. */
 function half(policy: ProbePolicy): ProbePolicy {
   const { perSecond, burst } = policy.total;
   return { ...policy, total: { perSecond: perSecond / 2, burst: Math.max(1, Math.ceil(burst / 2)) } };
-}
-
-/** A crawl for newcomers on its way. */
-interface Scan {
-  readonly pass: Pass;
-  readonly begunMs: number;
 }
 
 export class MonitorRun implements RowSink {
@@ -77,12 +76,11 @@ export class MonitorRun implements RowSink {
   readonly #startedMs: number;
   #driver: Driver | undefined;
   #scanDriver: Driver | undefined;
-  /** Of the run before. */
-  #scan: Scan | undefined;
+  /** A crawl for newcomers on its way: of the run before. */
+  #scan: Pass | undefined;
   /** Begun. */
   #scans = 0;
-  /** When the last scan that is done began: who is new was absent then. */
-  #absentMs: number | undefined;
+  readonly #history = new ScanHistory();
   #sessions = 0;
   /** The last moment of a run before. */
   #lookedMs = 0;
@@ -183,7 +181,7 @@ export class MonitorRun implements RowSink {
 
   /** One record of the run before. */
   #restore(record: JournalRecord): void {
-    const pass = this.#scan?.pass;
+    const pass = this.#scan;
     if (record.kind === 'watched') {
       this.#monitor.restore(record.state);
       this.#lookedMs = Math.max(this.#lookedMs, record.state.lastSuccessMs);
@@ -191,23 +189,28 @@ export class MonitorRun implements RowSink {
       this.#monitor.probed(record.node, record.verdict, record.atMs);
       this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
     } else if (record.kind === 'scans') {
-      const { scans, absentMs, sessions, atMs } = record.scans;
+      const { scans, sessions, atMs } = record.scans;
       this.#scans = scans;
-      this.#absentMs = absentMs;
+      this.#history.restore(record.scans);
       this.#sessions = sessions;
       this.#lookedMs = Math.max(this.#lookedMs, atMs);
     } else if (record.kind === 'pass') {
       this.#scans = record.pass;
-      this.#scan = { pass: this.#newPass(record.pass, record.ownId), begunMs: record.atMs };
+      this.#scan = this.#newPass(record.pass, record.ownId);
+      this.#history.begin(record.atMs);
       this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
     } else if (record.kind === 'end') {
       pass?.store(0);
-      this.#absentMs = this.#scan?.begunMs;
+      this.#history.end();
       this.#scan = undefined;
     } else if (record.kind === 'listed')
       pass?.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
     else if (record.kind === 'sent') pass?.machine.restoreSent(record.node, record.tries, record.atMs);
-    else if (record.kind === 'visit') pass?.restore(record.visit);
+    else if (record.kind === 'visit') {
+      pass?.restore(record.visit);
+      const { is_in_zone: isInZone, outcome, received_us: receivedUs } = record.visit.row;
+      if (isInZone && receivedUs !== null && isVerified(outcome)) this.#history.found(receivedUs / 1000);
+    }
   }
 
   /** Everything is read: what happened meanwhile. */
@@ -215,7 +218,7 @@ export class MonitorRun implements RowSink {
     const nowMs = this.#nowMs();
     const pauseMs = nowMs - this.#lookedMs;
     const { jsonl } = this.setup;
-    this.#scan?.pass.store(0);
+    this.#scan?.store(0);
     this.#isRestoring = false;
     // Handed out when the run was stopped, as still there; they go on.
     this.#store.execute('DELETE FROM session WHERE session >= ?', this.#sessions);
@@ -226,7 +229,7 @@ export class MonitorRun implements RowSink {
     const isCut = pauseMs > this.#pace.mostMs;
     if (isCut) {
       this.#scan = undefined;
-      this.#absentMs = undefined;
+      this.#history.forget();
       this.#beginJournal();
     }
     const cut = isCut ? ', longer than any pace: open sessions are cut where they were seen last' : '';
@@ -249,7 +252,7 @@ export class MonitorRun implements RowSink {
     const notes = new JournalBuffer();
     notes.scans({
       scans: this.#scans,
-      absentMs: this.#absentMs,
+      ...this.#history.state,
       sessions: this.#sessions,
       atMs: this.#nowMs(),
     });
@@ -266,10 +269,15 @@ export class MonitorRun implements RowSink {
       this.#scanDriver?.wake();
       this.#driver?.wake();
     };
+    const close = (): void => {
+      this.#monitor.close(this.#nowMs());
+      stop();
+    };
     signal.addEventListener('abort', stop, { once: true });
     const leftMs = this.#windowMs - this.#nowMs();
-    if (signal.aborted || leftMs <= 0) stop();
-    const timer = setTimeout(stop, Math.max(0, leftMs));
+    if (signal.aborted) stop();
+    else if (leftMs <= 0) close();
+    const timer = setTimeout(close, Math.max(0, leftMs));
     const driver = await Driver.open({ family: this.config.family, port, bind }, this.#nowMs);
     this.#driver = driver;
     try {
@@ -277,7 +285,7 @@ export class MonitorRun implements RowSink {
       const watching = driver.run(
         {
           get isDone() {
-            return run.#isStopped;
+            return signal.aborted || run.#monitor.isDone;
           },
           handleDatagram: (bytes, from, nowMs) => this.#monitor.handleDatagram(bytes, from, nowMs),
           nextTimeoutMs: (nowMs) => this.#monitor.nextTimeoutMs(nowMs),
@@ -299,7 +307,7 @@ export class MonitorRun implements RowSink {
   async #scanAgainAndAgain(): Promise<void> {
     const rescanMs = this.config.rescanMs ?? USUAL_RESCAN_MS;
     while (!this.#isStopped) {
-      const restMs = this.#absentMs === undefined ? 0 : this.#absentMs + rescanMs - this.#nowMs();
+      const restMs = this.#history.nextMs(rescanMs) - this.#nowMs();
       if (restMs <= 0 || this.#scan !== undefined) {
         await this.#runScan();
         continue;
@@ -321,8 +329,7 @@ export class MonitorRun implements RowSink {
     const driver = await Driver.open({ family, port: 0, bind: this.setup.bind }, this.#nowMs);
     this.#scanDriver = driver;
     try {
-      const scan = restored ?? this.#beginScan();
-      const { pass, begunMs } = scan;
+      const pass = restored ?? this.#beginScan();
       const { machine } = pass;
       pass.open(driver.send, driver.port, this.#journal);
       machine.endRestore();
@@ -346,20 +353,21 @@ export class MonitorRun implements RowSink {
       pass.store(this.#nowMs());
       this.#scan = undefined;
       if (this.#isStopped) return;
-      this.#absentMs = begunMs;
+      this.#history.end();
       this.#beginJournal();
     } finally {
       await driver.close();
     }
   }
 
-  #beginScan(): Scan {
+  #beginScan(): Pass {
     const ownId = Id160.of(new Uint8Array(randomBytes(20)));
     const begunMs = this.#nowMs();
     const begin = new JournalBuffer();
     begin.pass(++this.#scans, begunMs, ownId);
     this.#journal.append(begin);
-    return { pass: this.#newPass(this.#scans, ownId), begunMs };
+    this.#history.begin(begunMs);
+    return this.#newPass(this.#scans, ownId);
   }
 
   #newPass(number: number, ownId: Id160): Pass {
@@ -381,8 +389,10 @@ export class MonitorRun implements RowSink {
       new Vantage(),
     );
     const onVisit = ({ outcome, isInZone, idObserved, address }: Visit): void => {
-      if (!isInZone || idObserved === undefined || (outcome !== 'ok' && outcome !== 'stalled_late')) return;
-      this.#monitor.add(idObserved, address, this.#nowMs(), this.#absentMs);
+      if (!isInZone || idObserved === undefined || !isVerified(outcome)) return;
+      const nowMs = this.#nowMs();
+      this.#monitor.add(idObserved, address, nowMs, this.#history.absentMs);
+      this.#history.found(nowMs);
       this.#driver?.wake();
     };
     return new Pass({ ...options, onVisit });

@@ -1,6 +1,6 @@
 // Counts what a report shows out of the tables of one run. Sums are made by SQLite: a run of millions of visits fits in memory.
 import { observedSession } from '../../crawl/session-rows.ts';
-import { createBased, kaplanMeier } from '../../crawl/survival.ts';
+import { createBased, followed, kaplanMeier, middleOf } from '../../crawl/survival.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { summarise } from '../../dataset/io/summarise.ts';
 import { ANSWERED, idBins } from '../../dataset/io/tally.ts';
@@ -47,7 +47,7 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
     ),
     outcomes: outcomesOf(store),
     survival: kaplanMeier(lifetimes),
-    sessionsFollowed: lifetimes.length,
+    sessionsFollowed: followed(lifetimes),
     availability: availabilityOf(sessions, windowMs),
   };
 }
@@ -127,11 +127,11 @@ function outcomesOf(store: DatasetStore): ShareRow[] {
   return rows.map(({ r, n }) => ({ label: OUTCOME_NAMES[r] as string, hits: n, of: total }));
 }
 
-/** Ends as in `observedSession`; who is there when the run ends is there until its end. */
+/** Begins and ends halfway between looks; who is there when the run ends is there until its end. */
 function availabilityOf(sessions: readonly SessionRow[], windowMs: number): number[] {
   const nodes = new Map<number, { present: number; since: number }>();
   for (const row of sessions) {
-    const { startMs, endMs } = observedSession(row);
+    const { startMs, endMs } = middleOf(observedSession(row));
     const until = row.end_reason === 'window' ? windowMs : Math.min(endMs, windowMs);
     const node = nodes.get(row.node) ?? { present: 0, since: startMs };
     node.present += Math.max(0, until - startMs);

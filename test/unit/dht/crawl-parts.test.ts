@@ -21,7 +21,7 @@ import { runWarnings } from '../../../dht/crawl/io/run-warnings.ts';
 import { JournalBuffer, JournalReader, type JournalRecord } from '../../../dht/crawl/journal.ts';
 import { NodeTable } from '../../../dht/crawl/node-table.ts';
 import { rangeOf, repeatZone } from '../../../dht/crawl/repeat-zone.ts';
-import { createBased, kaplanMeier, medianLengthMs } from '../../../dht/crawl/survival.ts';
+import { createBased, followed, kaplanMeier, medianLengthMs, middleOf } from '../../../dht/crawl/survival.ts';
 import { Zone } from '../../../dht/crawl/zone.ts';
 import { VISIT_TABLE, type VisitRow } from '../../../dht/dataset/visit-table.ts';
 import { Id160 } from '../../../dht/node-id.ts';
@@ -104,26 +104,63 @@ describe('survival', () => {
   });
 
   it('only sessions seen to begin in the first half count, and none for longer than half', () => {
-    const session = (startMs: number, endMs: number, isCreated = true, isCensored = false) => ({
-      ...{ startMs, endMs, isCreated, isCensored },
+    /** Looked at without pause: begin and end are what they are. */
+    const session = (startMs: number, lastMs: number, isCreated = true, isCensored = false) => ({
+      absentMs: isCreated ? startMs : undefined,
+      ...{ firstMs: startMs, lastMs, goneMs: isCensored ? undefined : lastMs },
     });
-    expect(
-      createBased(
-        [
-          session(0, 900, false),
-          session(10, 30),
-          session(100, 990),
-          session(600, 610),
-          session(400, 700, true, true),
-        ],
-        0,
-        1000,
-      ),
-    ).toEqual([
-      { lengthMs: 20, isCensored: false },
-      { lengthMs: 500, isCensored: true },
-      { lengthMs: 300, isCensored: true },
-    ]);
+    const lifetimes = createBased(
+      [
+        session(0, 900, false),
+        session(10, 30),
+        session(100, 990),
+        session(600, 610),
+        session(400, 700, true, true),
+      ],
+      0,
+      1000,
+    );
+    expect(followed(lifetimes)).toBe(3);
+    const plain = lifetimes.map(({ lengthMs, isCensored }) => `${lengthMs} ${isCensored}`);
+    expect([...new Set(plain)]).toEqual(['20 false', '500 true', '300 true']);
+  });
+
+  it('begin and end are where they can have been, evenly; who ends before the first look after his begin is not missed', () => {
+    const session = { absentMs: 100, firstMs: 200, lastMs: 260, goneMs: 300 };
+    expect(middleOf(session)).toEqual({ startMs: 150, endMs: 280 });
+    const lifetimes = createBased(Array(500).fill(session), 0, 1000);
+    const mean = (of: (each: (typeof lifetimes)[number]) => number): number =>
+      lifetimes.reduce((sum, each) => sum + of(each), 0) / lifetimes.length;
+    expect(mean(({ lengthMs }) => lengthMs)).toBeCloseTo(130, 0);
+    expect(mean(({ enterMs = 0 }) => enterMs)).toBeCloseTo(50, 0);
+    expect(lifetimes.every(({ enterMs = 0 }) => enterMs >= 0 && enterMs <= 100)).toBe(true);
+    expect(Math.max(...lifetimes.map(({ enterMs = 0 }) => enterMs))).toBeGreaterThan(99);
+
+    // Looked for newcomers every 100 s, everybody once a second: of exponential lengths, mean 150, the shortest are never seen.
+    const rng = seededRng(SEED);
+    const seen = Array.from({ length: 60_000 }, () => {
+      const startMs = rng.next() * 40_000;
+      const endMs = startMs - Math.log(1 - rng.next()) * 150;
+      const firstMs = Math.ceil(startMs / 100) * 100;
+      return {
+        ...{ absentMs: firstMs - 100, firstMs, lastMs: Math.floor(endMs), goneMs: Math.ceil(endMs) },
+        isSeen: endMs > firstMs,
+      };
+    }).filter(({ isSeen }) => isSeen);
+    const steps = kaplanMeier(createBased(seen, 0, 80_000));
+    for (const length of [50, 100, 200, 400]) {
+      const survival = steps.findLast(({ lengthMs }) => lengthMs <= length)?.survival ?? 1;
+      expect(Math.abs(survival - Math.exp(-length / 150)), `${length}, seed ${SEED}`).toBeLessThan(0.015);
+    }
+  });
+
+  it('an age at which nearly nobody was watched yet does not end everybody', () => {
+    const late = Array.from({ length: 50 }, (_, i) => ({
+      ...{ enterMs: 100, lengthMs: 200 + i, isCensored: false },
+    }));
+    const steps = kaplanMeier([{ enterMs: 10, lengthMs: 20, isCensored: false }, ...late]);
+    expect(steps[0]).toMatchObject({ lengthMs: 200, atRisk: 50 });
+    expect(steps.at(-1)?.survival).toBe(0);
   });
 });
 
