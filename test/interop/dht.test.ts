@@ -70,9 +70,12 @@ describe.skipIf(skipsFor('libtorrent', 'transmission', 'aria2'))('one DHT of fou
 
   const dht = async (...args: string[]) => {
     const { v4 } = nextHosts();
-    const result = await runTt(['dht', ...args, ...net.bootstrap, '--interface', v4, '--json'], {
+    const waits = ['--timeout', '60s'];
+    const result = await runTt(['dht', ...args, ...net.bootstrap, ...waits, '--interface', v4, '--json'], {
       home: stateDir('tt'),
+      timeoutMs: 90_000,
     });
+    if (result.code !== 0) process.stderr.write(`tt dht ${args.join(' ')}: ${result.stderr}\n`);
     return JSON.parse(result.stdout) as Record<string, unknown> & { readonly reason: string };
   };
 
