@@ -56,9 +56,10 @@ try {
       giveUpMs: GIVE_UP_MS + ROUND_TRIPS * skewMs,
     });
     results.push(result);
-    const { rung = 'none', transport = '', firstByteMs = '' } = result;
+    const { rung = 'none', firstRung = rung, transport = '', firstByteMs = '' } = result;
+    const first = firstRung === rung ? '' : ` (${firstRung} at first)`;
     console.log(
-      `${pair[0].padEnd(16)} ${pair[1].padEnd(16)} ${rung.padEnd(8)} ${transport.padEnd(8)} ${firstByteMs}`,
+      `${pair[0].padEnd(16)} ${pair[1].padEnd(16)} ${rung.padEnd(8)} ${transport.padEnd(8)} ${firstByteMs}${first}`,
     );
   }
   console.log(JSON.stringify(await lab.leaks()));

@@ -2,7 +2,7 @@
 import type { SiteKind, SiteSpec } from '../lab/kinds.ts';
 import type { NatLab } from '../lab/lab.ts';
 import type { MatrixOpenWorld } from './open.ts';
-import type { MatrixPeer } from './world.ts';
+import type { Event, MatrixPeer } from './world.ts';
 
 export const MATRIX_KINDS = [
   'public',
@@ -33,7 +33,9 @@ export function needsSplice([a, b]: Pair): boolean {
 
 export interface PairResult {
   readonly pair: Pair;
-  /** undefined: they never met. */
+  /** That brought the first byte; undefined: they never met. */
+  readonly firstRung: string | undefined;
+  /** In the end: bytes flow through a relay while a straight way is still looked for. */
   readonly rung: string | undefined;
   readonly transport: string | undefined;
   /** From the start of the leecher's process to the first byte of payload. */
@@ -77,16 +79,22 @@ export async function tryPair(pair: Pair, options: PairOptions): Promise<PairRes
     leech = world.leech(lab.host(kinds.indexOf(a)), [neighbour], flags);
     const { startedMs } = leech;
     const first = await leech.until('first-byte', giveUpMs).catch(() => undefined);
-    const met = leech.events.findLast(
-      ({ event, address, heardMs }) =>
-        event === 'peer-connected' &&
-        address !== neighbour &&
-        heardMs <= (first?.heardMs ?? 0) + SAME_TURN_MS,
-    );
+    const isMet = ({ event, address }: Event): boolean => event === 'peer-connected' && address !== neighbour;
+    const met =
+      first &&
+      leech.events.findLast((event) => isMet(event) && event.heardMs <= first.heardMs + SAME_TURN_MS);
+    const isStraight = (event: Event): boolean => isMet(event) && event.reached?.rung !== 'splice';
+    const isUpgradable = met?.reached?.rung === 'splice' && !needsSplice(pair);
+    const straight = isUpgradable
+      ? await leech
+          .until('peer-connected', UPGRADE_MS + ROUND_TRIPS_TO_SETTLE * skewMs, isStraight)
+          .catch(() => met)
+      : met;
     return {
       pair,
-      rung: first === undefined ? undefined : met?.reached?.rung,
-      transport: met?.transport,
+      firstRung: met?.reached?.rung,
+      rung: straight?.reached?.rung,
+      transport: straight?.transport,
       firstByteMs: first === undefined ? undefined : Math.round(first.heardMs - startedMs),
     };
   } finally {
@@ -95,6 +103,8 @@ export async function tryPair(pair: Pair, options: PairOptions): Promise<PairRes
 }
 
 const START_MS = 15_000;
+/** A hole that was missed is tried again meanwhile. */
+const UPGRADE_MS = 20_000;
 /** Lines of one turn may come one after the other. */
 const SAME_TURN_MS = 5;
 /** A seed that has been there for a while: it knows its NAT and has its places at relays. */
@@ -112,7 +122,9 @@ export function matrixRows(results: readonly PairResult[]): string[][] {
   const cell = (a: SiteKind, b: SiteKind): string => {
     const result = results.find(({ pair }) => pair[0] === a && pair[1] === b);
     if (result === undefined) return '';
-    return result.rung === undefined ? 'none' : `${result.rung} ${result.firstByteMs}`;
+    const { firstRung, rung, firstByteMs } = result;
+    if (rung === undefined) return 'none';
+    return firstRung === rung ? `${rung} ${firstByteMs}` : `${firstRung} ${firstByteMs}, then ${rung}`;
   };
   return MATRIX_KINDS.map((a) => [a, ...MATRIX_KINDS.map((b) => cell(a, b))]);
 }
@@ -123,10 +135,12 @@ export function summaryOf(results: readonly PairResult[]): string {
   times.sort((a, b) => a - b);
   const at = (share: number): number =>
     times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  const moved = count(({ firstRung, rung }) => firstRung !== rung);
+  const later = moved === 0 ? '' : ` (${moved} of the straight ones spliced at first)`;
   return [
     `${results.length} pairs: ${count(({ rung }) => rung === 'direct')} direct,`,
     `${count(({ rung }) => rung === 'reverse')} reversed, ${count(({ rung }) => rung === 'punch')} punched,`,
-    `${count(({ rung }) => rung === 'splice')} spliced, ${count(({ rung }) => rung === undefined)} unconnected;`,
+    `${count(({ rung }) => rung === 'splice')} spliced, ${count(({ rung }) => rung === undefined)} unconnected${later};`,
     `first byte after ${at(0.5)} ms (median), ${times.at(-1) ?? 0} ms at most.`,
   ].join(' ');
 }

@@ -123,7 +123,8 @@ export class MatrixWorld {
 
   leech(host: LabHost, peers: readonly string[], flags: readonly string[] = []): MatrixPeer {
     const out = join(this.dir.path, `out-${this.#homes.length}`);
-    const command = ['download', this.torrentFile, '--out', out, '--select', '*wanted'];
+    // It wants `absent` as well: who is complete leaves, and a splice that comes first has no time to become a straight way.
+    const command = ['download', this.torrentFile, '--out', out];
     return this.#start(host, 'leech', command, peers, flags);
   }
 
