@@ -15,7 +15,7 @@ const MIN_SWEEP_MS = 250;
 const IDLE_RETRY_MS = 1000;
 /** Without a block this long: snubbed (shown, picks from the common end). */
 const SNUB_MS = 20_000;
-/** A silent peer is asked for one block this often: what it was asked before may be lost, and nobody else may have it. */
+/** The only peer there is, silent, is asked for one block this often: what it was asked before may be lost. */
 const PROBE_MS = 20_000;
 /** A whole piece within this: fast. */
 const FAST_PIECE_MS = 20_000;
@@ -82,12 +82,11 @@ export class Downloads {
 
   // --- asking
 
-  /** Keeps this peer's pipeline full. */
-  fill(peer: SwarmPeer, nowMs: number): void {
+  /** Keeps this peer's pipeline full. @param isProbe one block, whatever it owes, and asked for anew */
+  fill(peer: SwarmPeer, nowMs: number, isProbe = false): void {
     if (!this.#mayAsk(peer)) return;
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
-    const isProbe = this.#isProbeDue(peer, nowMs);
     if (!isProbe && waiting > 0 && (this.#isShortOfSlots || waiting > depth * REFILL_FRACTION)) {
       peer.isHungry = this.#isShortOfSlots;
       return;
@@ -119,14 +118,12 @@ export class Downloads {
     this.#nextSweepMs = Math.min(this.#nextSweepMs, dueMs);
   }
 
-  /** All that it owes has lapsed, and it has not been asked for anything in a while. */
-  #isProbeDue({ requests, isSnubbed, pipeline }: SwarmPeer, nowMs: number): boolean {
-    return (
-      isSnubbed &&
-      requests.lapsedCount > 0 &&
-      requests.activeCount === 0 &&
-      nowMs >= pipeline.lastRequestMs + PROBE_MS
-    );
+  /** When the only peer that lets us ask, silent for long, is asked all the same. With others it would only take their buffers. */
+  #probeAtMs(peer: SwarmPeer, askableCount: number): number {
+    const { requests, isSnubbed, pipeline, claimSlot } = peer;
+    const isSilent = isSnubbed && claimSlot < 0 && requests.activeCount === 0;
+    if (!isSilent || askableCount > 1 || !this.#mayAsk(peer)) return Number.POSITIVE_INFINITY;
+    return pipeline.lastRequestMs + PROBE_MS;
   }
 
   #mayAsk(peer: SwarmPeer): boolean {
@@ -252,6 +249,8 @@ export class Downloads {
   handleTimeout(nowMs: number): void {
     if (nowMs < this.#nextSweepMs) return;
     let next = Number.POSITIVE_INFINITY;
+    let askableCount = 0;
+    for (const peer of this.#commons.peers) if (this.#mayAsk(peer)) askableCount++;
     for (const peer of this.#commons.peers) {
       if (peer.requests.size === 0) {
         if (!this.#mayAsk(peer)) continue;
@@ -262,10 +261,10 @@ export class Downloads {
       if (peer.requests.activeCount > 0 && nowMs >= peer.pipeline.deadlineMs) this.#lapse(peer, nowMs);
       const snubAtMs = peer.pipeline.lastProgressMs + SNUB_MS;
       if (!peer.isSnubbed && nowMs >= snubAtMs && peer.pipeline.isStalled) peer.isSnubbed = true;
-      if (this.#isProbeDue(peer, nowMs)) this.fill(peer, nowMs);
+      const probeAtMs = this.#probeAtMs(peer, askableCount);
+      if (nowMs >= probeAtMs) this.fill(peer, nowMs, true);
       if (peer.requests.activeCount > 0) next = Math.min(next, peer.pipeline.deadlineMs);
-      else if (peer.isSnubbed)
-        next = Math.min(next, Math.max(nowMs + IDLE_RETRY_MS, peer.pipeline.lastRequestMs + PROBE_MS));
+      next = Math.min(next, Math.max(nowMs + IDLE_RETRY_MS, probeAtMs));
       if (peer.pipeline.isStalled && !peer.isSnubbed) next = Math.min(next, snubAtMs);
     }
     this.#nextSweepMs = next === Number.POSITIVE_INFINITY ? next : Math.max(next, nowMs + MIN_SWEEP_MS);
