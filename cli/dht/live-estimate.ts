@@ -1,6 +1,7 @@
 // What a crawl can say before it has ended: about how many nodes there are, and how long it will take. Pure.
-import { bernoulli, shareEstimate } from '../../dht/crawl/estimates.ts';
+import { shareEstimate } from '../../dht/crawl/estimates.ts';
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import { fromTwoLooks } from '../../dht/crawl/two-looks.ts';
 
 export interface LiveEstimate {
   /** Nodes of the whole network that can be reached, with a 95 % interval. */
@@ -18,7 +19,10 @@ export interface LiveEstimate {
 export function liveEstimate(progress: CrawlProgress): LiveEstimate | undefined {
   const { counts, verified, zoneBits, queueLeft, inFlight, overlap } = progress;
   if (overlap !== undefined) {
-    const found = bernoulli(overlap.firstVerified, overlap, 2 ** -overlap.zoneBits);
+    const { firstVerified, of, hits } = overlap;
+    // Bernoulli's needs nothing of the part that is looked at again but what it finds.
+    const looks = { n1: firstVerified, part: { n1: 0, n2: of, both: hits }, share: 2 ** -overlap.zoneBits };
+    const found = fromTwoLooks({ ...looks, turnover: progress.turnover }).bernoulli;
     if (found !== undefined)
       return { value: found.value, low: found.low, high: found.high, p: overlap.hits / overlap.of };
     if (overlap.firstVerified === 0) return undefined;

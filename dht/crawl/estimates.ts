@@ -34,6 +34,19 @@ function logInterval(value: number, relativeVariance: number, basis: number, lea
   return { value, low: Math.max(least, value / factor), high: value * factor, basis };
 }
 
+/** The same of another unit. */
+export function scaledBy(estimate: Estimate, factor: number): Estimate {
+  const { value, low, high, basis } = estimate;
+  return { value: value * factor, low: low * factor, high: high * factor, basis };
+}
+
+/** The interval of an estimate that another source of error has joined, independent of those before. */
+export function inflated({ value, low, high, basis }: Estimate, relativeVariance: number): Estimate {
+  const more = Math.log(1 + relativeVariance) * Z95 * Z95;
+  const reach = (end: number): number => Math.sqrt(Math.log(end / value) ** 2 + more);
+  return { value, low: value * Math.exp(-reach(low)), high: value * Math.exp(reach(high)), basis };
+}
+
 /**
  * Every node is found with chance p and lies in the zone with chance `share`: N = n / (p share).
  * @param n verified nodes of the zone; @param p as measured

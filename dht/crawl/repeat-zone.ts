@@ -1,20 +1,27 @@
-// Which part of the zone the independent second look takes: all of a small zone; of a large one the part that the first look came
-// to last, so that few nodes have gone in between.
+// Which part of the zone the independent second look takes: all of a small zone that was quickly looked at; else a part, so that the
+// second look is a moment. It is the part that the first came to halfway: how many of it have gone or come since is the mean of all.
 import { Id160 } from '../node-id.ts';
 import { cursorStart } from './crawl-machine.ts';
 import { Zone } from './zone.ts';
 
 /** Enough for p to be known within a per cent. */
 const ENOUGH_NODES = 4096;
+/** A second look of a zone that took long is to be shorter than that, as long as p can be known within two or three per cent. */
+const SHORT_MS = 60_000;
+const LEAST_NODES = 96;
+const MOST_PARTS = 2 ** 16;
 
-/** @param nodes verified by the first look */
-export function repeatZone(zone: Zone, nodes: number, seed: number): Zone {
-  const extra = Math.max(0, Math.min(16, 32 - zone.bits, Math.floor(Math.log2(nodes / ENOUGH_NODES))));
+/** @param nodes verified by the first look, @param lookMs how long it took */
+export function repeatZone(zone: Zone, nodes: number, seed: number, lookMs: number): Zone {
+  const many = nodes / ENOUGH_NODES;
+  const long = Math.min(nodes / LEAST_NODES, lookMs / SHORT_MS);
+  const wanted = Math.min(MOST_PARTS, Math.max(many, long));
+  const extra = Math.max(0, Math.min(32 - zone.bits, Math.floor(Math.log2(wanted))));
   if (!(extra > 0)) return zone;
   const parts = 2 ** extra;
-  const last = (Math.floor(cursorStart(seed) * parts) + parts - 1) % parts;
+  const middle = (Math.floor(cursorStart(seed) * parts) + parts / 2) % parts;
   const { a, b, c, d, e } = zone.prefix;
-  return new Zone(new Id160(a | (last << (32 - zone.bits - extra)), b, c, d, e), zone.bits + extra);
+  return new Zone(new Id160(a | (middle << (32 - zone.bits - extra)), b, c, d, e), zone.bits + extra);
 }
 
 /** First and last id of a zone, 40 hex digits each. */

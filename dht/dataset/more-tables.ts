@@ -161,7 +161,9 @@ export const METRICS = {
   p: 'chance that the crawl finds and verifies a node that is there, by method: `repeat`, `planted`, `loss`',
   nodes: 'nodes in the whole network that can be reached, by estimator: `bernoulli`, `chapman`, `distances`',
   nodes_in_zone: 'the same for the zone, by estimator',
-  turnover: 'of a random 1 % asked again: share that had gone, per hour',
+  recheck:
+    'nodes of the first look asked again when it was over: how many (`asked`), how many answered a socket they had never heard from (`strange_port`), how many only the one they knew (`known_port`), and when, in seconds since the start (`at_s`)',
+  turnover: 'of these: share that had gone, per hour',
   in_degree: 'replies that listed a verified node of the zone until its visit ended: quantiles',
   round_trip_ms: 'round trips: quantiles',
   id_uniformity:

@@ -1,9 +1,13 @@
 // One crawl of a simulated world by the real crawler, its repeat, a few lookups, and every estimate beside the truth.
 import { randomInt } from '../../core/base/clock.ts';
 import { CrawlMachine } from '../crawl/crawl-machine.ts';
-import { bernoulli, chapman, type Estimate, fromDistances } from '../crawl/estimates.ts';
+import { type Counted, type Estimate, fromDistances } from '../crawl/estimates.ts';
 import { OptOut } from '../crawl/opt-out.ts';
+import { PingRound } from '../crawl/ping-round.ts';
 import { POLITE, type ProbeMethod, type ProbePolicy } from '../crawl/prober.ts';
+import { recheckCount } from '../crawl/recheck.ts';
+import { repeatZone } from '../crawl/repeat-zone.ts';
+import { fromTwoLooks, LONG_LOOK_MS, type Turnover, type TwoLookEstimates } from '../crawl/two-looks.ts';
 import type { Visit } from '../crawl/visit.ts';
 import type { Zone } from '../crawl/zone.ts';
 import { Id160 } from '../node-id.ts';
@@ -38,18 +42,23 @@ export interface PassOutcome {
   readonly hosts: readonly number[];
   readonly startMs: number;
   readonly endMs: number;
+  /** Of the answers of verified nodes. */
+  readonly meanAnswerMs: number;
 }
 
 export interface TrialOutcome {
   readonly first: PassOutcome;
   readonly second: PassOutcome | undefined;
-  /** True values: reachable nodes halfway through the first pass. */
+  /** True values: reachable nodes halfway through the first pass; those in the zone; those when it was over. */
   readonly nodes: number;
   readonly nodesInZone: number;
+  readonly nodesAtEnd: number;
   /** Of those, found and verified by the first pass. */
   readonly p: number;
   readonly bernoulli: Estimate | undefined;
   readonly chapman: Estimate | undefined;
+  /** The first of them without its correction for who came and went. */
+  readonly uncorrected: Estimate | undefined;
   readonly distances: Estimate | undefined;
 }
 
@@ -64,6 +73,7 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
   const verified = new Set<string>();
   const addresses = new Set<number>();
   const hosts: number[] = [];
+  let answersMs = 0;
   const ids = stream(options.seed, 'ids', 100 + pass);
   const machine = new CrawlMachine(
     {
@@ -90,6 +100,7 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
         if (!visit.isInZone || (visit.outcome !== 'ok' && visit.outcome !== 'stalled_late')) return;
         verified.add(`${visit.idObserved?.key} ${visit.address.w0} ${visit.address.port}`);
         addresses.add(visit.address.w0);
+        answersMs += world.nowMs;
         const host = world.hostAt(visit.address);
         if (host >= 0) hosts.push(host);
       },
@@ -103,7 +114,33 @@ export function runPass(world: CrawlWorld, options: TrialOptions, pass: number):
   world.run(machine, () => machine.isDone, options.untilMs);
   const endMs = world.nowMs;
   world.drain();
-  return { machine, verified, trueNodes: hosts.length, hosts, addresses: addresses.size, startMs, endMs };
+  return {
+    ...{ machine, verified, trueNodes: hosts.length, hosts, addresses: addresses.size, startMs, endMs },
+    meanAnswerMs: answersMs / Math.max(1, verified.size),
+  };
+}
+
+/** Some of the first look's nodes asked again, as a run does when its first look took long. */
+function recheck(world: CrawlWorld, first: PassOutcome, options: TrialOptions): Counted & { atMs: number } {
+  const chance = stream(options.seed, 'workload', 400);
+  const share = recheckCount(first.verified.size, first.endMs - first.startMs, 0.01) / first.hosts.length;
+  const sample = first.hosts.filter(() => chance.next() < share);
+  const nodes = sample.map((host) => ({ id: world.id(host), address: world.address(host) }));
+  const policy = { ...TRIAL_POLICY, ...options.policy };
+  const own = {
+    family: 4,
+    version: CLIENT_VERSION,
+    policy,
+    rng: chance,
+    ownId: Id160.random(chance),
+  } as const;
+  const round = new PingRound(own, nodes, world.join());
+  const beginMs = world.nowMs;
+  round.handleTimeout(beginMs);
+  world.run(round, () => round.isDone);
+  const atMs = (beginMs + world.nowMs) / 2;
+  world.drain();
+  return { hits: round.answered.filter((answered) => !answered).length, of: nodes.length, atMs };
 }
 
 /** Verified nodes that are not in a subnet set aside. */
@@ -113,22 +150,44 @@ export function countOf({ machine }: PassOutcome): number {
 
 export function runTrial(world: CrawlWorld, options: TrialOptions): TrialOutcome {
   world.reseed(options.seed);
-  const { zone } = options;
+  const { zone, seed } = options;
   const first = runPass(world, options, 1);
-  const second = options.repeats === false ? undefined : runPass(world, options, 2);
+  const lookMs = first.endMs - first.startMs;
+  const isRepeated = options.repeats !== false;
+  const gone = isRepeated && lookMs >= LONG_LOOK_MS ? recheck(world, first, options) : undefined;
+  const nodesAtEnd = world.reachable(gone?.atMs ?? first.endMs);
+  const part = repeatZone(zone, first.machine.counts.verified, seed * 31 + 1, lookMs);
+  const second = isRepeated ? runPass(world, { ...options, zone: part }, 2) : undefined;
   const middleMs = (first.startMs + first.endMs) / 2;
   const inZone = world.reachable(middleMs, (id) => zone.has(id));
-  const n1 = countOf(first);
-  let chapmans: Estimate | undefined;
-  let bernoullis: Estimate | undefined;
+  let estimates: TwoLookEstimates | undefined;
+  let uncorrected: Estimate | undefined;
   if (second !== undefined) {
     let both = 0;
+    let n1 = 0;
+    for (const host of first.hosts) if (part.has(world.id(host))) n1++;
     for (const node of second.verified) if (first.verified.has(node)) both++;
+    const isPart = part !== zone;
     const trapped = Math.max(first.machine.subnets.verifiedInTraps, second.machine.subnets.verifiedInTraps);
-    const n2 = countOf(second);
-    both = Math.max(0, both - trapped);
-    chapmans = chapman(n1, n2, both, zone.share);
-    bernoullis = bernoulli(n1, { hits: both, of: n2 }, zone.share);
+    const turnover: Turnover | undefined =
+      gone === undefined
+        ? undefined
+        : {
+            gone,
+            beforeMs: gone.atMs - first.meanAnswerMs,
+            afterMs: second.meanAnswerMs - gone.atMs,
+          };
+    const looks = {
+      n1: countOf(first),
+      part: {
+        n1: isPart ? n1 : countOf(first),
+        n2: countOf(second),
+        both: isPart ? both : Math.max(0, both - trapped),
+      },
+      share: zone.share,
+    };
+    estimates = fromTwoLooks({ ...looks, turnover });
+    uncorrected = fromTwoLooks({ ...looks, turnover: undefined }).bernoulli;
   }
   const targets = stream(options.seed, 'workload', 300);
   const lookups = Array.from({ length: options.lookups ?? 0 }, () =>
@@ -139,9 +198,11 @@ export function runTrial(world: CrawlWorld, options: TrialOptions): TrialOutcome
     second,
     nodes: world.reachable(middleMs),
     nodesInZone: inZone,
+    nodesAtEnd,
     p: first.trueNodes / Math.max(1, inZone),
-    bernoulli: bernoullis,
-    chapman: chapmans,
+    bernoulli: estimates?.bernoulli,
+    chapman: estimates?.chapman,
+    uncorrected,
     distances: fromDistances(lookups),
   };
 }

@@ -4,15 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
 import { DhtAddress } from '../../dht/address.ts';
 import { CrawlMachine, type CrawlOptions } from '../../dht/crawl/crawl-machine.ts';
+import type { Estimate } from '../../dht/crawl/estimates.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
 import type { Visit } from '../../dht/crawl/visit.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
 import { Id160 } from '../../dht/node-id.ts';
-import { stream } from '../../dht/sim/chance.ts';
+import { mean, stream } from '../../dht/sim/chance.ts';
 import { countOf, runPass, runTrial } from '../../dht/sim/crawl-trial.ts';
 import { CrawlWorld, type CrawlWorldOptions } from '../../dht/sim/crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../../dht/sim/latency.ts';
+import { churnTrial } from '../../dht/sim/scenarios/crawl-churn.ts';
 
 const SEED = 11;
 
@@ -262,5 +264,28 @@ describe('politeness', () => {
     ]);
     expect(OptOut.parse('20.0.0.0/33')).toMatchObject({ ok: false });
     expect(OptOut.parse('nonsense')).toMatchObject({ ok: false });
+  });
+});
+
+describe('a crawl that takes an hour while nodes come and go', () => {
+  it('says how many there were when its first look was over, and how sure that is', () => {
+    const outcomes = Array.from({ length: 40 }, (_, trial) =>
+      churnTrial({ seed: SEED, nodes: 2_000 }, 60, trial),
+    );
+    const ratios = (pick: (outcome: (typeof outcomes)[number]) => Estimate | undefined): number[] =>
+      outcomes.map((outcome) => (pick(outcome)?.value ?? 0) / outcome.nodesAtEnd);
+    for (const pick of ['bernoulli', 'chapman'] as const) {
+      const held = outcomes.filter((outcome) => {
+        const { low = 0, high = 0 } = outcome[pick] ?? {};
+        return low <= outcome.nodesAtEnd && outcome.nodesAtEnd <= high;
+      });
+      expect(held.length, pick).toBeGreaterThanOrEqual(35);
+    }
+    const corrected = mean(ratios(({ bernoulli }) => bernoulli));
+    // 250 nodes a zone: 6 % each, 1 % of their mean.
+    expect(Math.abs(corrected - 1), `${corrected}`).toBeLessThan(0.03);
+    // Those who had left are not those who were there.
+    const uncorrected = mean(ratios((outcome) => outcome.uncorrected));
+    expect(uncorrected - corrected).toBeGreaterThan(0.015);
   });
 });

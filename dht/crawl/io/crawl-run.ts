@@ -17,8 +17,11 @@ import type { CrawlCounts } from '../crawl-counts.ts';
 import { type Estimate, fromDistances } from '../estimates.ts';
 import { JournalBuffer } from '../journal.ts';
 import type { OptOut } from '../opt-out.ts';
+import { type Recheck, recheckRows } from '../recheck.ts';
 import { rangeOf } from '../repeat-zone.ts';
+import type { Turnover } from '../two-looks.ts';
 import type { Zone } from '../zone.ts';
+import { recheckExtras, storedRecheck, turnoverOf } from './after-look.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
 import { beginRun, reopenRun } from './open-run.ts';
@@ -72,6 +75,8 @@ export interface CrawlProgress {
   readonly places: PlaceCounts | undefined;
   /** Of a second look: how much of what it finds the first had found. */
   readonly overlap: OverlapCounts | undefined;
+  /** Of a second look after a long first one. */
+  readonly turnover?: Turnover | undefined;
 }
 
 export interface CrawlResult {
@@ -79,7 +84,6 @@ export interface CrawlResult {
   readonly summary: readonly SummaryRow[];
 }
 
-const MS_PER_HOUR = 3_600_000;
 const MS_PER_MINUTE = 60_000;
 
 type Stop = 'signal' | 'time' | undefined;
@@ -99,6 +103,7 @@ export class CrawlRun {
   #isLastEnded: boolean;
   #phase: CrawlProgress['phase'] = 'crawl';
   #stop: Stop;
+  #rechecked: Recheck | undefined;
   #driver: Driver | undefined;
 
   private constructor(
@@ -153,6 +158,7 @@ export class CrawlRun {
       traps: machine.subnets.traps.length,
       places: pass.places,
       overlap: pass.overlap,
+      turnover: this.#turnover,
     };
   }
 
@@ -200,6 +206,7 @@ export class CrawlRun {
     const visits = passes.reduce((sum, { machine }) => sum + machine.counts.visits, 0);
     const lineage = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString(), visits }];
     const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded, vantage });
+    run.#rechecked = storedRecheck(store);
     const again = { resumes: lineage, state: 'running', state_reason: null, ended_utc: null };
     run.#saveHeader({ ...again, ...run.#geoColumns(undefined) });
     const note = new JournalBuffer();
@@ -221,7 +228,7 @@ export class CrawlRun {
         for (let pass = 1; pass <= 1 + this.config.repeats && this.#stop === undefined; pass++) {
           this.#phase = pass === 1 ? 'crawl' : 'repeat';
           await this.#pass(pass, drivers);
-          if (pass === 1 && this.#stop === undefined) await this.#recheck(drivers, extras);
+          if (pass === 1 && this.#stop === undefined) await this.#recheck(drivers);
         }
       } finally {
         await Promise.all(drivers.map((driver) => driver.close()));
@@ -307,11 +314,12 @@ export class CrawlRun {
   }
 
   /** A random part of the nodes again: from a port they never heard of, and then from the old one whoever was silent. */
-  async #recheck(drivers: Driver[], extras: Extras): Promise<void> {
+  async #recheck(drivers: Driver[]): Promise<void> {
     const { config } = this;
     const [first] = drivers;
-    const sample = recheckSample((this.#passes[0] as Pass).machine, config);
-    if (sample.length === 0 || first === undefined) return;
+    const { machine, look } = this.#passes[0] as Pass;
+    const sample = recheckSample(machine, config, look.lastedMs);
+    if (sample.length === 0 || first === undefined || this.#rechecked !== undefined) return;
     this.#phase = 'recheck';
     const second = await Driver.open({ family: config.family, port: 0, bind: this.setup.bind }, this.#nowMs);
     drivers.push(second);
@@ -319,19 +327,23 @@ export class CrawlRun {
       this.#driver = driver;
       return pingAll(driver, nodes, config, () => this.#stop !== undefined);
     };
+    const beginMs = this.#nowMs();
     const answered = await ping(second, sample);
     const silent = sample.filter((_, i) => answered[i] === false);
     const late = await ping(first, silent);
     if (this.#stop !== undefined) return;
-    const hits = answered.filter(Boolean).length;
-    const lateHits = late.filter(Boolean).length;
-    const meanMs = this.#nowMs() - sample.reduce((sum, { heardMs }) => sum + heardMs, 0) / sample.length;
-    extras.secondPort = { hits, of: hits + lateHits };
-    extras.gone = {
-      hits: sample.length - hits - lateHits,
-      of: sample.length,
-      meanHours: Math.max(1, meanMs) / MS_PER_HOUR,
+    this.#rechecked = {
+      asked: sample.length,
+      strangePort: answered.filter(Boolean).length,
+      knownPort: late.filter(Boolean).length,
+      atMs: (beginMs + this.#nowMs()) / 2,
     };
+    this.#store.put(SUMMARY_TABLE, recheckRows(this.runId, this.#rechecked));
+  }
+
+  get #turnover(): Turnover | undefined {
+    const [first, second] = this.#passes;
+    return turnoverOf(this.#rechecked, first?.look, second?.look);
   }
 
   async #distances(): Promise<Estimate | undefined> {
@@ -346,13 +358,14 @@ export class CrawlRun {
     const [first, second] = this.#passes;
     const isPartial = this.#stop !== undefined;
     const traps = first?.machine.subnets.traps ?? [];
+    const turnover = isPartial ? undefined : this.#turnover;
     const summary = storeSummary(this.#store, {
       runId: this.runId,
       zoneBits: this.zone.bits,
       distances: measured.distances,
       planted: this.#plantedFound(),
-      secondPort: measured.secondPort,
-      gone: measured.gone,
+      ...recheckExtras(this.#rechecked, first?.look),
+      turnover,
       isCut: isPartial && second === undefined && !this.#isLastEnded,
       repeatRange: second === undefined || isPartial ? undefined : rangeOf(second.options.zone),
       traps:
@@ -372,7 +385,8 @@ export class CrawlRun {
       loss_answers: loss?.answers ?? 0,
       warnings: runWarnings({
         isCut: isPartial,
-        minutes: this.#passes.length > 1 ? this.#nowMs() / MS_PER_MINUTE : 0,
+        minutes: second === undefined ? 0 : (first?.look.lastedMs ?? 0) / MS_PER_MINUTE,
+        turnover,
         traps,
         loss: loss?.share,
       }),

@@ -20,6 +20,7 @@ import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { CrawlMachine } from '../crawl-machine.ts';
 import { type Echo, JournalBuffer, type JournalVisit } from '../journal.ts';
+import { LookTimes } from '../look-times.ts';
 import type { OptOut } from '../opt-out.ts';
 import { type AddressText, edgeRows, sampleRows, visitRow } from '../rows.ts';
 import type { Visit } from '../visit.ts';
@@ -88,6 +89,7 @@ export interface PassOptions {
 export class Pass {
   readonly options: PassOptions;
   readonly machine: CrawlMachine;
+  readonly look = new LookTimes();
   /** With a database. */
   readonly places: Places | undefined;
   /** Of a repeat. */
@@ -228,6 +230,7 @@ export class Pass {
   #keep({ row, edges, samples }: JournalVisit, address: DhtAddress): void {
     const { overlap, places } = this;
     this.#visits.push(row);
+    this.look.take(row);
     if (overlap !== undefined || places !== undefined) {
       const raw = { ...row, ip: RAW_TEXT.ip(address), net: RAW_TEXT.net(address) };
       overlap?.take(raw);

@@ -14,6 +14,7 @@ import type { CrawlConfig } from '../config.ts';
 import type { CrawlMachine } from '../crawl-machine.ts';
 import { NodeState } from '../node-table.ts';
 import { PingRound } from '../ping-round.ts';
+import { recheckCount } from '../recheck.ts';
 import { repeatZone } from '../repeat-zone.ts';
 import { Zone } from '../zone.ts';
 import type { CrawlSetup } from './crawl-run.ts';
@@ -22,25 +23,24 @@ import type { Pass, PassOptions, RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 
 export const HEADER_FILE = 'run.json';
-const RECHECK_LEAST = 50;
-const RECHECK_MOST = 5_000;
 
 export interface Recheckable {
   readonly id: Id160;
   readonly address: DhtAddress;
-  readonly heardMs: number;
 }
 
 /** A random part of the verified nodes, by the seed. */
-export function recheckSample({ table, counts }: CrawlMachine, config: CrawlConfig): Recheckable[] {
+export function recheckSample(
+  { table, counts }: CrawlMachine,
+  config: CrawlConfig,
+  lookMs: number,
+): Recheckable[] {
   const sample: Recheckable[] = [];
-  if (config.recheckShare === 0) return sample;
-  const wanted = Math.min(RECHECK_MOST, Math.max(RECHECK_LEAST, counts.verified * config.recheckShare));
-  const chance = wanted / Math.max(1, counts.verified);
+  const chance = recheckCount(counts.verified, lookMs, config.recheckShare) / Math.max(1, counts.verified);
   const rng = seededRng(config.seed ^ 0x5a5a);
   for (let node = 0; node < table.size; node++) {
     if (table.state(node) !== NodeState.verified || !table.hasClaim(node) || rng.next() >= chance) continue;
-    sample.push({ id: table.id(node), address: table.address(node), heardMs: table.queuedMs(node) });
+    sample.push({ id: table.id(node), address: table.address(node) });
   }
   return sample;
 }
@@ -73,7 +73,8 @@ export function zoneOf(config: CrawlConfig): Zone {
 }
 
 export function passZone(config: CrawlConfig, first: Pass): Zone {
-  return repeatZone(zoneOf(config), first.machine.counts.verified, config.seed);
+  const { machine, look } = first;
+  return repeatZone(zoneOf(config), machine.counts.verified, config.seed, look.lastedMs);
 }
 
 export function passOptions(

@@ -1,12 +1,7 @@
 // The summary of a run, made from its tables alone: whoever has the dataset can make it again.
-import {
-  bernoulli,
-  type Counted,
-  chapman,
-  type Estimate,
-  shareEstimate,
-  uniformity,
-} from '../../crawl/estimates.ts';
+import { bernoulli, type Counted, type Estimate, shareEstimate, uniformity } from '../../crawl/estimates.ts';
+import { type Recheck, recheckRows } from '../../crawl/recheck.ts';
+import { fromTwoLooks, type Turnover } from '../../crawl/two-looks.ts';
 import type { Metric, SummaryRow } from '../more-tables.ts';
 import { SUMMARY_TABLE } from '../more-tables.ts';
 import type { DatasetStore } from './store.ts';
@@ -23,6 +18,10 @@ export interface SummaryExtras {
   readonly secondPort: Counted | undefined;
   /** Of nodes asked again: who had gone, and how long after on average. */
   readonly gone: (Counted & { readonly meanHours: number }) | undefined;
+  /** As it was counted, for whoever makes the summary again. */
+  readonly recheck?: Recheck | undefined;
+  /** Of looks that took long: what estimates are corrected by. */
+  readonly turnover?: Turnover | undefined;
   /** Ids that the repeat looked at, 40 hex digits each; undefined without one. */
   readonly repeatRange: readonly [low: string, high: string] | undefined;
   readonly traps: readonly { readonly subnet: string; readonly listed: number }[];
@@ -84,22 +83,15 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
     add('verified_either', '', repeat.n1 + repeat.n2 - repeat.both);
     addShare('p', 'repeat', repeat.both, repeat.n2);
     // The repeat may look at a part of the zone: there the first pass is counted as well.
-    const zonal = chapman(repeat.n1, repeat.n2, repeat.both, 1, false);
-    if (zonal !== undefined && repeat.n1 > 0) {
-      const scale = n1 / repeat.n1;
-      addEstimate('nodes_in_zone', 'chapman', scaled(zonal, scale));
+    const looks = { n1, part: repeat, share, turnover: extras.turnover };
+    for (const [metric, isTotal] of [
+      ['nodes_in_zone', false],
+      ['nodes', true],
+    ] as const) {
+      const found = fromTwoLooks(looks, isTotal);
+      addEstimate(metric, 'chapman', found.chapman);
+      addEstimate(metric, 'bernoulli', found.bernoulli);
     }
-    addEstimate(
-      'nodes',
-      'chapman',
-      scaled(chapman(repeat.n1, repeat.n2, repeat.both, share), n1 / repeat.n1),
-    );
-    addEstimate('nodes', 'bernoulli', bernoulli(n1, { hits: repeat.both, of: repeat.n2 }, share));
-    addEstimate(
-      'nodes_in_zone',
-      'bernoulli',
-      bernoulli(n1, { hits: repeat.both, of: repeat.n2 }, share, false),
-    );
   }
   function addEstimate(metric: Metric, item: string, estimate: Estimate | undefined): void {
     if (estimate !== undefined) add(metric, item, estimate.value, estimate);
@@ -111,6 +103,7 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
   addEstimate('nodes', 'distances', extras.distances);
   if (extras.secondPort !== undefined)
     addShare('second_port', '', extras.secondPort.hits, extras.secondPort.of);
+  if (extras.recheck !== undefined) rows.push(...recheckRows(runId, extras.recheck));
   // Within minutes nearly nobody goes, and a rate per hour would be noise.
   if (extras.gone !== undefined && extras.gone.of > 0 && extras.gone.meanHours >= LEAST_HOURS) {
     const gone = shareEstimate(extras.gone) as Estimate;
@@ -203,16 +196,6 @@ function repeatCounts(
     store.query<{ n: number }>(`SELECT count(*) AS n FROM (${sql})`)[0]?.n ?? 0;
   const n2 = count(sets(2));
   return n2 === 0 ? undefined : { n1: count(sets(1)), n2, both: count(`${sets(1)} INTERSECT ${sets(2)}`) };
-}
-
-function scaled(estimate: Estimate | undefined, factor: number): Estimate | undefined {
-  if (estimate === undefined || !Number.isFinite(factor)) return undefined;
-  return {
-    ...estimate,
-    value: estimate.value * factor,
-    low: estimate.low * factor,
-    high: estimate.high * factor,
-  };
 }
 
 function shareBasis(basis: number): Partial<Estimate> {

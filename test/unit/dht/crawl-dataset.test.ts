@@ -2,6 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { recheckExtras, storedRecheck, turnoverOf } from '../../../dht/crawl/io/after-look.ts';
+import { LookTimes } from '../../../dht/crawl/look-times.ts';
+import { recheckRows } from '../../../dht/crawl/recheck.ts';
 import type { Table } from '../../../dht/dataset/columns.ts';
 import { JsonlWriter } from '../../../dht/dataset/io/jsonl.ts';
 import { type AnyRow, DatasetStore } from '../../../dht/dataset/io/store.ts';
@@ -72,5 +75,42 @@ describe('the dataset', () => {
     await expect(DatasetStore.open(join(place.path, 'none.sqlite'), 'read')).rejects.toMatchObject({
       slug: 'disk',
     });
+  });
+
+  it('keeps what was asked again after the first look, for a run that is killed in its second', async () => {
+    const store = await DatasetStore.open(join(place.path, 'recheck.sqlite'), 'create');
+    expect(storedRecheck(store)).toBeUndefined();
+    const recheck = { asked: 400, strangePort: 380, knownPort: 8, atMs: 3_600_000.5 };
+    store.put(SUMMARY_TABLE, recheckRows('r', recheck));
+    expect(storedRecheck(store)).toEqual(recheck);
+    store.close();
+
+    const minuteUs = 60_000_000;
+    const look = (firstMin: number, lastMin: number): LookTimes => {
+      const times = new LookTimes();
+      for (let minute = firstMin; minute <= lastMin; minute++)
+        for (const [outcome, isInZone] of [
+          ['ok', true],
+          ['timeout', true],
+          ['ok', false],
+        ] as const)
+          times.take({
+            ...{ sent_us: minute * minuteUs, is_in_zone: isInZone, outcome },
+            received_us: outcome === 'ok' ? minute * minuteUs : null,
+          });
+      return times;
+    };
+    const first = look(1, 57);
+    expect([first.lastedMs, first.meanAnswerMs]).toEqual([56 * 60_000, 29 * 60_000]);
+    const turnover = turnoverOf(recheck, first, look(61, 65));
+    expect(turnover?.gone).toEqual({ hits: 12, of: 400 });
+    expect(turnover?.beforeMs).toBeCloseTo(31 * 60_000, -1);
+    expect(turnover?.afterMs).toBeCloseTo(3 * 60_000, -1);
+    expect(recheckExtras(recheck, first)).toMatchObject({ secondPort: { hits: 380, of: 388 } });
+    // A quick first look, a second one long after, nobody asked again: nothing is corrected.
+    expect(turnoverOf(recheck, look(1, 5), look(61, 62))).toBeUndefined();
+    expect(turnoverOf(recheck, first, look(200, 210))).toBeUndefined();
+    expect(turnoverOf(undefined, first, look(61, 65))).toBeUndefined();
+    expect(turnoverOf(recheck, first, undefined)).toBeUndefined();
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/address.ts';
 import { clientName } from '../../../dht/crawl/client-name.ts';
+import { cursorStart } from '../../../dht/crawl/crawl-machine.ts';
 import { DueQueue } from '../../../dht/crawl/due-queue.ts';
 import {
   bernoulli,
@@ -20,8 +21,10 @@ import { uuidv7 } from '../../../dht/crawl/io/run-header.ts';
 import { runWarnings } from '../../../dht/crawl/io/run-warnings.ts';
 import { JournalBuffer, JournalReader, type JournalRecord } from '../../../dht/crawl/journal.ts';
 import { NodeTable } from '../../../dht/crawl/node-table.ts';
+import { recheckCount } from '../../../dht/crawl/recheck.ts';
 import { rangeOf, repeatZone } from '../../../dht/crawl/repeat-zone.ts';
 import { createBased, followed, kaplanMeier, medianLengthMs, middleOf } from '../../../dht/crawl/survival.ts';
+import { fromTwoLooks } from '../../../dht/crawl/two-looks.ts';
 import { Zone } from '../../../dht/crawl/zone.ts';
 import { VISIT_TABLE, type VisitRow } from '../../../dht/dataset/visit-table.ts';
 import { Id160 } from '../../../dht/node-id.ts';
@@ -48,6 +51,45 @@ describe('estimators', () => {
     expect(estimate?.low).toBeGreaterThan(14_000);
     expect(estimate?.high).toBeLessThan(18_000);
     expect(bernoulli(0, { hits: 1, of: 1 }, 1)).toBeUndefined();
+  });
+
+  it('two looks at a population that is not closed: who is there between them', () => {
+    const looks = { n1: 1_000, part: { n1: 250, n2: 240, both: 230 }, share: 1 / 8 };
+    const closed = fromTwoLooks({ ...looks, turnover: undefined });
+    expect(closed.bernoulli).toEqual(bernoulli(1_000, { hits: 230, of: 240 }, 1 / 8));
+    expect(closed.chapman?.value).toBeCloseTo(((251 * 241) / 231 - 1) * 4 * 8, 6);
+    // The zone is what the estimate of the network rests on, not the part.
+    const whole = chapman(1_000, 960, 920, 1 / 8);
+    const width = (estimate: typeof whole): number =>
+      Math.log((estimate?.high ?? 0) / (estimate?.value ?? 1));
+    expect(width(closed.chapman) / width(whole)).toBeCloseTo(1, 1);
+    // A tenth had gone, halfway through what lay before; half of that time lay after.
+    const turnover = { gone: { hits: 40, of: 400 }, beforeMs: 1_000, afterMs: 500 };
+    const open = fromTwoLooks({ ...looks, turnover });
+    for (const name of ['bernoulli', 'chapman'] as const) {
+      expect((open[name]?.value ?? 0) / (closed[name]?.value ?? 1)).toBeCloseTo(0.9 * 0.95, 9);
+      expect(width(open[name])).toBeGreaterThan(width(closed[name]));
+    }
+    // Nobody gone of forty is not certain.
+    const none = { ...looks, turnover: { ...turnover, gone: { hits: 0, of: 40 } } };
+    expect(fromTwoLooks(none).bernoulli?.value).toBeCloseTo(closed.bernoulli?.value ?? 0, 6);
+    expect(width(fromTwoLooks(none).bernoulli)).toBeGreaterThan(width(closed.bernoulli) * 1.02);
+    // Of the zone alone.
+    expect(fromTwoLooks({ ...looks, turnover: undefined }, false).chapman?.value).toBeCloseTo(
+      ((251 * 241) / 231 - 1) * 4,
+      6,
+    );
+  });
+
+  it('after a long look more are asked again, never more than an eighth for that alone', () => {
+    const minute = 60_000;
+    expect(recheckCount(30, minute, 0.01)).toBe(30);
+    expect(recheckCount(3_000, minute, 0.01)).toBe(50);
+    expect(recheckCount(10_000, minute, 0.01)).toBe(100);
+    expect(recheckCount(1_000, 10 * minute, 0.01)).toBe(125);
+    expect(recheckCount(10_000, 10 * minute, 0.01)).toBe(400);
+    expect(recheckCount(10_000_000, 600 * minute, 0.01)).toBe(5_000);
+    expect(recheckCount(10_000, 10 * minute, 0)).toBe(0);
   });
 
   it('distances of uniform ids give the number of ids', () => {
@@ -186,10 +228,17 @@ describe('zones', () => {
 
   it('a second look takes all of a small zone, and a part of a large one', () => {
     const zone = new Zone(Id160.random(seededRng(SEED)), 3);
-    expect(repeatZone(zone, 5_000, 1)).toBe(zone);
-    const part = repeatZone(zone, 70_000, 1);
+    expect(repeatZone(zone, 5_000, 1, 30_000)).toBe(zone);
+    const part = repeatZone(zone, 70_000, 1, 140_000);
     expect(part.bits).toBe(7);
     expect(zone.has(part.prefix)).toBe(true);
+    // Half round from where the first look began: as much time before it as after it.
+    const begun = Math.floor(cursorStart(1) * 16);
+    expect((part.prefix.a << 3) >>> 28).toBe((begun + 8) % 16);
+    // What took an hour is not looked at for another hour, as long as p can be known.
+    expect(repeatZone(zone, 5_000, 1, 3_600_000).bits).toBe(3 + 5);
+    expect(repeatZone(zone, 500, 1, 3_600_000).bits).toBe(3 + 2);
+    expect(repeatZone(zone, 150, 1, 3_600_000)).toBe(zone);
   });
 });
 
@@ -370,11 +419,11 @@ describe('nodes and addresses', () => {
 });
 
 describe('warnings of a run', () => {
-  const none = { isCut: false, minutes: 0, traps: [], loss: 0 };
+  const none = { isCut: false, minutes: 0, traps: [], loss: 0, turnover: undefined };
 
   it('say what a reader must know, and nothing when there is nothing', () => {
     expect(runWarnings(none)).toEqual([]);
-    expect(runWarnings({ ...none, minutes: 19, loss: 0.1 })).toEqual([]);
+    expect(runWarnings({ ...none, minutes: 4.9, loss: 0.1 })).toEqual([]);
     expect(runWarnings({ ...none, loss: undefined })).toEqual([]);
     expect(runWarnings({ ...none, isCut: true })).toEqual([expect.stringMatching(/was cut/)]);
     expect(runWarnings({ ...none, traps: [{ listed: 90 }] })).toEqual([
@@ -384,7 +433,11 @@ describe('warnings of a run', () => {
       expect.stringMatching(/^Traps: 2 subnets list .* \(100 so far\); they were/),
     ]);
     expect(runWarnings({ ...none, minutes: 125.4 })).toEqual([
-      expect.stringMatching(/^Two looks took 125 min/),
+      expect.stringMatching(/^The first look took 125 min.* nobody knows how many.* too high/),
+    ]);
+    const turnover = { gone: { hits: 12, of: 400 }, beforeMs: 1, afterMs: 1 };
+    expect(runWarnings({ ...none, minutes: 125.4, turnover })).toEqual([
+      expect.stringMatching(/^The first look took 125 min.* when 3.0 % of its nodes had gone/),
     ]);
     // A cut run has no estimates from two looks.
     expect(runWarnings({ ...none, minutes: 125.4, isCut: true })).toHaveLength(1);
