@@ -173,6 +173,7 @@ export class NatExam {
     this.#onClose.push(() => shell.close());
     return new RelayDialBack({
       relays: () => relays,
+      isStranger: () => true,
       datagrams: () => udp,
       ask: (relay, order, onStart, onResult) =>
         shell.run((machine, nowMs) =>

@@ -1,5 +1,5 @@
 // Which control connections a peer has open: to the relays nearest to its own queue key while it cannot be reached otherwise, to those
-// that know peers of a torrent which seeks some, and for a moment to whoever is needed for one call, test or push. Pure.
+// that know peers of a torrent which seeks some or that the user named, and for a moment to whoever is needed for one call, test or push. Pure.
 import { toHex } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import type { ClientLink, ClientLinks } from './client-links.ts';
@@ -65,8 +65,11 @@ export class KeptRelays {
     const wanted = this.#options.wantsRelays();
     const queueKey = queueKeyOf(this.#options.identity.publicKey);
     if (wanted) this.#search.poll(queueKey, nowMs);
-    const chosen = wanted ? this.#pool.nearest(queueKey, nowMs) : [];
-    for (const infoHash of this.#options.sought()) {
+    const sought = this.#options.sought();
+    // Whoever can be reached needs none for himself; those that the user named may know somebody whom he seeks.
+    const named = sought.length > 0 ? this.#pool.given(nowMs) : [];
+    const chosen = wanted ? this.#pool.nearest(queueKey, nowMs) : named;
+    for (const infoHash of sought) {
       for (const { endpoint, untilMs } of this.#torrentRelays.get(toHex(infoHash)) ?? []) {
         const relay = this.#pool.get(endpoint);
         if (relay !== undefined && untilMs > nowMs && relay.distrustedUntilMs <= nowMs) chosen.push(relay);

@@ -104,6 +104,13 @@ export class RelayPool {
     return chosen;
   }
 
+  /** Those that the user named. */
+  given(nowMs: number): KnownRelay[] {
+    return [...this.#relays.values()].filter(
+      ({ isGiven, distrustedUntilMs }) => isGiven && distrustedUntilMs <= nowMs,
+    );
+  }
+
   /** A reservation stands. */
   handleReserved(relay: KnownRelay, nowMs: number): void {
     relay.retryMs = FIRST_RETRY_MS;

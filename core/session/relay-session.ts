@@ -7,7 +7,7 @@ import type { InfoHash } from '../base/ids.ts';
 import type { DialBack } from '../nat/dial-back.ts';
 import { RelayDialBack } from '../nat/io/relay-dial-back.ts';
 import type { RelayStatus } from '../relay/client-links.ts';
-import type { SpliceOrder } from '../relay/client-port.ts';
+import type { SpliceOrder, TestResult } from '../relay/client-port.ts';
 import type { RelayIdentity } from '../relay/identity.ts';
 import { ClientShell } from '../relay/io/client-shell.ts';
 import { shardKey, torrentRelayKey } from '../relay/keys.ts';
@@ -76,6 +76,8 @@ export class RelaySession {
   #network = networkName();
   #touchedAtMs: number;
   #greets = false;
+  /** Dial-backs that were asked for and not answered yet. */
+  #testCount = 0;
   #isClosed = false;
 
   constructor(options: RelaySessionOptions) {
@@ -126,20 +128,18 @@ export class RelaySession {
     if (dialFrom !== undefined)
       nat.punchPorts = new PunchPorts({ dial: dialFrom, rng, nowMs: () => clock.nowMs() });
     this.dialBack = new RelayDialBack({
-      relays: () => this.#strangers(),
-      ask: (relay, order, onStart, onResult) =>
-        this.#shell.run((machine, nowMs) =>
-          machine.testThrough(
-            relay,
-            order,
-            onStart,
-            (result) => {
-              onResult(result);
-              this.#greet();
-            },
-            nowMs,
-          ),
-        ),
+      relays: () => this.#testers(),
+      isStranger: (relay) => !this.#greeted().has(endpointKey(relay)),
+      ask: (relay, order, onStart, onResult) => {
+        this.#testCount++;
+        const settle = (result: TestResult): void => {
+          this.#testCount--;
+          onResult(result);
+          // What it says of us is known then.
+          if (result.kind === 'tested') setImmediate(() => this.#greet());
+        };
+        this.#shell.run((machine, nowMs) => machine.testThrough(relay, order, onStart, settle, nowMs));
+      },
       datagrams: () => shared.datagrams(),
     });
     nat.relays = {
@@ -284,22 +284,23 @@ export class RelaySession {
 
   // --- dial-backs
 
-  /** Relays that our UDP port has never sent to. */
-  #strangers(): Endpoint[] {
-    const greeted = new Set(
-      this.status()
-        .filter(({ isUtp }) => isUtp)
-        .map(({ endpoint }) => endpointKey(endpoint)),
-    );
+  /** Relays that our UDP port has sent to. */
+  #greeted(): ReadonlySet<string> {
+    const overUtp = this.status().filter(({ isUtp }) => isUtp);
+    return new Set(overUtp.map(({ endpoint }) => endpointKey(endpoint)));
+  }
+
+  #testers(): Endpoint[] {
     const nowMs = this.#options.shared.clock.nowMs();
     return [...this.#shell.client.pool.values()]
-      .filter(({ endpoint, nextTryMs }) => !greeted.has(endpointKey(endpoint)) && nextTryMs <= nowMs)
+      .filter(({ nextTryMs }) => nextTryMs <= nowMs)
       .map(({ endpoint }) => endpoint);
   }
 
   /** From now on control connections are uTP ones where that passes, so that relays see the endpoint to punch. */
   #greet(): void {
-    if (this.#greets || this.#isClosed) return;
+    // The connections through which tests were asked for are given up: the other test's answer first.
+    if (this.#greets || this.#isClosed || this.#testCount > 0) return;
     this.#greets = true;
     const { nat } = this.#options.shared;
     if (!nat.hasUtp || !this.#wantsRelays(nat.ownFacts())) return;

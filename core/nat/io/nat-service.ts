@@ -21,14 +21,17 @@ const LONGEST_ASK_MS = 5 * 60_000;
 const AGAIN_MS = 10 * 60_000;
 /** A dial-back costs somebody else something (nat.md: once in ten minutes); a new claim is a reason of its own. */
 const DIAL_BACK_AGAIN_MS = 10 * 60_000;
-/** Nobody to ask yet. */
+/** Nobody to ask yet, or not now; after a few times ever more rarely. */
 const DIAL_BACK_RETRY_MS = 2_000;
+const DIAL_BACK_RETRIES = 5;
+const DIAL_BACK_RETRY_MAX_MS = 30_000;
 /** The port to knock at is known when strangers have told it; where they never do, knocking starts anyway. */
 const DIAL_BACK_LATEST_MS = 4_000;
 const MAPPING_GRACE_MS = 500;
 /** Another network is noticed after this. */
 const NETWORK_CHECK_MS = 30_000;
 const ENOUGH_VOTERS = 4;
+const BOTH = ['udp', 'tcp'] as const;
 
 export interface NatServiceOptions {
   readonly clock: Clock;
@@ -64,6 +67,9 @@ export class NatService {
   #isAsking = false;
   #isTesting = false;
   #hasTested = false;
+  /** What nobody has answered yet in this round. */
+  #untested = new Set<'udp' | 'tcp'>();
+  #testRetries = 0;
   #network = '';
   #isClosed = false;
 
@@ -239,7 +245,11 @@ export class NatService {
   #scheduleTest(inMs: number): void {
     clearTimeout(this.#testTimer);
     if (this.#isClosed || this.#options.dialBack === undefined) return;
-    this.#testTimer = setTimeout(() => void this.#test(), inMs);
+    this.#testTimer = setTimeout(() => {
+      this.#untested = new Set(BOTH);
+      this.#testRetries = 0;
+      void this.#test();
+    }, inMs);
     this.#testTimer.unref();
   }
 
@@ -251,28 +261,43 @@ export class NatService {
     const askedPort = mappedPort ?? tcpPort;
     const mappedUdp = this.#mapping?.mappings(4).find(({ transport }) => transport === 'udp')?.externalPort;
     const udp = mappedUdp ?? this.classOf(4)?.external?.port ?? udpPort(4);
-    // Apart, since a TCP attempt that meets a silent filter takes seconds to fail.
-    const tests: Promise<boolean>[] = [];
-    const ask = async (request: DialBackRequest): Promise<boolean> => {
+    // Apart, since a TCP attempt that meets a silent filter takes seconds to fail; and what one was told the other may still have to ask.
+    const tests: Promise<void>[] = [];
+    const ask = async (transport: 'udp' | 'tcp', request: DialBackRequest): Promise<void> => {
+      if (!this.#untested.has(transport)) return;
       const result = await dialBack.test(request);
-      if (result === undefined || this.#isClosed) return false;
+      if (result === undefined || this.#isClosed) return;
+      this.#untested.delete(transport);
       this.#handleTest(result, mappedPort);
       this.#changed();
-      return true;
     };
-    if (udp !== 0)
-      tests.push(ask({ tcpPort: 0, udpPort: udp, ways: { tcp: false, udp: true, udpOtherPort: true } }));
-    if (askedPort !== 0)
-      tests.push(
-        ask({ tcpPort: askedPort, udpPort: 0, ways: { tcp: true, udp: false, udpOtherPort: false } }),
-      );
-    const answered = await Promise.all(tests);
+    if (udp === 0) this.#untested.delete('udp');
+    else {
+      const ways = { tcp: false, udp: true, udpOtherPort: true };
+      tests.push(ask('udp', { tcpPort: 0, udpPort: udp, ways }));
+    }
+    if (askedPort === 0) this.#untested.delete('tcp');
+    else {
+      const ways = { tcp: true, udp: false, udpOtherPort: false };
+      tests.push(ask('tcp', { tcpPort: askedPort, udpPort: 0, ways }));
+    }
+    await Promise.all(tests);
     this.#isTesting = false;
     // Meanwhile the gateway may have granted a port.
     const isNews =
       mappedPort !== this.#mapping?.mappings(4).find(({ transport }) => transport === 'tcp')?.externalPort;
     if (isNews && this.#mapping !== undefined) this.#scheduleTest(0);
-    else this.#scheduleTest(answered.includes(true) ? DIAL_BACK_AGAIN_MS : DIAL_BACK_RETRY_MS);
+    else if (this.#untested.size === 0) this.#scheduleTest(DIAL_BACK_AGAIN_MS);
+    else this.#retryTest();
+  }
+
+  #retryTest(): void {
+    const doublings = Math.max(0, this.#testRetries++ - DIAL_BACK_RETRIES);
+    const inMs = Math.min(DIAL_BACK_RETRY_MAX_MS, DIAL_BACK_RETRY_MS * 2 ** doublings);
+    clearTimeout(this.#testTimer);
+    if (this.#isClosed) return;
+    this.#testTimer = setTimeout(() => void this.#test(), inMs);
+    this.#testTimer.unref();
   }
 
   #handleTest(result: DialBackResult, mappedPort: number | undefined): void {

@@ -28,8 +28,10 @@ export type AskRelay = (
 ) => void;
 
 export interface RelayDialBackOptions {
-  /** Those to ask, best first; best are those that our UDP port has never sent to. */
+  /** Those to ask, in turn. */
   readonly relays: () => readonly Endpoint[];
+  /** Our UDP port has never sent to it: only such a one can tell whether datagrams of strangers get in. */
+  readonly isStranger: (relay: Endpoint) => boolean;
   readonly ask: AskRelay;
   readonly datagrams: () => DatagramPort | undefined;
 }
@@ -52,25 +54,26 @@ export class RelayDialBack implements DialBack {
 
   async test(request: DialBackRequest): Promise<DialBackResult | undefined> {
     const { tcpPort, udpPort, ways } = request;
-    const relays = this.#options.relays();
+    const { isStranger } = this.#options;
+    const relays = this.#options.relays().filter((relay) => ways.tcp || isStranger(relay));
     for (let i = 0; i < relays.length; i++) {
       const relay = relays[this.#next++ % relays.length] as Endpoint;
-      const isStranger = !this.#greeted.has(endpointKey(relay));
+      const udp = ways.udp && isStranger(relay) && !this.#greeted.has(endpointKey(relay));
       const first = await this.#try(relay, {
         tcpPort,
         udpPort,
-        ways: { tcp: ways.tcp, udp: ways.udp && isStranger, udpOtherPort: false },
+        ways: { tcp: ways.tcp, udp, udpOtherPort: false },
       });
       if (first === undefined) continue;
       const { tested } = first;
-      const udp = tested.tried.udp ? first.hasDatagram : undefined;
+      const datagrams = tested.tried.udp ? first.hasDatagram : undefined;
       const otherPort =
-        udp === false && ways.udpOtherPort ? await this.#tryOtherPort(relay, request) : undefined;
+        datagrams === false && ways.udpOtherPort ? await this.#tryOtherPort(relay, request) : undefined;
       return {
         by: relay.host,
         observedHost: tested.observed.host,
         tcp: tested.tried.tcp ? tested.tcpReached : undefined,
-        udp,
+        udp: datagrams,
         udpOtherPort: otherPort,
       };
     }

@@ -50,6 +50,24 @@ describe('a reservation', () => {
     expect(relay.server.links.slotCount).toBe(1);
   });
 
+  it('is not made by who can be reached, but the relay that the user named is kept for calls while a torrent seeks peers', () => {
+    const world = new RelayWorld(13);
+    const { relay } = connected(world);
+    const sought = [TORRENT];
+    const seeker = world.peer('44.4.0.1', { wantsRelays: false, sought });
+    seeker.client.addGiven(relay.endpoint, world.nowMs);
+    world.advance(10 * 60_000);
+    expect(relay.server.links.slotCount).toBe(1);
+    const [link] = seeker.client.linksFor(TORRENT);
+    const results: CallResult[] = [];
+    seeker.client.call(link as number, { infoHash: TORRENT }, (result) => results.push(result), world.nowMs);
+    world.advance(1_000);
+    expect(results).toMatchObject([{ kind: 'go' }]);
+    sought.pop();
+    world.advance(60_000);
+    expect(seeker.client.linksFor(TORRENT)).toEqual([]);
+  });
+
   it('is kept by renewal, and lost when the peer falls silent', () => {
     const world = new RelayWorld(3);
     const { relay, target } = connected(world);
