@@ -218,7 +218,7 @@ export const LAB_COMMAND: CommandSpec = {
         {
           name: 'experiment',
           summary:
-            'hops, dead, latency, churn, recall, bootstrap, sybil, eclipse, scale, nat, crawl, crawl-churn, crawl-machines, study (default: all, which takes minutes)',
+            'hops, dead, latency, churn, recall, bootstrap, sybil, eclipse, scale, nat, crawl, crawl-churn, crawl-machines, crawl-sessions, study (default: all, which takes minutes)',
           isOptional: true,
           isVariadic: true,
         },

@@ -5,6 +5,7 @@ import { runChurn } from './scenarios/churn.ts';
 import { runCrawlTruth } from './scenarios/crawl.ts';
 import { runCrawlChurn } from './scenarios/crawl-churn.ts';
 import { runCrawlMachines } from './scenarios/crawl-machines.ts';
+import { runCrawlSessions } from './scenarios/crawl-sessions.ts';
 import { runCrawlStudy } from './scenarios/crawl-study.ts';
 import { runDead } from './scenarios/dead.ts';
 import { runEclipse } from './scenarios/eclipse.ts';
@@ -35,6 +36,11 @@ export const DHT_SCENARIOS: readonly Scenario[] = [
     name: 'crawl-machines',
     title: 'the same in a network of real nodes: clients, translators, sybils',
     run: runCrawlMachines,
+  },
+  {
+    name: 'crawl-sessions',
+    title: 'when a monitor says that nodes came and went, beside when they did',
+    run: runCrawlSessions,
   },
   {
     name: 'study',

@@ -65,3 +65,10 @@ export class Sessions {
     return this.#mixed((share * one) / (share * one + (1 - share) * other), one, other);
   }
 }
+
+/** Share of sessions that last longer than so many minutes. */
+export function survivalOfSessions(minutes: number, medianSessionMin: number): number {
+  const scale = medianSessionMin / MEDIAN_MIN;
+  const short = SHORT_SHARE * Math.exp(-minutes / (SHORT_MEAN_MIN * scale));
+  return short + (1 - SHORT_SHARE) * Math.exp(-minutes / (LONG_MEAN_MIN * scale));
+}

@@ -19,6 +19,7 @@ import { Id160 } from '../../dht/node-id.ts';
 import { CRAWL_START_MS, CrawlWorld } from '../../dht/sim/crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../../dht/sim/latency.ts';
 import { runMonitorTrial } from '../../dht/sim/monitor-trial.ts';
+import { survivalOfSessions } from '../../dht/sim/sessions.ts';
 
 const MINUTE_MS = 60_000;
 const WINDOW_MS = 180 * MINUTE_MS;
@@ -26,12 +27,6 @@ const RESCAN_MS = 2 * MINUTE_MS;
 const MEDIAN_MIN = 40;
 /** Only a run that may be killed writes these down. */
 const UNHEARD = { onWatched: () => {}, onProbed: () => {} };
-
-/** Share of the sessions of dht/sim/sessions.ts that last longer than so many minutes. */
-function trueSurvival(minutes: number): number {
-  const scale = MEDIAN_MIN / 200;
-  return 0.866 * Math.exp(-minutes / (235.5 * scale)) + 0.134 * Math.exp(-minutes / (6000 * scale));
-}
 
 it('survival of sessions is that of the world', () => {
   const world = new CrawlWorld({
@@ -88,7 +83,10 @@ it('survival of sessions is that of the world', () => {
   expect(created).toBeGreaterThan(150);
   for (const minutes of [15, 30, 60]) {
     const found = summary.find(({ item }) => item === `${minutes} min`);
-    expect(Math.abs((found?.value ?? 0) - trueSurvival(minutes)), `${minutes} min`).toBeLessThan(0.1);
+    expect(
+      Math.abs((found?.value ?? 0) - survivalOfSessions(minutes, MEDIAN_MIN)),
+      `${minutes} min`,
+    ).toBeLessThan(0.1);
   }
   // The mean of sessions that were seen to end says something else entirely.
   const closed = shifted
