@@ -153,7 +153,7 @@ export class Bootstrap {
 
   /** Wider than an ordinary lookup, and the round trips of a few saved nodes are enough to know a slow one by. */
   #hastyPolicy(): Partial<LookupPolicy> {
-    const { lookup } = this.#context.parts;
+    const { lookup } = this.#context;
     if (lookup.stall.kind !== 'adaptive') return { disjointPaths: 1 };
     return { disjointPaths: 1, alpha: Math.max(ALPHA, lookup.alpha), stall: HASTY_STALL };
   }
@@ -170,7 +170,7 @@ export class Bootstrap {
   #fill(depth: number, nowMs: number): void {
     const { table } = this.#family;
     if (depth >= MAX_FILLS || depth >= Math.max(MIN_FILLS, table.neighbourhoodLevel())) return;
-    const target = randomIdAt(table.ownId, depth, this.#context.parts.rng);
+    const target = randomIdAt(table.ownId, depth, this.#context.rng);
     new LookupGroup({
       context: this.#context,
       target,

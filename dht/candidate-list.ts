@@ -1,5 +1,6 @@
 // The candidates of one lookup, nearest to the target first. Invariants: a contact (id and address) stands in it once; it is
 // bounded, and the farthest that nobody has asked go first.
+import type { DhtAddress } from './address.ts';
 import { isValidId } from './bep42.ts';
 import type { Candidate } from './lookup-candidate.ts';
 import { compareDistance, type Id160 } from './node-id.ts';
@@ -29,11 +30,8 @@ export class CandidateList {
     const items = this.#items;
     const from = candidate.sources[0];
     const at = this.#placeOf(id);
-    // The same id may stand there with other addresses: whoever names a wrong one must not hide the right one.
-    for (let i = at; i < items.length; i++) {
-      const held = items[i] as Candidate;
-      if (!held.id?.equals(id)) break;
-      if (!held.address.equals(candidate.address)) continue;
+    const held = this.#heldFrom(at, id, candidate.address);
+    if (held !== undefined) {
       if (from !== undefined) held.addSource(from);
       return;
     }
@@ -48,6 +46,21 @@ export class CandidateList {
     }
     candidate.isValid = this.isValid(id, candidate);
     items.splice(at, 0, candidate);
+  }
+
+  /** The candidate that is this contact. */
+  find(id: Id160, address: DhtAddress): Candidate | undefined {
+    return this.#heldFrom(this.#placeOf(id), id, address);
+  }
+
+  /** @param from where the id would stand: it may do so several times, since whoever names a wrong address must not hide the right one */
+  #heldFrom(from: number, id: Id160, address: DhtAddress): Candidate | undefined {
+    for (let i = from; i < this.#items.length; i++) {
+      const held = this.#items[i] as Candidate;
+      if (!held.id?.equals(id)) return undefined;
+      if (held.address.equals(address)) return held;
+    }
+    return undefined;
   }
 
   /** A bootstrap address that has told its id by answering. */

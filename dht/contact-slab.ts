@@ -1,20 +1,23 @@
-// Contacts of one table in one Int32Array: 44 bytes each, no object per contact, and distances compare in place. A slot is an
+// Contacts of one table in one Int32Array: 40 bytes each, no object per contact, and distances compare in place. A slot is an
 // index; freed slots are used again. Who they are and how they do lie in two parts of the array, because the second is gone through
 // once a minute. Times are kept in tenths of a second to fit a word.
-import { DhtAddress, type Family, putWord } from './address.ts';
+import { DhtAddress, type Family, getWord, putWord } from './address.ts';
 import { Id160, sharedBits } from './node-id.ts';
 
 const ID = 0;
 const PORT = 5;
 const IP = 6;
-/** Of the second part. */
-const FAILURES = 0;
-/** 0 for never. */
+/** Of the second part: failures (8 bits), one more than the level of the bucket it is a member of (8), mean round trip (16). */
+const PACKED = 0;
+/** Times; 0 for never. */
 const ANSWERED = 1;
 const ASKED = 2;
-const ROUND_TRIP = 3;
-const STATE_WORDS = 4;
+const STATE_WORDS = 3;
 const FIRST_CAPACITY = 16;
+const BYTE = 0xff;
+const LEVEL_SHIFT = 8;
+const ROUND_TRIP_SHIFT = 16;
+const MAX_ROUND_TRIP_MS = 0xffff;
 
 /** With more failures in a row nobody is handed out. */
 const MAX_GOOD_FAILURES = 1;
@@ -67,7 +70,24 @@ export class ContactSlab {
   remove(slot: number): void {
     // Port 0 marks it as free for scans over all slots.
     this.#words[slot * this.#stride + PORT] = 0;
+    this.#words[this.#stateOf(slot) + PACKED] = 0;
     this.#free.push(slot);
+  }
+
+  /** From now on a member of a bucket at this level, until it is removed. */
+  markMember(slot: number, level: number): void {
+    const at = this.#stateOf(slot) + PACKED;
+    this.#words[at] = (this.#word(at) & ~(BYTE << LEVEL_SHIFT)) | ((level + 1) << LEVEL_SHIFT);
+  }
+
+  /** Level of the bucket it is a member of; -1 for spares and free slots. */
+  memberLevel(slot: number): number {
+    return ((this.#word(this.#stateOf(slot) + PACKED) >>> LEVEL_SHIFT) & BYTE) - 1;
+  }
+
+  /** All slots ever used are below it. */
+  get end(): number {
+    return this.#used;
   }
 
   #grow(): number {
@@ -122,6 +142,13 @@ export class ContactSlab {
     );
   }
 
+  /** The same 20 bytes at `at` of `bytes`? */
+  hasIdAt(slot: number, bytes: Uint8Array, at: number): boolean {
+    const from = slot * this.#stride;
+    for (let i = 0; i < 5; i++) if (this.#word(from + i) !== getWord(bytes, at + i * 4)) return false;
+    return true;
+  }
+
   hasAddress(slot: number, address: DhtAddress): boolean {
     return this.#word(slot * this.#stride + PORT) === address.port && this.#hasHost(slot, address);
   }
@@ -174,7 +201,7 @@ export class ContactSlab {
   /** Answered lately, and with at most one failure since (BEP 5, mldht). */
   isGood(slot: number, goodFrom: number): boolean {
     const at = this.#stateOf(slot);
-    return this.#word(at + ANSWERED) >= goodFrom && this.#word(at + FAILURES) <= MAX_GOOD_FAILURES;
+    return this.#word(at + ANSWERED) >= goodFrom && (this.#word(at + PACKED) & BYTE) <= MAX_GOOD_FAILURES;
   }
 
   /** Negative when slot `x` is closer to `target` than slot `y`. */
@@ -202,23 +229,24 @@ export class ContactSlab {
   }
 
   failures(slot: number): number {
-    return this.#word(this.#stateOf(slot) + FAILURES);
+    return this.#word(this.#stateOf(slot) + PACKED) & BYTE;
   }
 
   markFailed(slot: number): number {
-    const at = this.#stateOf(slot) + FAILURES;
-    const failures = this.#word(at) + 1;
-    this.#words[at] = failures;
+    const at = this.#stateOf(slot) + PACKED;
+    const failures = Math.min(BYTE, (this.#word(at) & BYTE) + 1);
+    this.#words[at] = (this.#word(at) & ~BYTE) | failures;
     return failures;
   }
 
   markAnswered(slot: number, roundTripMs: number, nowMs: number): void {
     const at = this.#stateOf(slot);
-    const held = this.#word(at + ROUND_TRIP);
+    const packed = this.#word(at + PACKED);
+    const held = packed >>> ROUND_TRIP_SHIFT;
     // A quarter of the new sample: one hiccup does not hide a fast node.
     const mean = held === 0 ? roundTripMs : held + (roundTripMs - held) / 4;
-    this.#words[at + ROUND_TRIP] = Math.max(1, Math.round(mean));
-    this.#words[at + FAILURES] = 0;
+    const rounded = Math.min(MAX_ROUND_TRIP_MS, Math.max(1, Math.round(mean)));
+    this.#words[at + PACKED] = (rounded << ROUND_TRIP_SHIFT) | (packed & (BYTE << LEVEL_SHIFT));
     this.#words[at + ANSWERED] = ticksOf(nowMs);
   }
 
@@ -239,7 +267,7 @@ export class ContactSlab {
 
   /** Mean, in milliseconds; 0 for unknown. */
   roundTripMs(slot: number): number {
-    return this.#word(this.#stateOf(slot) + ROUND_TRIP);
+    return this.#word(this.#stateOf(slot) + PACKED) >>> ROUND_TRIP_SHIFT;
   }
 
   /** @returns how many bytes were written: 26 or 38 */

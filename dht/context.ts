@@ -3,7 +3,7 @@
 import type { Rng } from '../core/base/clock.ts';
 import type { Log } from '../core/base/log.ts';
 import type { DhtAddress, Family } from './address.ts';
-import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
+import { type Deadline, DeadlineHeap, type DeadlineWatch } from './deadline-heap.ts';
 import type { FamilyState } from './family-state.ts';
 import type { KrpcMessage } from './krpc.ts';
 import { Composer } from './krpc-compose.ts';
@@ -13,7 +13,7 @@ import type { QueryFrame } from './queries.ts';
 import type { RoundTrips } from './round-trips.ts';
 import type { Counters } from './statistics.ts';
 import type { Throttle } from './throttle.ts';
-import type { OpenQuery, QueryOwner, Transactions } from './transactions.ts';
+import { type OpenQuery, type QueryOwner, Transactions } from './transactions.ts';
 
 /** Where datagrams go. `datagram` is valid during the call only, and no machine may be called from inside. */
 export interface DhtOutput {
@@ -47,7 +47,6 @@ export interface NodeContextParts {
   readonly limits: LimitPolicy;
   readonly readOnly: boolean;
   readonly version: Uint8Array;
-  readonly transactions: Transactions;
   readonly roundTrips: RoundTrips;
   readonly outgoing: Throttle;
   readonly counters: Counters;
@@ -68,24 +67,53 @@ export interface AskOptions {
   readonly nowMs: number;
 }
 
-export class NodeContext {
-  readonly parts: NodeContextParts;
-  readonly timers = new DeadlineHeap<Timer>();
-  /** For going through them; `family` finds one. */
-  readonly families = new Map<Family, FamilyState>();
-  /** Told when a table changed its mind about our id. */
-  onNewAddress: ((family: FamilyState, nowMs: number) => void) | undefined;
+export class NodeContext implements NodeContextParts, DeadlineWatch {
+  // What every datagram needs stands first, side by side.
+  readonly counters: Counters;
+  readonly output: DhtOutput;
+  readonly version: Uint8Array;
+  readonly readOnly: boolean;
+  /** Does `#nextMs` have to be found anew? */
+  isStale = true;
+  /** Undefined for never: Infinity would be put into a box of its own. */
+  #nextMs: number | undefined;
   #v4: FamilyState | undefined;
   #v6: FamilyState | undefined;
-  /** The last one: nearly always that of the next query. */
-  #frame: QueryFrame | undefined;
   #timeoutsInRow = 0;
   /** Before anything that `nowMs` may be. */
   #heardAtMs = -1;
   #firstUnansweredMs: number | undefined;
+  readonly transactions: Transactions;
+  readonly roundTrips: RoundTrips;
+  readonly outgoing: Throttle;
+  readonly limits: LimitPolicy;
+  readonly rng: Rng;
+  readonly lookup: LookupPolicy;
+  readonly table: TablePolicy;
+  readonly maintenance: MaintenancePolicy;
+  readonly log: Log;
+  readonly timers = new DeadlineHeap<Timer>(this);
+  /** For going through them; `family` finds one. */
+  readonly families = new Map<Family, FamilyState>();
+  /** Told when a table changed its mind about our id. */
+  onNewAddress: ((family: FamilyState, nowMs: number) => void) | undefined;
+  /** The last one: nearly always that of the next query. */
+  #frame: QueryFrame | undefined;
 
   constructor(parts: NodeContextParts) {
-    this.parts = parts;
+    this.counters = parts.counters;
+    this.transactions = new Transactions(parts.rng, this);
+    this.output = parts.output;
+    this.version = parts.version;
+    this.readOnly = parts.readOnly;
+    this.roundTrips = parts.roundTrips;
+    this.outgoing = parts.outgoing;
+    this.limits = parts.limits;
+    this.rng = parts.rng;
+    this.lookup = parts.lookup;
+    this.table = parts.table;
+    this.maintenance = parts.maintenance;
+    this.log = parts.log;
   }
 
   addFamily(state: FamilyState): void {
@@ -116,7 +144,7 @@ export class NodeContext {
   }
 
   send(datagram: Uint8Array, to: DhtAddress): void {
-    const { counters, output } = this.parts;
+    const { counters, output } = this;
     counters.datagramsOut++;
     counters.bytesOut += datagram.length;
     output.send(datagram, to);
@@ -124,13 +152,13 @@ export class NodeContext {
 
   frame(family: FamilyState): QueryFrame {
     if (this.#frame?.ownId !== family.ownId)
-      this.#frame = { ownId: family.ownId, readOnly: this.parts.readOnly, version: this.parts.version };
+      this.#frame = { ownId: family.ownId, readOnly: this.readOnly, version: this.version };
     return this.#frame;
   }
 
   /** Sends a query. @returns undefined when limits forbid it: to this address now, or at all */
   ask(options: AskOptions): OpenQuery | undefined {
-    const { transactions, limits, outgoing, counters } = this.parts;
+    const { transactions, limits, outgoing, counters } = this;
     const { family, address, nowMs } = options;
     if (transactions.size >= limits.maxOutstanding) return undefined;
     if (!outgoing.admit(address.hostKey, nowMs)) return undefined;
@@ -145,7 +173,7 @@ export class NodeContext {
 
   /** A reply or an error came in. */
   handleAnswer(message: KrpcMessage, from: DhtAddress, nowMs: number): void {
-    const { transactions, counters, roundTrips } = this.parts;
+    const { transactions, counters, roundTrips } = this;
     const query = transactions.take(message, from);
     const family = this.family(from.family);
     if (query === undefined || family === undefined) {
@@ -176,7 +204,7 @@ export class NodeContext {
 
   /** Queries whose time has come; then timers. */
   handleTimeout(nowMs: number): void {
-    const { transactions } = this.parts;
+    const { transactions } = this;
     for (let due = transactions.popDue(nowMs); due !== undefined; due = transactions.popDue(nowMs)) {
       if (due.isLost) this.#lose(due.query, 'timeout', nowMs);
       else due.query.owner.onStall(due.query, nowMs);
@@ -186,14 +214,14 @@ export class NodeContext {
   }
 
   handleUnreachable(to: DhtAddress, nowMs: number): void {
-    for (const query of this.parts.transactions.takeAll(to)) this.#lose(query, 'unreachable', nowMs);
+    for (const query of this.transactions.takeAll(to)) this.#lose(query, 'unreachable', nowMs);
   }
 
   /** After a sleep: what was in flight is lost, and it is nobody's fault. */
   forgetQueries(nowMs: number): void {
     this.#timeoutsInRow = 0;
     this.#firstUnansweredMs = undefined;
-    for (const query of this.parts.transactions.takeAll()) query.owner.onFailure(query, 'timeout', nowMs);
+    for (const query of this.transactions.takeAll()) query.owner.onFailure(query, 'timeout', nowMs);
   }
 
   /** Runs `action` with the next timeout: callbacks of a command never fire inside the command. */
@@ -202,11 +230,16 @@ export class NodeContext {
   }
 
   nextTimeoutMs(): number {
-    return Math.min(this.parts.transactions.nextMs, this.timers.nextMs);
+    if (this.isStale) {
+      this.isStale = false;
+      const nextMs = Math.min(this.transactions.nextMs, this.timers.nextMs);
+      this.#nextMs = nextMs === Number.POSITIVE_INFINITY ? undefined : nextMs;
+    }
+    return this.#nextMs ?? Number.POSITIVE_INFINITY;
   }
 
   #lose(query: OpenQuery, failure: 'timeout' | 'unreachable', nowMs: number): void {
-    this.parts.counters.timeouts++;
+    this.counters.timeouts++;
     // Answers come before timeouts: only when nothing came since this query went out does its loss say anything about us.
     if (this.#heardAtMs < query.sentAtMs) this.#timeoutsInRow++;
     const family = this.family(query.address.family);

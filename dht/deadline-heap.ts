@@ -7,10 +7,20 @@ export interface Deadline {
   heapAt: number;
 }
 
+/** Told that the earliest deadline may be another one now. */
+export interface DeadlineWatch {
+  isStale: boolean;
+}
+
 export class DeadlineHeap<T extends Deadline> {
   readonly #items: T[] = [];
+  readonly #watch: DeadlineWatch | undefined;
   /** Kept beside the items: it is asked for after every datagram. Not Infinity for none, which would put it into a box of its own. */
   #nextMs: number | undefined;
+
+  constructor(watch?: DeadlineWatch) {
+    this.#watch = watch;
+  }
 
   get size(): number {
     return this.#items.length;
@@ -33,6 +43,7 @@ export class DeadlineHeap<T extends Deadline> {
       this.#down(item.heapAt);
     }
     this.#nextMs = (this.#items[0] as T).dueMs;
+    if (this.#watch !== undefined) this.#watch.isStale = true;
   }
 
   remove(item: T): void {
@@ -47,6 +58,7 @@ export class DeadlineHeap<T extends Deadline> {
       this.#down(last.heapAt);
     }
     this.#nextMs = this.#items[0]?.dueMs;
+    if (this.#watch !== undefined) this.#watch.isStale = true;
   }
 
   /** Takes the earliest item if it is due. */

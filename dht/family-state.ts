@@ -136,7 +136,6 @@ export class FamilyState {
       if (this.#lastAsker?.equals(from)) return;
       this.#lastAsker = from;
       const id = Id160.read(bytes, span.start);
-      // Nearly everybody who asks is in the table, or in a part of the space where it is full: cheapest first.
       if (!this.#table.isWanted(id, from) || this.#isQuarantined(from)) return;
       if (!this.isWelcome(id, from, nowMs)) return;
       // Within one network there is no NAT whose mapping could lapse: due at once, before all others.
@@ -147,7 +146,7 @@ export class FamilyState {
 
   /**
    * The usable contacts of a reply: of our family, reachable from where the sender stands, not ourselves.
-   * @param wantedOnly leaves out those whom the table has no place for, as far as it knows at a glance
+   * @param wantedOnly leaves out those whom the table has already or has no place for, as far as it knows at a glance
    */
   namedNodes(message: KrpcMessage, from: DhtAddress, wantedOnly = false): NamedNode[] {
     const span = this.family === 4 ? message.nodes : message.nodes6;
@@ -157,7 +156,7 @@ export class FamilyState {
     const senderScope = from.scope;
     const end = Math.min(span.end, span.start + entryBytes * MAX_NODES_PER_REPLY);
     for (let at = span.start; at + entryBytes <= end; at += entryBytes) {
-      if (wantedOnly && this.#table.isClosedTo(getWord(message.bytes, at))) continue;
+      if (wantedOnly && this.#table.isUseless(message.bytes, at)) continue;
       const address = DhtAddress.fromCompact(this.family, message.bytes, at + ID_BYTES);
       const { scope } = address;
       if (address.port === 0 || scope === 'unusable') continue;

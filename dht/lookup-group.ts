@@ -45,7 +45,7 @@ export class LookupGroup {
 
   constructor(options: GroupOptions) {
     this.#options = options;
-    this.#policy = { ...options.context.parts.lookup, ...options.policy };
+    this.#policy = { ...options.context.lookup, ...options.policy };
   }
 
   get isDone(): boolean {
@@ -153,7 +153,7 @@ export class LookupGroup {
     const found: StartNode[] = [];
     let running = SCOUTS;
     for (let i = 0; i < SCOUTS; i++) {
-      const aim = randomIdAt(target, Math.max(0, homeBits - i), context.parts.rng);
+      const aim = randomIdAt(target, Math.max(0, homeBits - i), context.rng);
       const scout = new LookupGroup({
         context,
         target: aim,

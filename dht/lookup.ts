@@ -94,7 +94,7 @@ export class Lookup implements CandidateEvents {
 
   /** `onEnd` never fires inside: without anybody to ask it comes with the next timeout. */
   start(nodes: readonly StartNode[], nowMs: number): void {
-    this.#context.parts.counters.lookups++;
+    this.#context.counters.lookups++;
     for (const node of nodes) this.#addStart(node);
     this.#refill(nowMs);
     if (this.#active === 0) this.#context.timers.set(this.#linger, nowMs);
@@ -205,7 +205,7 @@ export class Lookup implements CandidateEvents {
   }
 
   #leaveFlight(candidate: Candidate): void {
-    for (const query of candidate.openQueries()) this.#context.parts.transactions.close(query);
+    for (const query of candidate.openQueries()) this.#context.transactions.close(query);
     if (candidate.state === 'asked') this.#active--;
     else if (candidate.state === 'stalled') this.#stalled--;
   }
@@ -231,6 +231,12 @@ export class Lookup implements CandidateEvents {
       // On disjoint paths every hop must come closer, so that a liar leads nobody away.
       if (this.#claims !== undefined && from.id !== undefined && this.#answered >= this.policy.closest) {
         if (compareDistance(this.target, id, from.id) > 0) continue;
+      }
+      // Most are known already: then an object would be made for nothing.
+      const held = this.#candidates.find(id, address);
+      if (held !== undefined) {
+        held.addSource(from);
+        continue;
       }
       const candidate = new Candidate({
         events: this,
@@ -266,7 +272,7 @@ export class Lookup implements CandidateEvents {
       return;
     }
     if (this.#linger.heapAt >= 0) return;
-    const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
+    const stallMs = this.#context.roundTrips.stallMs(this.policy.stall, 0);
     this.#context.timers.set(this.#linger, nowMs + Math.min(MAX_LINGER_MS, stallMs * LINGER_STALLS));
   }
 
@@ -326,7 +332,7 @@ export class Lookup implements CandidateEvents {
   }
 
   #ask(candidate: Candidate, rank: number, nowMs: number): void {
-    const { roundTrips } = this.#context.parts;
+    const { roundTrips } = this.#context;
     const stallMs = roundTrips.stallMs(this.policy.stall, candidate.knownRoundTripMs);
     this.#hosts.add(candidate.address.hostKey);
     const query = this.#context.ask({
@@ -379,7 +385,7 @@ export class Lookup implements CandidateEvents {
   /** Until when the stalled among the closest are worth waiting for. */
   #slowUntilMs(): number {
     if (this.#answered < this.#settled * HEALTHY_SHARE) return Number.NEGATIVE_INFINITY;
-    const stallMs = this.#context.parts.roundTrips.stallMs(this.policy.stall, 0);
+    const stallMs = this.#context.roundTrips.stallMs(this.policy.stall, 0);
     return Math.max(
       Number.NEGATIVE_INFINITY,
       ...this.#slowOnes().map(({ repeat, sentAtMs }) =>

@@ -46,7 +46,6 @@ import { snapshotOf, stateOf } from './snapshot.ts';
 import { newCounters } from './statistics.ts';
 import { Throttle } from './throttle.ts';
 import { Tokens } from './tokens.ts';
-import { Transactions } from './transactions.ts';
 
 export type { DhtOutput } from './context.ts';
 
@@ -90,7 +89,6 @@ export class DhtMachine {
       limits,
       readOnly: options.readOnly ?? false,
       version: options.clientVersion ?? CLIENT_VERSION,
-      transactions: new Transactions(rng),
       roundTrips: new RoundTrips(),
       outgoing: new Throttle(politer(limits)),
       counters: newCounters(),
@@ -118,7 +116,7 @@ export class DhtMachine {
    * @returns false when this is not KRPC at all (another protocol on the same port may have it)
    */
   handleDatagram(bytes: Uint8Array, from: DhtAddress, nowMs: number): boolean {
-    const { counters } = this.#context.parts;
+    const { counters } = this.#context;
     const outcome = scanKrpc(bytes, message);
     if (outcome === 'foreign') return false;
     counters.datagramsIn++;
@@ -296,7 +294,7 @@ export class DhtMachine {
   }
 
   #addFamily(family: Family, ownId: Id160, nowMs: number): void {
-    const { table, maintenance } = this.#context.parts;
+    const { table, maintenance } = this.#context;
     const state = new FamilyState(family, ownId, table, maintenance);
     this.#context.addFamily(state);
     const keeper = new Maintenance(this.#context, state, {
@@ -316,7 +314,7 @@ export class DhtMachine {
   }
 
   #handleQuery(from: DhtAddress, family: FamilyState, nowMs: number): void {
-    const { counters, readOnly } = this.#context.parts;
+    const { counters, readOnly } = this.#context;
     counters.queriesIn++;
     const { hostKey } = from;
     if (this.#incoming.isBanned(hostKey, nowMs) || !this.#incoming.admit(hostKey, nowMs)) {
@@ -336,7 +334,7 @@ export class DhtMachine {
   #learnOtherFamily(from: DhtAddress, nowMs: number): void {
     for (const family of this.#context.families.values()) {
       if (family.family === from.family || family.table.size >= MAX_LEAKED) continue;
-      if (!this.#context.parts.transactions.has(message, from)) continue;
+      if (!this.#context.transactions.has(message, from)) continue;
       const nodes = family.namedNodes(message, from);
       this.#maintenance.get(family.family)?.verify(nodes, MAX_LEAKED, nowMs);
     }
@@ -345,7 +343,7 @@ export class DhtMachine {
   #handleNewAddress(family: FamilyState, nowMs: number): void {
     const { address } = family.external;
     if (address === undefined || !this.#followAddress || isValidId(family.ownId, address)) return;
-    family.changeId(idForAddress(address, this.#context.parts.rng), nowMs);
+    family.changeId(idForAddress(address, this.#context.rng), nowMs);
     this.#maintenance.get(family.family)?.wake(nowMs);
   }
 }

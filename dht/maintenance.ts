@@ -65,12 +65,12 @@ export class Maintenance implements QueryOwner {
   }
 
   start(nowMs: number): void {
-    if (this.#context.parts.maintenance.enabled) this.#context.timers.set(this.#timer, nowMs + PAUSE_MS);
+    if (this.#context.maintenance.enabled) this.#context.timers.set(this.#timer, nowMs + PAUSE_MS);
   }
 
   /** Our own id was looked up just now by somebody else (bootstrap). */
   markSelfLookup(nowMs: number): void {
-    const { rng, maintenance } = this.#context.parts;
+    const { rng, maintenance } = this.#context;
     const spread = 1 + (rng.next() - 0.5) * SELF_LOOKUP_SPREAD;
     this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * spread);
   }
@@ -80,7 +80,7 @@ export class Maintenance implements QueryOwner {
    * their usual intervals. Nodes settled together would do both in step otherwise, which no real ones do.
    */
   settle(nowMs: number): void {
-    const { rng, maintenance } = this.#context.parts;
+    const { rng, maintenance } = this.#context;
     this.#selfLookupDueMs = nowMs + Math.round(maintenance.selfLookupMs * rng.next());
     if (maintenance.enabled) this.#context.timers.set(this.#timer, nowMs + Math.round(BATCH_MS * rng.next()));
   }
@@ -143,7 +143,7 @@ export class Maintenance implements QueryOwner {
   /** Asks those whose time has come whether they are there. */
   releaseQuarantine(nowMs: number): void {
     const { quarantine, table } = this.#family;
-    if (!this.#context.parts.maintenance.enabled) return;
+    if (!this.#context.maintenance.enabled) return;
     while (quarantine.length > 0 && (quarantine[0]?.dueMs as number) <= nowMs) {
       const node = quarantine.shift();
       if (node !== undefined && table.isWanted(node.id, node.address))
@@ -154,20 +154,24 @@ export class Maintenance implements QueryOwner {
   /** Asks the contacts that are most overdue. @returns when the next one is due */
   #check(nowMs: number): number {
     const { table } = this.#family;
-    const { checkMs, neighbourCheckMs } = this.#context.parts.maintenance;
+    const { slab } = table;
+    const { checkMs, neighbourCheckMs } = this.#context.maintenance;
     const homeLevel = table.neighbourhoodLevel();
     mostOverdue.clear();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const bucket of table.places) {
-      if (bucket === undefined) continue;
-      const intervalMs = bucket.level >= homeLevel ? neighbourCheckMs : checkMs;
-      for (const slot of bucket.members) {
-        const atMs = this.#dueMs(slot, intervalMs);
-        if (atMs <= nowMs) mostOverdue.add(slot, atMs);
-        else if (atMs < nextMs) nextMs = atMs;
-      }
+    // Slot by slot instead of bucket by bucket: one stretch of memory from end to end.
+    for (let slot = 0; slot < slab.end; slot++) {
+      const level = slab.memberLevel(slot);
+      if (level < 0) continue;
+      const atMs = this.#dueMs(slot, level >= homeLevel ? neighbourCheckMs : checkMs);
+      if (atMs <= nowMs) mostOverdue.add(slot, atMs);
+      else if (atMs < nextMs) nextMs = atMs;
     }
-    for (let i = 0; i < mostOverdue.size; i++) this.#askSlot(mostOverdue.slotAt(i), homeLevel, nowMs);
+    let neediest = mostOverdue.size === 0 ? undefined : this.#neediest(homeLevel, nowMs);
+    for (let i = 0; i < mostOverdue.size; i++) {
+      this.#askSlot(mostOverdue.slotAt(i), neediest, homeLevel, nowMs);
+      if (neediest !== undefined) neediest = this.#neediest(homeLevel, nowMs);
+    }
     return mostOverdue.isOverfull ? nowMs : Math.max(nowMs + BATCH_MS, nextMs);
   }
 
@@ -177,13 +181,13 @@ export class Maintenance implements QueryOwner {
     const askedMs = slab.askedMs(slot);
     if (slab.failures(slot) > 0) return askedMs + RETRY_MS;
     const isNew = askedMs === Number.NEGATIVE_INFINITY;
-    const intervalMs = isNew ? Math.min(usualMs, this.#context.parts.maintenance.quarantineMs) : usualMs;
+    const intervalMs = isNew ? Math.min(usualMs, this.#context.maintenance.quarantineMs) : usualMs;
     return Math.max(slab.answeredMs(slot) + intervalMs, askedMs + RETRY_MS);
   }
 
-  #askSlot(slot: number, homeLevel: number, nowMs: number): void {
+  #askSlot(slot: number, neediest: Bucket | undefined, homeLevel: number, nowMs: number): void {
     const { table } = this.#family;
-    this.#target = this.#usefulTarget(slot, homeLevel, nowMs);
+    this.#target = this.#usefulTarget(slot, neediest, homeLevel, nowMs);
     table.slab.markAsked(slot, nowMs);
     this.#context.ask({
       family: this.#family,
@@ -193,30 +197,39 @@ export class Maintenance implements QueryOwner {
       owner: this,
       compose: this.#compose,
       stallMs: Number.POSITIVE_INFINITY,
-      timeoutMs: this.#context.parts.lookup.timeoutMs,
+      timeoutMs: this.#context.lookup.timeoutMs,
       nowMs,
     });
   }
 
-  /**
-   * A random id in the bucket with room that was looked after longest ago; around ourselves for neighbours, who know the
-   * others, and for newcomers, who have to show that they answer honestly. Undefined: nothing to learn here.
-   */
-  #usefulTarget(slot: number, homeLevel: number, nowMs: number): Id160 | undefined {
-    const { rng, maintenance, table: policy } = this.#context.parts;
-    const { digitBits } = policy;
-    const { table } = this.#family;
+  /** The bucket with room that was looked after longest ago, if that is long enough. */
+  #neediest(homeLevel: number, nowMs: number): Bucket | undefined {
     let neediest: Bucket | undefined;
-    let oldestMs = nowMs - maintenance.bucketRefreshMs;
-    for (const bucket of table.places) {
+    let oldestMs = nowMs - this.#context.maintenance.bucketRefreshMs;
+    for (const bucket of this.#family.table.places) {
       // Beyond our neighbourhood there is nobody to find.
       if (bucket === undefined || bucket.level > homeLevel) continue;
       if (bucket.refreshedAtMs > oldestMs || bucket.members.length >= bucket.capacity) continue;
       oldestMs = bucket.refreshedAtMs;
       neediest = bucket;
     }
+    return neediest;
+  }
+
+  /**
+   * A random id in the bucket that needs it most; around ourselves for neighbours, who know the others, and for newcomers, who
+   * have to show that they answer honestly. Undefined: nothing to learn here.
+   */
+  #usefulTarget(
+    slot: number,
+    neediest: Bucket | undefined,
+    homeLevel: number,
+    nowMs: number,
+  ): Id160 | undefined {
+    const { rng, table: policy } = this.#context;
+    const { table } = this.#family;
     if (neediest === undefined) {
-      const isNear = table.slab.sharedBits(slot, table.ownId) >= homeLevel * digitBits;
+      const isNear = table.slab.sharedBits(slot, table.ownId) >= homeLevel * policy.digitBits;
       const isNew = table.slab.askedMs(slot) === Number.NEGATIVE_INFINITY;
       return isNear || isNew ? randomIdAt(table.ownId, NEAR_BITS, rng) : undefined;
     }
@@ -232,7 +245,7 @@ export class Maintenance implements QueryOwner {
 
   /** By find_node: whoever answers pings as itself and lookups as somebody else is found out before it gets in. */
   #ask(id: Id160, address: DhtAddress, nowMs: number): boolean {
-    const { rng } = this.#context.parts;
+    const { rng } = this.#context;
     this.#target = randomIdAt(this.#family.ownId, NEAR_BITS, rng);
     const query = this.#context.ask({
       family: this.#family,
@@ -241,7 +254,7 @@ export class Maintenance implements QueryOwner {
       owner: this,
       compose: this.#compose,
       stallMs: Number.POSITIVE_INFINITY,
-      timeoutMs: this.#context.parts.lookup.timeoutMs,
+      timeoutMs: this.#context.lookup.timeoutMs,
       nowMs,
     });
     if (query === undefined) return false;

@@ -235,7 +235,7 @@ export class Operations {
 
   ping(address: DhtAddress, onDone: (result: PingResult) => void, nowMs: number): DhtOperation {
     const running = new Running();
-    const { lookup, transactions } = this.#context.parts;
+    const { lookup, transactions } = this.#context;
     const nothing: PingResult = {
       id: undefined,
       roundTripMs: undefined,

@@ -64,7 +64,7 @@ export class Responder {
     const { method } = message;
     if (method === 'unknown') return this.#handleUnknown(message, from, family, nowMs);
     const isAnswered = this.#dispatch(method, message, from, family, nowMs);
-    if (isAnswered) this.#context.parts.counters.answered[method]++;
+    if (isAnswered) this.#context.counters.answered[method]++;
     return isAnswered;
   }
 
@@ -115,19 +115,19 @@ export class Responder {
   }
 
   #reply(message: KrpcMessage, to: DhtAddress): boolean {
-    const { parts } = this.#context;
+    const context = this.#context;
     composer.raw(END);
-    const datagram = answerTail(composer, message, parts.version, 'r');
+    const datagram = answerTail(composer, message, context.version, 'r');
     if (composer.isTooLong) return false;
-    parts.counters.repliesOut++;
-    this.#context.send(datagram, to);
+    context.counters.repliesOut++;
+    context.send(datagram, to);
     return true;
   }
 
   #error(message: KrpcMessage, to: DhtAddress, code: number, text: string): boolean {
-    const { parts } = this.#context;
-    parts.counters.errorsOut++;
-    this.#context.send(errorMessage(composer, code, text, message, parts.version), to);
+    const context = this.#context;
+    context.counters.errorsOut++;
+    context.send(errorMessage(composer, code, text, message, context.version), to);
     return true;
   }
 

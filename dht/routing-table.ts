@@ -1,7 +1,7 @@
 // The routing table of one family: buckets by digits shared with our own id, verified contacts only, spares beside them.
 // Invariants: a contact is in one bucket once; one per IP in the table, one per /24 or /64 in a bucket; the 8 nodes nearest
 // to ourselves are never displaced by farther ones.
-import type { DhtAddress, Family } from './address.ts';
+import { type DhtAddress, type Family, getWord } from './address.ts';
 import { ContactSlab } from './contact-slab.ts';
 import { NearestSlots } from './nearest-slots.ts';
 import { compareDistance, ID_BITS, type Id160 } from './node-id.ts';
@@ -130,6 +130,18 @@ export class RoutingTable {
     return level < CLOSED_BITS && (this.#closed & (1 << level)) !== 0;
   }
 
+  /** Is the id at `at` of a message a member already, or has it no place? Known before an object is made of it; false says nothing. */
+  isUseless(bytes: Uint8Array, at: number): boolean {
+    const first = getWord(bytes, at);
+    const level = Math.clz32(first ^ this.ownId.a);
+    if (this.#perLevel > 1 || level >= CLOSED_BITS) return false;
+    if ((this.#closed & (1 << level)) !== 0) return true;
+    const bucket = this.#buckets[level];
+    if (bucket !== undefined)
+      for (const slot of bucket.members) if (this.slab.hasIdAt(slot, bytes, at)) return true;
+    return false;
+  }
+
   /** The contact that was asked has answered. @returns false when the slot is somebody else's by now: offer it then */
   confirmAt(slot: number, id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): boolean {
     if (slot < 0 || !this.slab.hasId(slot, id) || !this.slab.hasAddress(slot, address)) return false;
@@ -143,9 +155,8 @@ export class RoutingTable {
     const bucket = this.#buckets[this.#indexFor(id)];
     if (bucket === undefined) return this.#isHostFree(address);
     if (this.#findIn(bucket.members, id) >= 0) return false;
-    const isOpen =
-      bucket.members.length < bucket.capacity || bucket.members.some((slot) => this.slab.failures(slot) > 0);
-    if (isOpen) return this.#isAddressFree(bucket, address);
+    if (bucket.members.length < bucket.capacity || this.#hasFailing(bucket))
+      return this.#isAddressFree(bucket, address);
     // With k members in deeper buckets nobody of this one is a neighbour: known without sorting them.
     if (bucket.level < this.neighbourhoodLevel()) {
       if (this.#perLevel === 1 && bucket.level < CLOSED_BITS) this.#closed |= 1 << bucket.level;
@@ -169,7 +180,7 @@ export class RoutingTable {
     }
     if (!this.slab.hasAddress(slot, address)) return;
     const failures = this.slab.markFailed(slot);
-    this.#closed = 0;
+    this.#reopen(bucket);
     const spare = this.#freshSpare(bucket, nowMs);
     if (spare < 0 && failures < this.#policy.maxFailures) return;
     this.#remove(bucket, slot);
@@ -236,10 +247,8 @@ export class RoutingTable {
     return 0;
   }
 
-  /** A bucket has other members than before. */
-  #forgetShape(): void {
-    this.#closed = 0;
-    this.#homeLevel = -1;
+  #reopen(bucket: Bucket): void {
+    if (bucket.level < CLOSED_BITS) this.#closed &= ~(1 << bucket.level);
   }
 
   /** Leading bits that every id of the bucket shares with ours. */
@@ -288,6 +297,11 @@ export class RoutingTable {
     return -1;
   }
 
+  #hasFailing(bucket: Bucket): boolean {
+    for (const slot of bucket.members) if (this.slab.failures(slot) > 0) return true;
+    return false;
+  }
+
   #confirm(
     bucket: Bucket,
     slot: number,
@@ -311,23 +325,32 @@ export class RoutingTable {
   #add(bucket: Bucket, id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): void {
     const slot = this.slab.add(id, address);
     this.slab.markAnswered(slot, roundTripMs, nowMs);
+    this.#join(bucket, slot);
+  }
+
+  /** The slot is a member now. */
+  #join(bucket: Bucket, slot: number): void {
     bucket.members.push(slot);
+    this.slab.markMember(slot, bucket.level);
     this.#size++;
-    this.#forgetShape();
+    this.#reopen(bucket);
+    // It can only have gone deeper: what was closed stays so.
+    this.#homeLevel = -1;
   }
 
   #remove(bucket: Bucket, slot: number): void {
     bucket.members.splice(bucket.members.indexOf(slot), 1);
     this.slab.remove(slot);
     this.#size--;
-    this.#forgetShape();
+    this.#reopen(bucket);
+    this.#homeLevel = this.#countHomeLevel();
+    // Our neighbourhood may reach further now, and there nothing is closed.
+    if (this.#homeLevel < CLOSED_BITS) this.#closed &= (1 << this.#homeLevel) - 1;
   }
 
   #promote(bucket: Bucket, slot: number): void {
     bucket.spares.splice(bucket.spares.indexOf(slot), 1);
-    bucket.members.push(slot);
-    this.#size++;
-    this.#forgetShape();
+    this.#join(bucket, slot);
   }
 
   #dropSpare(bucket: Bucket, id: Id160): void {

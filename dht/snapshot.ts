@@ -11,7 +11,7 @@ export function snapshotOf(
   items: ItemStore,
   nowMs: number,
 ): DhtSnapshot {
-  const { counters, roundTrips, transactions, lookup, readOnly } = context.parts;
+  const { counters, roundTrips, transactions, lookup, readOnly } = context;
   return {
     families: [...context.families.values()].map((family) => familySnapshot(family, nowMs)),
     statistics: { ...counters, answered: { ...counters.answered } },

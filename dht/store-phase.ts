@@ -62,7 +62,7 @@ export class StorePhase implements QueryOwner {
 
   cancel(): void {
     this.#isCancelled = true;
-    for (const query of this.#pending.keys()) this.#context.parts.transactions.close(query);
+    for (const query of this.#pending.keys()) this.#context.transactions.close(query);
     this.#pending.clear();
   }
 

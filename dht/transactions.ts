@@ -3,7 +3,7 @@
 import { type Rng, randomInt } from '../core/base/clock.ts';
 import type { DhtAddress } from './address.ts';
 import { getWord, putWord } from './address.ts';
-import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
+import { type Deadline, DeadlineHeap, type DeadlineWatch } from './deadline-heap.ts';
 import type { KrpcMessage } from './krpc.ts';
 import type { Id160 } from './node-id.ts';
 import { OpenQueries } from './open-queries.ts';
@@ -38,11 +38,12 @@ export interface OpenQuery extends Deadline {
 export class Transactions {
   readonly #rng: Rng;
   readonly #open = new OpenQueries();
-  readonly #deadlines = new DeadlineHeap<OpenQuery>();
+  readonly #deadlines: DeadlineHeap<OpenQuery>;
   readonly #tid = new Uint8Array(TID_BYTES);
 
-  constructor(rng: Rng) {
+  constructor(rng: Rng, watch?: DeadlineWatch) {
     this.#rng = rng;
+    this.#deadlines = new DeadlineHeap(watch);
   }
 
   get size(): number {
