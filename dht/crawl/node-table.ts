@@ -1,8 +1,10 @@
-// Every endpoint a crawl has heard of, once, in typed arrays that grow by chunks and are never copied: 41 bytes a node over IPv4
-// (53 over IPv6) and about 7 more of the index, so that ten million fit into 480 MB.
+// Every endpoint a crawl has heard of, once, in typed arrays that grow by chunks and are never copied: 38 bytes a node over IPv4
+// (50 over IPv6) and about 5 more of the index, so that ten million fit into 430 MB.
 import { DhtAddress, type Family } from '../address.ts';
 import { Id160 } from '../node-id.ts';
+import { EndpointIndex, type Endpoints, type EndpointWords } from './endpoint-index.ts';
 import { hashAddress } from './hash.ts';
+import { SteadyTimes } from './steady-times.ts';
 
 /** Where a node is in its life. */
 export const NodeState = {
@@ -24,36 +26,33 @@ export type NodeState = (typeof NodeState)[keyof typeof NodeState];
 const CHUNK_BITS = 16;
 const CHUNK = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK - 1;
-const FIRST_INDEX = 1 << 12;
-/** Above this share of taken places the index doubles. */
-const MAX_LOAD = 0.75;
 const MAX_REFERRERS = 0xffff;
-const NONE = -1;
 /** Referrers of nodes that no reply listed. */
 export const NO_CLAIM = -1;
 export const GIVEN = -2;
 
-/** An endpoint of either family; IPv4 uses `w0` only. */
-export type EndpointWords = Pick<DhtAddress, 'w0' | 'w1' | 'w2' | 'w3' | 'port'>;
+/** A link and a state share a word: numbers have what three bits leave of it. */
+const STATE_SHIFT = 29;
+const LINK_MASK = (1 << STATE_SHIFT) - 1;
 
 interface Chunk {
   readonly ids: Int32Array;
   readonly addresses: Int32Array;
   readonly ports: Uint16Array;
-  /** Next node of the same list: of the queue, or of a slot of waiting ones. */
-  readonly next: Int32Array;
+  /** Its state above; below, plus one, the next node of the same list: of the queue, or of a slot of waiting ones. */
+  readonly links: Uint32Array;
   readonly referrers: Uint16Array;
   readonly firstReferrers: Int32Array;
-  /** Heard of, milliseconds since the start of the run. */
-  readonly queuedMs: Uint32Array;
-  readonly states: Uint8Array;
+  /** Heard of: milliseconds since a moment that `SteadyTimes` knows. */
+  readonly queued: Uint16Array;
 }
 
-export class NodeTable {
+export class NodeTable implements Endpoints {
   readonly family: Family;
   readonly #words: 1 | 4;
   readonly #chunks: Chunk[] = [];
-  #index = new Int32Array(FIRST_INDEX).fill(NONE);
+  readonly #index = new EndpointIndex(this);
+  readonly #times = new SteadyTimes();
   #size = 0;
 
   constructor(family: Family) {
@@ -67,23 +66,22 @@ export class NodeTable {
 
   /** Bytes of all arrays. */
   get bytes(): number {
-    const perNode = 20 + 4 * this.#words + 2 + 4 + 2 + 4 + 4 + 1;
-    return this.#chunks.length * CHUNK * perNode + this.#index.byteLength;
+    const perNode = 20 + 4 * this.#words + 2 + 4 + 2 + 4 + 2;
+    return this.#chunks.length * CHUNK * perNode + this.#index.bytes;
   }
 
   /** @returns the node at this endpoint, -1 for none */
-  find({ w0, w1, w2, w3, port }: EndpointWords): number {
-    const mask = this.#index.length - 1;
-    for (let at = hashAddress(w0, w1, w2, w3, port) & mask; ; at = (at + 1) & mask) {
-      const node = this.#index[at] as number;
-      if (node === NONE || this.#isAt(node, w0, w1, w2, w3, port)) return node;
-    }
+  find(endpoint: EndpointWords): number {
+    return this.#index.find(endpoint);
   }
 
-  /** Adds an endpoint that `find` does not know. @returns its number: they count from 0 */
+  /**
+   * Adds an endpoint that `find` does not know.
+   * @param queuedMs whole milliseconds of it are kept
+   * @returns its number: they count from 0
+   */
   add(id: Id160, address: EndpointWords, referrer: number, queuedMs: number): number {
     const { w0, w1, w2, w3, port } = address;
-    if (this.#size >= this.#index.length * MAX_LOAD) this.#growIndex();
     const node = this.#size++;
     if (node >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(this.#newChunk());
     const chunk = this.#chunkOf(node);
@@ -97,10 +95,9 @@ export class NodeTable {
       chunk.addresses[at + 3] = w3;
     }
     chunk.ports[i] = port;
-    chunk.next[i] = NONE;
     chunk.firstReferrers[i] = referrer;
-    chunk.queuedMs[i] = queuedMs;
-    this.#place(node, hashAddress(w0, w1, w2, w3, port));
+    chunk.queued[i] = this.#times.add(node, queuedMs);
+    this.#index.add(node);
     return node;
   }
 
@@ -147,11 +144,13 @@ export class NodeTable {
   }
 
   state(node: number): NodeState {
-    return this.#chunkOf(node).states[node & CHUNK_MASK] as NodeState;
+    return ((this.#chunkOf(node).links[node & CHUNK_MASK] as number) >>> STATE_SHIFT) as NodeState;
   }
 
   setState(node: number, state: NodeState): void {
-    this.#chunkOf(node).states[node & CHUNK_MASK] = state;
+    const { links } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    links[i] = ((links[i] as number) & LINK_MASK) | (state << STATE_SHIFT);
   }
 
   referrers(node: number): number {
@@ -177,33 +176,36 @@ export class NodeTable {
 
   /** When it was heard of, milliseconds since the start of the run. */
   queuedMs(node: number): number {
-    return this.#chunkOf(node).queuedMs[node & CHUNK_MASK] as number;
+    return this.#times.msOf(node, this.#chunkOf(node).queued[node & CHUNK_MASK] as number);
   }
 
+  /** Whatever a list of nodes was told with `setNext`; -1 before. */
   next(node: number): number {
-    return this.#chunkOf(node).next[node & CHUNK_MASK] as number;
+    return ((this.#chunkOf(node).links[node & CHUNK_MASK] as number) & LINK_MASK) - 1;
   }
 
+  /** @param next from -1 to 2^29 - 2 */
   setNext(node: number, next: number): void {
-    this.#chunkOf(node).next[node & CHUNK_MASK] = next;
+    const { links } = this.#chunkOf(node);
+    const i = node & CHUNK_MASK;
+    links[i] = ((links[i] as number) & ~LINK_MASK) | (next + 1);
   }
 
-  #chunkOf(node: number): Chunk {
-    return this.#chunks[node >>> CHUNK_BITS] as Chunk;
-  }
-
-  #isAt(node: number, w0: number, w1: number, w2: number, w3: number, port: number): boolean {
+  isAt(node: number, { w0, w1, w2, w3, port }: EndpointWords): boolean {
     const { addresses, ports } = this.#chunkOf(node);
     const i = node & CHUNK_MASK;
-    if (ports[i] !== port) return false;
-    if (this.#words === 1) return addresses[i] === w0;
+    if (this.#words === 1) return addresses[i] === w0 && ports[i] === port;
     const at = i * 4;
     return (
-      addresses[at] === w0 && addresses[at + 1] === w1 && addresses[at + 2] === w2 && addresses[at + 3] === w3
+      ports[i] === port &&
+      addresses[at] === w0 &&
+      addresses[at + 1] === w1 &&
+      addresses[at + 2] === w2 &&
+      addresses[at + 3] === w3
     );
   }
 
-  #hashOf(node: number): number {
+  hashOf(node: number): number {
     const { addresses, ports } = this.#chunkOf(node);
     const i = node & CHUNK_MASK;
     const port = ports[i] as number;
@@ -218,28 +220,19 @@ export class NodeTable {
     );
   }
 
+  #chunkOf(node: number): Chunk {
+    return this.#chunks[node >>> CHUNK_BITS] as Chunk;
+  }
+
   #newChunk(): Chunk {
     return {
       ids: new Int32Array(CHUNK * 5),
       addresses: new Int32Array(CHUNK * this.#words),
       ports: new Uint16Array(CHUNK),
-      next: new Int32Array(CHUNK),
+      links: new Uint32Array(CHUNK),
       referrers: new Uint16Array(CHUNK),
       firstReferrers: new Int32Array(CHUNK),
-      queuedMs: new Uint32Array(CHUNK),
-      states: new Uint8Array(CHUNK),
+      queued: new Uint16Array(CHUNK),
     };
-  }
-
-  #place(node: number, hash: number): void {
-    const mask = this.#index.length - 1;
-    let at = hash & mask;
-    while (this.#index[at] !== NONE) at = (at + 1) & mask;
-    this.#index[at] = node;
-  }
-
-  #growIndex(): void {
-    this.#index = new Int32Array(this.#index.length * 2).fill(NONE);
-    for (let node = 0; node < this.#size; node++) this.#place(node, this.#hashOf(node));
   }
 }

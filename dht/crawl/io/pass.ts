@@ -29,6 +29,7 @@ import type { JournalFile } from './journal-file.ts';
 import { Overlap } from './overlap.ts';
 import { Places } from './places.ts';
 import { RAW_TEXT } from './privacy.ts';
+import { boundYoungHeap } from './young-heap.ts';
 
 /** Rows wait for a transaction of so many, or so long. With many more of them the collector takes them for old, and keeps them. */
 const BATCH_ROWS = 256;
@@ -192,6 +193,7 @@ export class Pass {
   /** Everything so far into the tables. */
   store(nowMs: number): void {
     this.#storedAtMs = nowMs;
+    boundYoungHeap();
     this.#put(VISIT_TABLE, this.#visits.splice(0));
     this.#put(EDGE_TABLE, this.#edges.splice(0));
     this.#put(SAMPLE_TABLE, this.#samples.splice(0));
