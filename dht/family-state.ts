@@ -1,7 +1,7 @@
 // One node in one of the two DHTs (BEP 32): its id, its table, and what it learns from every answer and query: who is
 // alive, who lies, who waits to be verified, how others see us.
 import { ID_BYTES } from '../core/base/ids.ts';
-import { compactBytes, DhtAddress, type Family, getWord, type HostKey } from './address.ts';
+import { compactBytes, DhtAddress, type Family, type HostKey } from './address.ts';
 import { isValidId } from './bep42.ts';
 import { ExternalAddress } from './external-address.ts';
 import type { KrpcMessage } from './krpc.ts';
@@ -31,18 +31,19 @@ export interface NamedNode {
 }
 
 export class FamilyState {
-  readonly family: Family;
-  readonly external: ExternalAddress;
-  readonly cache = new LookupCache();
-  readonly size = new NetworkSize();
+  // What every query needs stands first, side by side.
+  #table: RoutingTable;
   /** In the order they came. */
   readonly quarantine: Quarantined[] = [];
+  readonly family: Family;
   readonly #policy: TablePolicy;
-  readonly #maintenance: MaintenancePolicy;
-  readonly #liars = new Map<HostKey, number>();
   /** Looking a stranger up costs as much as an answer; a flood from one is looked up once. */
   #lastAsker: DhtAddress | undefined;
-  #table: RoutingTable;
+  readonly external: ExternalAddress;
+  readonly #liars = new Map<HostKey, number>();
+  readonly #maintenance: MaintenancePolicy;
+  readonly cache = new LookupCache();
+  readonly size = new NetworkSize();
 
   constructor(family: Family, ownId: Id160, policy: TablePolicy, maintenance: MaintenancePolicy) {
     this.family = family;
@@ -131,8 +132,8 @@ export class FamilyState {
     if (message.readOnly) return;
     const { bytes, id: span } = message;
     if (this.#policy.verify) {
-      if (this.#table.isClosedTo(getWord(bytes, span.start)) || this.quarantine.length >= MAX_QUARANTINED)
-        return;
+      // Nearly everybody who asks is in the table, or in a part of the space where it is full: cheapest first.
+      if (this.#table.isUseless(bytes, span.start) || this.quarantine.length >= MAX_QUARANTINED) return;
       if (this.#lastAsker?.equals(from)) return;
       this.#lastAsker = from;
       const id = Id160.read(bytes, span.start);

@@ -35,15 +35,15 @@ export type OfferOutcome = 'known' | 'added' | 'replaced' | 'spare' | 'refused';
 const nearest = new NearestSlots();
 
 export class RoutingTable {
-  readonly family: Family;
   readonly ownId: Id160;
-  readonly slab: ContactSlab;
-  readonly #policy: TablePolicy;
-  readonly #perLevel: number;
-  readonly #buckets: (Bucket | undefined)[] = [];
-  #size = 0;
   /** One bit for each of the first buckets: known to be full of good nodes, and not of our neighbourhood. */
   #closed = 0;
+  readonly #perLevel: number;
+  readonly #buckets: (Bucket | undefined)[] = [];
+  readonly slab: ContactSlab;
+  readonly #policy: TablePolicy;
+  #size = 0;
+  readonly family: Family;
   /** -1 when it has to be counted. */
   #homeLevel = -1;
 
