@@ -1,7 +1,8 @@
 // The accounts of downloads in the state directory: `explain/<info hash>.json`, one file for each torrent, written whole.
-import { mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAccount, type TransferAccount } from '../account/transfer-account.ts';
+import { makeFolder } from '../storage/make-folder.ts';
 
 /** The oldest go first; some 2 KiB each. */
 const MOST_ACCOUNTS = 500;
@@ -18,7 +19,7 @@ export async function saveAccount(stateDir: string, account: TransferAccount): P
   const path = join(folder, `${account.infoHash}.json`);
   const temporary = `${path}.${process.pid}.new`;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, { mode: 0o700 });
     const isNew = (await stat(path).catch(() => undefined)) === undefined;
     await writeFile(temporary, `${JSON.stringify(account)}\n`, { mode: 0o600 });
     await rename(temporary, path);

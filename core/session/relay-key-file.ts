@@ -1,13 +1,14 @@
 // The key by which relays know us, kept over a restart: calls wait in queues for ten minutes, and a peer that comes back within that
 // time must be the one they wait for. After that it is forgotten, so that nobody can follow us from day to day by it. One file for
 // each port that we listen on, which no two processes share.
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fromHex, toHex } from '../base/bytes.ts';
 import { type Rng, randomBytes } from '../base/clock.ts';
 import { SEED_BYTES } from '../base/ed25519.ts';
 import { RelayIdentity } from '../relay/identity.ts';
 import { MAX_ITEM_TTL_SECONDS } from '../relay/queue-item.ts';
+import { makeFolder } from '../storage/make-folder.ts';
 
 const FOLDER = 'relay-keys';
 const KEPT_MS = MAX_ITEM_TTL_SECONDS * 1000;
@@ -45,7 +46,7 @@ export class RelayKeyFile {
 
   async #write(seed: Uint8Array, wallMs: number): Promise<void> {
     const folder = path.dirname(this.#file);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, { mode: 0o700 });
     for (const name of (await readdir(folder)).slice(0, MAX_FILES)) {
       const file = path.join(folder, name);
       const { mtimeMs } = await stat(file);

@@ -12,6 +12,7 @@ import {
   loadJournal,
 } from './journal.ts';
 import { JournalState } from './journal-state.ts';
+import { makeFolder } from './make-folder.ts';
 import type { DiskFs } from './safe-files.ts';
 
 /** Rewritten once it is this many times its shortest form ... */
@@ -119,7 +120,7 @@ export class JournalWriter {
 
   /** Writes a new file beside the old one and puts it in its place in one step. */
   #replace(bytes: Uint8Array): void {
-    this.#fs.mkdirSync(dirname(this.#path), { recursive: true });
+    makeFolder(dirname(this.#path), { fs: this.#fs });
     const temporary = `${this.#path}.new`;
     const { O_CREAT, O_TRUNC, O_RDWR, O_NOFOLLOW = 0 } = realFs.constants;
     const fd = this.#fs.openSync(temporary, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);

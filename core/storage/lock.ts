@@ -3,11 +3,12 @@
 // seen half written.
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { OperationError } from '../base/result.ts';
 import { diskOperationError, errnoOf } from './disk-error.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Taking over a stale lock can be raced by others who do the same; each round somebody wins. */
 const MAX_ATTEMPTS = 5;
@@ -39,7 +40,7 @@ export async function takeLock(path: string, what: string): Promise<Lock> {
   const text = `${process.pid} ${startTimeOf(process.pid) ?? '-'} ${bootId()} ${randomUUID()}\n`;
   const own = `${path}.${process.pid}.${randomUUID()}`;
   try {
-    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+    makeFolder(join(path, '..'), { mode: 0o700 });
     await writeFile(own, text, { flag: 'wx', mode: 0o600 });
     try {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

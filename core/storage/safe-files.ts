@@ -3,6 +3,7 @@
 import realFs from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { DiskFaultError, errnoOf, faultOf } from './disk-error.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** What storage asks of the file system; tests put a failing one in its place. */
 export type DiskFs = Pick<
@@ -108,7 +109,7 @@ export class SafeFiles {
 
   #root(create: boolean): string {
     if (this.#realRoot !== undefined) return this.#realRoot;
-    if (create) this.#fs.mkdirSync(this.directory, { recursive: true });
+    if (create) makeFolder(this.directory, { fs: this.#fs });
     this.#realRoot = this.#fs.realpathSync(this.directory);
     return this.#realRoot;
   }

@@ -290,7 +290,10 @@ export class TorrentStorage {
         await this.#port.call({ op: 'close', sync });
       }
     } catch (error) {
-      this.#options.log?.('warn', `closing ${this.#options.metainfo.name}: ${String(error)}`);
+      this.#options.log?.(
+        'warn',
+        `not closed in order: ${error instanceof Error ? error.message : String(error)}`,
+      );
     } finally {
       this.#port?.detach();
       this.#port = undefined;
