@@ -22,7 +22,8 @@ import type { CommandContext } from '../context.ts';
 import { isCi } from '../output/output.ts';
 import { wantsColor } from '../output/style.ts';
 import { flagValue, parseHostPort } from '../parse.ts';
-import type { CrawlScreen } from '../ui/crawl-screen.ts';
+import type { CrawlModel, ModelOptions } from '../ui/crawl-screen.ts';
+import type { ModelScreen, NotingModel } from '../ui/model-screen.ts';
 import { ttVersion } from '../version.ts';
 import { type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
 import { crawlLine, progressJson } from './crawl-text.ts';
@@ -134,32 +135,32 @@ export interface CrawlTask {
 }
 
 /** `tt dht crawl a3f/12`; what is no crawl of a zone says so. */
-function screenTitle({ mode, zone }: CrawlConfig): string {
+export function screenTitle({ mode, zone }: CrawlConfig): string {
   if (mode === 'sample') return `tt dht sample ${zone}`;
   return mode === 'zone' ? `tt dht crawl ${zone}` : `tt dht crawl ${zone}, ${mode}`;
 }
 
-/** The full screen where it fits; undefined: the progress line. */
-async function openScreen(
+type CrawlScreen = ModelScreen<CrawlModel>;
+
+/** A full screen where it fits; undefined: the progress line. */
+export async function openScreen<M extends NotingModel>(
   { environment, output, interrupts }: CommandContext,
-  config: CrawlConfig,
-  ownsStdout: boolean,
-): Promise<CrawlScreen | undefined> {
+  title: string,
+  makeModel: (options: ModelOptions) => Promise<M>,
+): Promise<ModelScreen<M> | undefined> {
   const { terminal, env } = environment;
   const { console, mode } = output;
   const isWanted = mode.screen ?? !isCi(env['CI']);
-  if (
-    terminal === undefined ||
-    output.isForPrograms ||
-    mode.isQuiet ||
-    ownsStdout ||
-    env['TERM'] === 'dumb' ||
-    !isWanted
-  )
+  if (terminal === undefined || output.isForPrograms || mode.isQuiet || env['TERM'] === 'dumb' || !isWanted)
     return undefined;
-  const { CrawlScreen: Screen } = await import('../ui/crawl-screen.ts');
+  const { ModelScreen: Screen } = await import('../ui/model-screen.ts');
   const hasColor = wantsColor({ choice: console.color, env, isTty: true });
-  const opened = new Screen(console, { hasColor, title: screenTitle(config), interrupts });
+  const model = await makeModel({
+    ...{ hasColor, title },
+    quit: () => interrupts.stop(),
+    interrupt: () => interrupts.interrupt(),
+  });
+  const opened = new Screen(console, model);
   return (await opened.open(terminal)) ? opened : undefined;
 }
 
@@ -213,7 +214,11 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
         });
         const intervalMs = output.mode.isEvents || console.isLive ? LIVE_INTERVAL_MS : PLAIN_INTERVAL_MS;
         timer = setInterval(() => show(run.progress()), intervalMs);
-        void openScreen(context, run.config, jsonlName === '-').then((opened) => {
+        // The rows own the terminal.
+        if (jsonlName === '-') return;
+        const model = async (options: ModelOptions): Promise<CrawlModel> =>
+          new (await import('../ui/crawl-screen.ts')).CrawlModel(options);
+        void openScreen(context, screenTitle(run.config), model).then((opened) => {
           screen = opened;
           if (hasEnded) opened?.close();
         });

@@ -1,14 +1,27 @@
 // `tt dht crawl --engine nats://...`: this process gathers what workers find. `--worker`: this process is one of them.
 import os from 'node:os';
 import { UsageError } from '../../core/base/result.ts';
+import type { CrawlConfig } from '../../dht/crawl/config.ts';
+import { GONE_MS } from '../../dht/crawl/fleet/roster.ts';
 import type { FleetProgress } from '../../dht/crawl/io/fleet-run.ts';
+import { readHeader } from '../../dht/crawl/io/run-parts.ts';
 import type { CommandContext } from '../context.ts';
 import { done, type Outcome } from '../outcome.ts';
 import { formatCount } from '../output/units.ts';
 import { optionalFlagValue, parseCount } from '../parse.ts';
 import type { Flags } from '../spec.ts';
+import type { ModelOptions } from '../ui/crawl-screen.ts';
+import type { FleetModel } from '../ui/fleet-screen.ts';
+import type { ModelScreen } from '../ui/model-screen.ts';
 import { optOutFile, timeLimitMs } from './crawl-arguments.ts';
-import { type CrawlTask, crawlKey, entriesOf, toolIdentity } from './crawl-session.ts';
+import {
+  type CrawlTask,
+  crawlKey,
+  entriesOf,
+  openScreen,
+  screenTitle,
+  toolIdentity,
+} from './crawl-session.ts';
 import { bigNumber } from './crawl-text.ts';
 import { commandNodeOptions } from './dht-command.ts';
 
@@ -118,16 +131,21 @@ export async function runFleet(
   const { console } = output;
   let shownMs = 0;
   let last = -1;
+  let hasEnded = false;
+  let screen: ModelScreen<FleetModel> | undefined;
   const show = (progress: FleetProgress): void => {
     const nowMs = performance.now();
     if (nowMs - shownMs < SHOW_MS && progress.done < progress.orders) return;
     shownMs = nowMs;
-    if (output.mode.isEvents) output.notice('progress', '', { ...progress });
+    if (screen?.isOpen === true) screen.model.update(progress);
+    else if (output.mode.isEvents) output.notice('progress', '', fleetJson(progress));
     else if (output.mode.isQuiet || output.mode.isJson) return;
     else if (console.isLive) console.live([fleetLine(progress)]);
     else if (progress.done !== last) console.err(`tt: ${fleetLine(progress)}`);
     last = progress.done;
   };
+  const model = async (options: ModelOptions): Promise<FleetModel> =>
+    new (await import('../ui/fleet-screen.ts')).FleetModel(options);
   try {
     return await FleetRun.run({
       engine,
@@ -141,7 +159,7 @@ export async function runFleet(
       parts,
       signal: interrupts.signal,
       timeMs: timeLimitMs(flags),
-      onStart: (runId, orders) =>
+      onStart: (runId, orders) => {
         output.notice(
           'started',
           `tt: run ${runId} in ${task.directory}: ${formatCount(orders, 'order')} given`,
@@ -150,16 +168,57 @@ export async function runFleet(
             directory: task.directory,
             orders,
           },
-        ),
+        );
+        const title = screenTitle(task.config ?? (readHeader(task.directory).config as CrawlConfig));
+        void openScreen(context, title, model).then((opened) => {
+          screen = opened;
+          if (hasEnded) opened?.close();
+        });
+      },
       onProgress: show,
     });
   } finally {
+    hasEnded = true;
+    screen?.close();
     console.clearLive();
     await engine.close();
   }
 }
 
-function fleetLine({ done: finished, orders, rows, discarded }: FleetProgress): string {
-  const lost = discarded === 0 ? '' : ` · ${formatCount(discarded, 'attempt')} thrown away`;
-  return `${finished} of ${formatCount(orders, 'order')} done · ${bigNumber(rows)} rows${lost}`;
+function fleetLine(progress: FleetProgress): string {
+  const { done: finished, orders, rows, discarded, workers, verified, queriesPerSec, estimate } = progress;
+  const alive = workers.filter(({ silentMs }) => silentMs <= GONE_MS).length;
+  return [
+    `${finished} of ${formatCount(orders, 'order')} done`,
+    formatCount(alive, 'worker'),
+    `${bigNumber(verified)} verified`,
+    `${bigNumber(queriesPerSec)}/s`,
+    `${bigNumber(rows)} rows`,
+    ...(estimate === undefined ? [] : [`about ${bigNumber(estimate.value)} nodes`]),
+    ...(discarded === 0 ? [] : [`${formatCount(discarded, 'attempt')} thrown away`]),
+  ].join(' · ');
+}
+
+/** For programs: what a person is shown. */
+function fleetJson({
+  vantages,
+  clients,
+  workers,
+  ...progress
+}: FleetProgress): Readonly<Record<string, unknown>> {
+  return {
+    ...progress,
+    elapsedMs: Math.round(progress.elapsedMs),
+    vantages: vantages.map(({ name, orders }) => ({
+      ...{ name, orders: orders.length },
+      done: orders.filter((state) => state === 'done').length,
+      working: orders.filter((state) => state === 'working').length,
+    })),
+    workers: workers.map(({ work, ...worker }) => ({
+      ...worker,
+      silentMs: Math.round(worker.silentMs),
+      ...(work === undefined ? {} : { order: work.order, zone: work.zone, visits: work.visits }),
+    })),
+    clients: Object.fromEntries(clients),
+  };
 }

@@ -1,25 +1,26 @@
-// The full screen of a crawl: keeps what the curves need, hands rows to Ink, keys to the program. If Ink breaks, the progress line
-// takes over.
+// The model of a crawl's full screen: keeps what the curves need, hands out rows, and keys to the program.
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
 import { liveEstimate } from '../dht/live-estimate.ts';
-import type { Terminal } from '../environment.ts';
-import type { Console } from '../output/console.ts';
-import { stripStyle } from '../output/style.ts';
-import { holdTerminal } from '../output/terminal-hold.ts';
-import type { Interrupts } from '../signals.ts';
 import type { BandPoint } from './charts.ts';
 import { type CrawlView, crawlLines, squeezed } from './crawl-view.ts';
-import type { DrawnModel } from './drawn-model.ts';
-import type { MountedScreen } from './screen-mount.tsx';
+import type { NotingModel } from './model-screen.ts';
 import { paintLine } from './styled.ts';
 
 /** Pictures kept; a longer run keeps a coarser curve. */
 const MOST_POINTS = 4_096;
 const MOST_NOTES = 20;
 
-export class CrawlModel implements DrawnModel {
+export interface ModelOptions {
+  readonly hasColor: boolean;
+  readonly title: string;
+  quit(): void;
+  interrupt(): void;
+}
+
+export class CrawlModel implements NotingModel {
   onSuspend: (() => void) | undefined;
-  readonly #options: { readonly hasColor: boolean; readonly title: string; quit(): void; interrupt(): void };
+  onRedraw: (() => void) | undefined;
+  readonly #options: ModelOptions;
   readonly #listeners = new Set<() => void>();
   readonly #notes: string[] = [];
   #verified: number[] = [];
@@ -29,12 +30,7 @@ export class CrawlModel implements DrawnModel {
   #progress: CrawlProgress | undefined;
   #count = 0;
 
-  constructor(options: {
-    readonly hasColor: boolean;
-    readonly title: string;
-    quit(): void;
-    interrupt(): void;
-  }) {
+  constructor(options: ModelOptions) {
     this.#options = options;
   }
 
@@ -76,6 +72,7 @@ export class CrawlModel implements DrawnModel {
     if (key === 'q') this.#options.quit();
     else if (key === 'ctrl-c') this.#options.interrupt();
     else if (key === 'ctrl-z') this.onSuspend?.();
+    else if (key === 'ctrl-l') this.onRedraw?.();
   }
 
   paste(): void {}
@@ -98,59 +95,5 @@ export class CrawlModel implements DrawnModel {
   #changed(): void {
     this.#count++;
     for (const listener of this.#listeners) listener();
-  }
-}
-
-export class CrawlScreen {
-  readonly model: CrawlModel;
-  readonly #console: Console;
-  #mounted: MountedScreen | undefined;
-  #isClosed = false;
-
-  constructor(
-    console: Console,
-    options: { readonly hasColor: boolean; readonly title: string; readonly interrupts: Interrupts },
-  ) {
-    const { hasColor, title, interrupts } = options;
-    this.#console = console;
-    this.model = new CrawlModel({
-      hasColor,
-      title,
-      quit: () => interrupts.stop(),
-      interrupt: () => interrupts.interrupt(),
-    });
-  }
-
-  /** @returns false when the screen cannot be had: the progress line will do */
-  async open(terminal: Terminal): Promise<boolean> {
-    try {
-      const { mountScreen } = await import('./screen-mount.tsx');
-      if (this.#isClosed) return false;
-      this.#console.divert((line) => this.model.note(stripStyle(line)));
-      holdTerminal(() => this.close());
-      this.#mounted = mountScreen({
-        model: this.model,
-        stdin: terminal.stdin,
-        stdout: terminal.stdout,
-        onCrash: () => this.close(),
-      });
-      return true;
-    } catch {
-      this.close();
-      return false;
-    }
-  }
-
-  get isOpen(): boolean {
-    return this.#mounted !== undefined;
-  }
-
-  /** Gives the terminal back; safe to call twice. */
-  close(): void {
-    this.#isClosed = true;
-    this.#mounted?.unmount();
-    this.#mounted = undefined;
-    holdTerminal(undefined);
-    this.#console.release();
   }
 }

@@ -48,6 +48,30 @@ export interface EndMessage extends Origin {
 
 export type WorkerMessage = RowsMessage | EndMessage;
 
+/** What a worker says of itself every few seconds, to whoever listens; nothing rests on it but what a person is shown. */
+export interface Beat {
+  readonly worker: string;
+  readonly vantage: string;
+  /** False: its last words. */
+  readonly isThere: boolean;
+  /** Orders done, and queries sent, since it was started. */
+  readonly done: number;
+  readonly sent: number;
+  /** Undefined while it waits for an order. */
+  readonly work:
+    | {
+        readonly runId: string;
+        readonly order: number;
+        readonly zone: string;
+        readonly visits: number;
+        readonly queueLeft: number;
+        readonly verified: number;
+        /** Queries of this attempt. */
+        readonly sent: number;
+      }
+    | undefined;
+}
+
 /** Orders of one run at most: numbers of rows stay exact integers. */
 export const MAX_ORDERS = 1 << 16;
 /** Rows of one order at most. */
@@ -108,6 +132,29 @@ export function readWorkerMessage(value: unknown): Result<WorkerMessage> {
   return isEnd
     ? accept({ kind: 'end', ...origin, worker, messageCount, ownId, port, traps })
     : reject('an end that is none');
+}
+
+export function readBeat(value: unknown): Result<Beat> {
+  const beat = value as (Partial<Omit<Beat, 'work'>> & { readonly work?: unknown }) | null;
+  if (!isRow(beat)) return reject('not a beat');
+  const { worker, vantage, isThere, done, sent } = beat;
+  const areCounts = isCount(done, ROWS_PER_ORDER) && isCount(sent, ROWS_PER_ORDER);
+  if (!isText(worker) || !isText(vantage) || typeof isThere !== 'boolean' || !areCounts)
+    return reject('a beat of nobody');
+  const of = { worker, vantage, isThere, done, sent };
+  if (beat.work === undefined) return accept({ ...of, work: undefined });
+  if (!isRow(beat.work)) return reject('a beat of no order');
+  const { runId, order, zone, ...counts } = beat.work as Partial<NonNullable<Beat['work']>>;
+  const { visits, queueLeft, verified, sent: sentOfOrder } = counts;
+  return isText(runId) &&
+    isCount(order, MAX_ORDERS) &&
+    isText(zone) &&
+    isCount(visits, ROWS_PER_ORDER) &&
+    isCount(queueLeft, ROWS_PER_ORDER) &&
+    isCount(verified, ROWS_PER_ORDER) &&
+    isCount(sentOfOrder, ROWS_PER_ORDER)
+    ? accept({ ...of, work: { runId, order, zone, visits, queueLeft, verified, sent: sentOfOrder } })
+    : reject('a beat of no order');
 }
 
 function isText(value: unknown): value is string {

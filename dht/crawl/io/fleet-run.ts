@@ -9,16 +9,22 @@ import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
 import type { SummaryRow } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { TABLES } from '../../dataset/schema.ts';
+import { VISIT_TABLE, type VisitRow } from '../../dataset/visit-table.ts';
 import type { CrawlConfig } from '../config.ts';
+import type { Estimate } from '../estimates.ts';
 import {
+  type Beat,
   type EndMessage,
   MAX_ORDER_PREFIXES,
   type Order,
   ROWS_PER_ORDER,
   type RowsMessage,
+  readBeat,
   readWorkerMessage,
 } from '../fleet/messages.ts';
 import { Ledger, type PlannedOrder, plan } from '../fleet/orders.ts';
+import { GONE_MS, Roster, type WorkerView } from '../fleet/roster.ts';
+import { FleetTally } from '../fleet/tally.ts';
 import type { OptOut } from '../opt-out.ts';
 import { rangeOf } from '../repeat-zone.ts';
 import type { AddressText } from '../rows.ts';
@@ -54,14 +60,35 @@ export interface FleetSetup {
   readonly onProgress: (progress: FleetProgress) => void;
 }
 
+export type OrderState = 'given' | 'working' | 'done';
+
+/** What a coordinator can know. */
 export interface FleetProgress {
   readonly runId: string;
+  readonly elapsedMs: number;
   readonly orders: number;
   readonly done: number;
+  /** Orders done when this process began: of a run that is gone on with. */
+  readonly doneBefore: number;
   /** Rows in the dataset. */
   readonly rows: number;
   /** Attempts thrown away: their worker was too late, or died. */
   readonly discarded: number;
+  /** By the first vantage point: merged, and of orders being crawled as far as their workers say. */
+  readonly visits: number;
+  readonly verified: number;
+  /** Queries of all, counted in the same way. */
+  readonly sent: number;
+  readonly queriesPerSec: number;
+  readonly zoneBits: number;
+  /** Each with its orders, in the order of their ids. */
+  readonly vantages: readonly { readonly name: string; readonly orders: readonly OrderState[] }[];
+  readonly workers: readonly WorkerView[];
+  /** Answering nodes, by client. */
+  readonly clients: ReadonlyMap<string, number>;
+  /** By the parts that two vantage points have seen so far; undefined without one. */
+  readonly estimate: (Estimate & { readonly p: number }) | undefined;
+  readonly seenTwice: number;
 }
 
 /** Kept in the run's folder. */
@@ -81,6 +108,12 @@ export class FleetRun {
   readonly #state: FleetState;
   readonly #ledger: Ledger;
   readonly #text: AddressText;
+  readonly #roster: Roster;
+  readonly #tally = new FleetTally();
+  /** Of orders that are not done: what was last heard of them. */
+  readonly #underway = new Map<number, NonNullable<Beat['work']>>();
+  readonly #doneBefore: number;
+  #startedMs = performance.now();
   #header: RunRow;
   #rows = 0;
   #discarded = 0;
@@ -97,6 +130,8 @@ export class FleetRun {
       state.done.map(({ order, attempt }) => [order, attempt]),
     );
     this.#text = addressText(this.#config.ipPrivacy, setup.key);
+    this.#roster = new Roster(header.run_id);
+    this.#doneBefore = state.done.length;
   }
 
   /** @throws OperationError */
@@ -113,6 +148,10 @@ export class FleetRun {
     const fleet =
       setup.config === undefined ? await FleetRun.#resume(setup) : await FleetRun.#begin(setup, setup.config);
     setup.onStart(fleet.#header.run_id, fleet.#state.orders.length);
+    setup.engine.hearBeats((value) => {
+      const beat = readBeat(value);
+      if (beat.ok) fleet.#roster.hear(beat.value, performance.now());
+    });
     try {
       await fleet.#giveOrders();
       return await fleet.#gather();
@@ -141,6 +180,7 @@ export class FleetRun {
       throw new OperationError('disk', `${directory} holds no run of several machines`, { cause: error });
     }
     const fleet = new FleetRun(setup, header, store, state);
+    fleet.#recount();
     const resumes = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString() }];
     fleet.#saveHeader({ resumes, state: 'running', state_reason: null, ended_utc: null });
     return fleet;
@@ -164,8 +204,8 @@ export class FleetRun {
   async #gather(): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
     const { engine, signal, timeMs } = this.#setup;
     const { run_id: runId } = this.#header;
-    const startedMs = performance.now();
-    const isLate = (): boolean => timeMs !== undefined && performance.now() - startedMs >= timeMs;
+    this.#startedMs = performance.now();
+    const isLate = (): boolean => timeMs !== undefined && performance.now() - this.#startedMs >= timeMs;
     while (!this.#ledger.isComplete && !signal.aborted && !isLate()) {
       const taken = await engine.takeRows(runId);
       if (taken !== undefined) await this.#handle(taken);
@@ -176,13 +216,61 @@ export class FleetRun {
   }
 
   #progress(): FleetProgress {
+    const nowMs = performance.now();
+    const workers = this.#roster.workers(nowMs);
+    const working = workers.flatMap(({ work, silentMs }) =>
+      work === undefined || silentMs > GONE_MS ? [] : [work],
+    );
+    for (const each of working) this.#underway.set(each.order, each);
+    // What is told of an order counts until its rows are there, also while nobody is at it: whoever takes it finds them again.
+    for (const order of this.#underway.keys()) if (this.#ledger.done.has(order)) this.#underway.delete(order);
+    const underway = [...this.#underway.values()];
+    const first = underway.filter(({ order }) => this.#state.orders[order]?.pass === 1);
+    const sum = <T>(values: readonly T[], of: (value: T) => number): number =>
+      values.reduce((total, value) => total + of(value), 0);
+    const taken = new Set(working.map(({ order }) => order));
+    const vantages = new Map<string, OrderState[]>();
+    for (const { order, vantage } of this.#state.orders) {
+      const states = vantages.get(vantage) ?? [];
+      states.push(this.#ledger.done.has(order) ? 'done' : taken.has(order) ? 'working' : 'given');
+      vantages.set(vantage, states);
+    }
+    const { bits: zoneBits } = zoneOf(this.#config);
+    const parts = this.#state.orders.length / Math.max(1, vantages.size);
+    const { visits, verified, sent, clients, seenTwice } = this.#tally;
     return {
       runId: this.#header.run_id,
+      elapsedMs: nowMs - this.#startedMs,
       orders: this.#ledger.size,
       done: this.#ledger.done.size,
+      doneBefore: this.#doneBefore,
       rows: this.#rows,
       discarded: this.#discarded,
+      visits: visits + sum(first, (each) => each.visits),
+      verified: verified + sum(first, (each) => each.verified),
+      sent: sent + sum(underway, (each) => each.sent),
+      queriesPerSec: sum(workers, ({ queriesPerSec }) => queriesPerSec),
+      zoneBits,
+      vantages: [...vantages].map(([name, orders]) => ({ name, orders })),
+      ...{ workers, clients, seenTwice },
+      estimate: this.#tally.estimate(2 ** -zoneBits / parts),
     };
+  }
+
+  /** Of a run that is gone on with: what its dataset has already. */
+  #recount(): void {
+    let last: PlannedOrder | undefined;
+    for (const row of this.#store.rows(VISIT_TABLE)) {
+      const order = Math.floor(row.number / ROWS_PER_ORDER);
+      // Merged, and not said so yet: it is merged once more.
+      const planned = this.#ledger.done.has(order) ? this.#state.orders[order] : undefined;
+      if (planned === undefined) continue;
+      if (last !== undefined && last !== planned) this.#tally.endPart(last.zone, last.pass);
+      last = planned;
+      this.#tally.visit(planned.pass, row);
+      this.#rows++;
+    }
+    if (last !== undefined) this.#tally.endPart(last.zone, last.pass);
   }
 
   /** What is on our disk is acknowledged, never before. */
@@ -222,6 +310,7 @@ export class FleetRun {
       this.#state.done.push({ order, attempt, worker: end.worker });
       this.#saveState();
       this.#ledger.done.set(order, attempt);
+      this.#tally.endPart(planned.zone, planned.pass);
       const own = this.#header.own_nodes as readonly unknown[];
       const { worker, ownId: id, port } = end;
       const { pass, vantage, zone } = planned;
@@ -245,6 +334,7 @@ export class FleetRun {
       return merged as Row<Table>;
     });
     this.#store.put(table, own);
+    if (table === VISIT_TABLE) for (const row of own) this.#tally.visit(planned.pass, row as VisitRow);
     this.#rows += own.length;
   }
 

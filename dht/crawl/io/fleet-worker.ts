@@ -6,7 +6,8 @@ import type { Row, Table } from '../../dataset/columns.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
 import type { CrawlConfig } from '../config.ts';
-import { type EndMessage, type Order, type RowsMessage, readOrder } from '../fleet/messages.ts';
+import type { CrawlMachine } from '../crawl-machine.ts';
+import { type Beat, type EndMessage, type Order, type RowsMessage, readOrder } from '../fleet/messages.ts';
 import { OptOut } from '../opt-out.ts';
 import { Zone } from '../zone.ts';
 import { Driver } from './drive.ts';
@@ -21,9 +22,11 @@ const ROWS_PER_MESSAGE = Math.floor(MAX_MESSAGE_BYTES / ROW_BYTES);
 
 /** What failed here is not handed to the next one in the same moment: nobody may be able to do it. */
 const TROUBLE_WAIT_MS = 5_000;
+/** What the coordinator shows is that old at most. */
+const BEAT_MS = 2_000;
 
 /** What a worker needs of an engine. */
-export type OrderQueue = Pick<JetStreamEngine, 'takeOrder' | 'sendRows' | 'heartbeatMs'>;
+export type OrderQueue = Pick<JetStreamEngine, 'takeOrder' | 'sendRows' | 'sendBeat' | 'heartbeatMs'>;
 
 export interface WorkerOptions {
   readonly engine: OrderQueue;
@@ -44,34 +47,95 @@ export interface WorkerOptions {
   readonly onTrouble: (why: string) => void;
 }
 
+/** Says every few seconds what this worker does. */
+class Pulse {
+  /** Orders done. */
+  done = 0;
+  /** Queries of the orders before this one. */
+  #sentBefore = 0;
+  readonly #options: WorkerOptions;
+  readonly #timer: NodeJS.Timeout;
+  #order: Order | undefined;
+  #machine: CrawlMachine | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#beat(true), BEAT_MS);
+    this.#beat(true);
+  }
+
+  at(order: Order | undefined, machine?: CrawlMachine): void {
+    if (machine === undefined) this.#sentBefore += this.#machine?.prober.sent ?? 0;
+    this.#order = order;
+    this.#machine = machine;
+    this.#beat(true);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#beat(false);
+  }
+
+  #beat(isThere: boolean): void {
+    const { engine, name, vantage } = this.#options;
+    const order = this.#order;
+    const machine = this.#machine;
+    const work =
+      order === undefined
+        ? undefined
+        : {
+            ...{ runId: order.runId, order: order.order, zone: order.zone },
+            visits: machine?.counts.visits ?? 0,
+            queueLeft: machine?.queueLeft ?? 0,
+            verified: machine?.counts.verified ?? 0,
+            sent: machine?.prober.sent ?? 0,
+          };
+    const beat: Beat = {
+      worker: name,
+      vantage,
+      isThere,
+      done: this.done,
+      sent: this.#sentBefore + (machine?.prober.sent ?? 0),
+      work,
+    };
+    engine.sendBeat(beat);
+  }
+}
+
 /** @returns orders done */
 export async function work(options: WorkerOptions): Promise<number> {
   const { engine, vantage, signal, idleMs } = options;
-  let done = 0;
+  const pulse = new Pulse(options);
   let idleSinceMs = performance.now();
-  while (!signal.aborted && (idleMs === undefined || performance.now() - idleSinceMs < idleMs)) {
-    const taken = await engine.takeOrder(vantage);
-    if (taken === undefined) continue;
-    const order = readOrder(taken.value);
-    if (!order.ok) {
-      options.onTrouble(order.reason.what);
-      await taken.done();
-      continue;
+  try {
+    while (!signal.aborted && (idleMs === undefined || performance.now() - idleSinceMs < idleMs)) {
+      const taken = await engine.takeOrder(vantage);
+      if (taken === undefined) continue;
+      const order = readOrder(taken.value);
+      if (!order.ok) {
+        options.onTrouble(order.reason.what);
+        await taken.done();
+        continue;
+      }
+      pulse.at(order.value);
+      if (await fulfil(options, order.value, taken, pulse)) pulse.done++;
+      pulse.at(undefined);
+      idleSinceMs = performance.now();
     }
-    if (await fulfil(options, order.value, taken)) done++;
-    idleSinceMs = performance.now();
+    return pulse.done;
+  } finally {
+    pulse.end();
   }
-  return done;
 }
 
 /** @returns whether it was done to the end */
-async function fulfil(options: WorkerOptions, order: Order, taken: Taken): Promise<boolean> {
+async function fulfil(options: WorkerOptions, order: Order, taken: Taken, pulse: Pulse): Promise<boolean> {
   const { engine, signal } = options;
   options.onOrder(order);
   const heartbeat = setInterval(() => taken.working(), engine.heartbeatMs);
   const sender = new RowSender(engine, order);
   try {
-    const end = await crawl(options, order, sender);
+    const end = await crawl(options, order, sender, pulse);
     if (signal.aborted) {
       taken.giveBack();
       return false;
@@ -89,7 +153,12 @@ async function fulfil(options: WorkerOptions, order: Order, taken: Taken): Promi
   }
 }
 
-async function crawl(options: WorkerOptions, order: Order, sender: RowSender): Promise<EndFacts> {
+async function crawl(
+  options: WorkerOptions,
+  order: Order,
+  sender: RowSender,
+  pulse: Pulse,
+): Promise<EndFacts> {
   const { signal, bind } = options;
   const { config } = order;
   const zone = Zone.parse(order.zone);
@@ -120,6 +189,7 @@ async function crawl(options: WorkerOptions, order: Order, sender: RowSender): P
     // An interrupted order is done anew by somebody else: nothing needs to be remembered here.
     pass.open(driver.send, driver.port, { append: (buffer) => void buffer.take() });
     const { machine } = pass;
+    pulse.at(order, machine);
     for (const entry of await options.entries(config)) machine.addBootstrap(entry, nowMs());
     await driver.run(
       {

@@ -12,16 +12,17 @@ import {
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node';
 import { OperationError } from '../../../core/base/result.ts';
+import { GONE_MS } from '../fleet/roster.ts';
 
 const ORDERS = 'TT_CRAWL_ORDERS';
 const ROWS = 'TT_CRAWL_ROWS';
-/** An order goes to somebody else when its worker has said nothing for so long. */
-const ORDER_WAIT_MS = 15_000;
 const ROWS_WAIT_MS = 30_000;
 /** Below the server's usual limit of 1 MiB a message. */
 export const MAX_MESSAGE_BYTES = 512 << 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 const FETCH_MS = 1_000;
+/** Outside of both queues: who does not listen has missed nothing. */
+const BEATS = 'tt.crawl.beats';
 
 /** A message that was taken and not yet answered for. */
 export interface Taken {
@@ -49,7 +50,7 @@ export class JetStreamEngine {
   }
 
   /** @param url `nats://HOST:PORT` @throws OperationError `network` */
-  static async open(url: string, orderWaitMs = ORDER_WAIT_MS): Promise<JetStreamEngine> {
+  static async open(url: string, orderWaitMs = GONE_MS): Promise<JetStreamEngine> {
     let connection: NatsConnection | undefined;
     try {
       connection = await connect({
@@ -101,6 +102,29 @@ export class JetStreamEngine {
 
   async takeRows(runId: string): Promise<Taken | undefined> {
     return this.#take(ROWS, `run-${runId}`, `tt.crawl.rows.${runId}`, ROWS_WAIT_MS);
+  }
+
+  /** What a worker says of itself; lost when nobody listens. */
+  sendBeat(beat: unknown): void {
+    try {
+      this.#connection.publish(BEATS, JSON.stringify(beat));
+    } catch {
+      // Closing: nobody needs it any more.
+    }
+  }
+
+  /** Hears every worker at this server, until the engine is closed. @param handle gets whatever was published there */
+  hearBeats(handle: (value: unknown) => void): void {
+    this.#connection.subscribe(BEATS, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        try {
+          handle(message.json());
+        } catch {
+          // Somebody else's.
+        }
+      },
+    });
   }
 
   /** Orders and rows of a run that is over. */

@@ -35,7 +35,7 @@ export function runWarnings({ isCut, minutes, turnover, traps, loss }: RunTroubl
     );
   } else if (!isCut && isLong)
     warnings.push(
-      `The first look took ${minutes.toFixed(0)} minutes, in which nodes came and went, and nobody knows how many: estimates by two looks are too high, by about 1 % for ten minutes and 3 % for an hour.`,
+      `The first look took ${minutes.toFixed(0)} minutes, in which nodes came and went, and nobody knows how many: estimates by two looks are too high, by about 1 % for ten minutes and 5 % for an hour (docs/measurement.md).`,
     );
   if (loss !== undefined && loss > LOSSY)
     warnings.push(

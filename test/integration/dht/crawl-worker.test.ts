@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DhtAddress } from '../../../dht/address.ts';
 import { type CrawlConfig, DEFAULT_CONFIG } from '../../../dht/crawl/config.ts';
-import { type Order, readWorkerMessage } from '../../../dht/crawl/fleet/messages.ts';
+import { type Beat, type Order, readBeat, readWorkerMessage } from '../../../dht/crawl/fleet/messages.ts';
 import { work } from '../../../dht/crawl/io/fleet-worker.ts';
 import { OptOut } from '../../../dht/crawl/opt-out.ts';
 import { type CountingNet, countingNet } from '../../support/crawl-net.ts';
@@ -48,6 +48,7 @@ async function give(value: unknown, optOut = OptOut.none): Promise<Worked> {
   const outcomes: string[] = [];
   const troubles: string[] = [];
   const answers: string[] = [];
+  const beats: Beat[] = [];
   const before = net.queries;
   let taken = false;
   const answer = (what: string): void => {
@@ -57,6 +58,11 @@ async function give(value: unknown, optOut = OptOut.none): Promise<Worked> {
   const done = await work({
     engine: {
       heartbeatMs: 1_000,
+      sendBeat: (beat) => {
+        const read = readBeat(JSON.parse(JSON.stringify(beat)));
+        if (!read.ok) throw new Error(read.reason.what);
+        beats.push(read.value);
+      },
       takeOrder: () => {
         if (taken) return Promise.resolve(undefined);
         taken = true;
