@@ -27,10 +27,14 @@ const PUNCH_BUDGET_MS = 3_000;
 const TCP_PUNCH_BUDGET_MS = 3_000;
 /** Nobody knows whether a hole is possible: bytes shall flow meanwhile, and a hole that comes late still counts. */
 const BLIND_PUNCH_BUDGET_MS = 1_500;
+/** One side's port cannot be foretold, and nobody knows whether the other's filter minds: mostly it does. */
+const MOVING_PUNCH_BUDGET_MS = 700;
 /** A gateway that answered an early packet keeps its port occupied for 30 s after the last one: only silence helps. */
 export const PUNCH_SILENCE_MS = 35_000;
 /** How often a spliced connection is tried to be made a direct one. */
 export const UPGRADE_INTERVAL_MS = 60_000;
+/** The first time, where a hole must be possible: it was missed, by packets that were lost or a machine that was slow. */
+export const UPGRADE_SOON_MS = 5_000;
 /** A direct connection that lived so long makes the splice beside it superfluous. */
 export const SPLICE_LINGER_MS = 5_000;
 
@@ -97,8 +101,11 @@ export function answerTo(
 export class Ladder {
   readonly #own: Reach;
   #peer: Reach;
-  readonly #ways: Ways;
-  readonly #isUpgrade: boolean;
+  #ways: Ways;
+  /** The other side chose: no other rung comes to it. */
+  #isFixed = false;
+  /** Of a spliced connection: everything but another splice. */
+  readonly isUpgrade: boolean;
   readonly #startedAtMs: number;
   /** Still to come, in order. */
   #waiting: Rung[];
@@ -112,7 +119,7 @@ export class Ladder {
     this.#own = options.own;
     this.#peer = options.peer;
     this.#ways = options.ways;
-    this.#isUpgrade = options.isUpgrade === true;
+    this.isUpgrade = options.isUpgrade === true;
     this.#startedAtMs = options.nowMs;
     this.#nextAtMs = options.nowMs;
     this.#waiting = rungsFor(options);
@@ -123,6 +130,7 @@ export class Ladder {
     const ways = { reverse: false, punch: false, splice: false };
     const ladder = new Ladder({ own: UNKNOWN_REACH, peer: UNKNOWN_REACH, ways, nowMs });
     ladder.#waiting = [rung];
+    ladder.#isFixed = true;
     return ladder;
   }
 
@@ -149,6 +157,11 @@ export class Ladder {
   /** Everything that was started, for whoever is called. */
   get tried(): ReadonlySet<Rung> {
     return this.#tried;
+  }
+
+  /** Datagrams of the straight way would not get in unless a hole is open: so there is one. */
+  get isThroughHole(): boolean {
+    return this.#running.has('punch') || (this.#tried.has('punch') && this.#peer.isOpen === 'no');
   }
 
   /** A hole was tried in vain: once more after so long a silence, for the sake of gateways that answer strangers. */
@@ -181,10 +194,17 @@ export class Ladder {
     if (rung === this.#last) this.#nextAtMs = nowMs;
   }
 
-  /** A relay came to be known, or went. */
+  /** Nobody was there to help with it: it waits for `handleWay`. */
+  handleMissing(rung: Rung, nowMs: number): void {
+    this.handleFailed(rung, nowMs);
+    this.#tried.delete(rung);
+  }
+
+  /** A relay came to be known. */
   handleWay(rung: 'punch' | 'splice'): void {
+    if (this.#isFixed || (rung === 'splice' && this.isUpgrade)) return;
+    this.#ways = { ...this.#ways, [rung]: true };
     if (this.#tried.has(rung) || this.#waiting.includes(rung)) return;
-    if (rung === 'splice' && this.#isUpgrade) return;
     if (rung === 'punch' && canPunch(this.#own, this.#peer) === 'no') return;
     if (rung === 'punch') this.#waiting.unshift(rung);
     else this.#waiting.push(rung);
@@ -208,7 +228,7 @@ export class Ladder {
   /** The peer said what it is: what cannot work is not tried, and what waited for it starts at once. */
   learnPeer(peer: Reach, nowMs: number): void {
     this.#peer = peer;
-    const wanted = rungsFor({ own: this.#own, peer, ways: this.#ways, isUpgrade: this.#isUpgrade });
+    const wanted = rungsFor({ own: this.#own, peer, ways: this.#ways, isUpgrade: this.isUpgrade });
     this.#waiting = wanted.filter((rung) => !this.#tried.has(rung));
     if (this.#last === 'punch' && canPunch(this.#own, peer) === 'no') this.#nextAtMs = nowMs;
   }
@@ -223,6 +243,8 @@ export class Ladder {
     if (rung === 'reverse') return REVERSE_BUDGET_MS;
     if (rung === 'splice') return Number.POSITIVE_INFINITY;
     if (rung === 'tcp-punch') return TCP_PUNCH_BUDGET_MS;
-    return canPunch(this.#own, this.#peer) === 'yes' ? PUNCH_BUDGET_MS : BLIND_PUNCH_BUDGET_MS;
+    if (canPunch(this.#own, this.#peer) === 'yes') return PUNCH_BUDGET_MS;
+    const isMoving = this.#own.mapping === 'per-remote' || this.#peer.mapping === 'per-remote';
+    return isMoving ? MOVING_PUNCH_BUDGET_MS : BLIND_PUNCH_BUDGET_MS;
   }
 }

@@ -329,8 +329,12 @@ export class RelayClient {
 
   /** The network changed: what is reserved is reserved for another address. */
   handleNetworkChange(nowMs: number): void {
-    for (const link of [...this.#links.values()])
-      if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the network changed');
+    for (const link of [...this.#links.values()]) {
+      if (link.neighbourOf !== undefined) continue;
+      this.#port.drop(link.id, 'the network changed');
+      // Its end may be told later: then the relay would count as lost, and be left alone for a while.
+      this.handleLinkEnd(link.id, nowMs);
+    }
     this.pool.handleNetworkChange(nowMs);
     this.poll(nowMs);
   }

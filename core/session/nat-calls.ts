@@ -15,6 +15,7 @@ import {
 } from '../relay/client-port.ts';
 import type { NatState, PeerRecord, Way } from '../relay/messages.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
+import { NO_RELAY } from './nat-climb.ts';
 import { openSplice } from './nat-splice.ts';
 import { never, pause } from './pauses.ts';
 import type { SessionShared } from './shared.ts';
@@ -77,6 +78,11 @@ const RUNG_OF: Readonly<Partial<Record<Way, Rung>>> = {
 
 /** What a relay must offer for a rung beyond passing calls on. */
 const ROLE_FOR: Readonly<Partial<Record<Rung, number>>> = { splice: ROLE.splice, 'tcp-punch': ROLE.mirror };
+
+/** What a caller says that it has tried in vain. That it cannot dial us says nothing of our dialling it. */
+function rungsOf(ways: readonly Way[]): Set<Rung> {
+  return new Set(ways.map((way) => RUNG_OF[way]).filter((rung) => rung !== undefined && rung !== 'direct'));
+}
 
 /** A peer as the relay presents it: where packets for it go. */
 export function endpointOf({ host, udpPort, tcpPort, sourcePort }: PeerRecord): Endpoint {
@@ -147,7 +153,7 @@ export class NatCalls {
       const splices = relays?.linksFor(this.#infoHash, ROLE.splice) ?? [];
       if (refusal.isAnswer && (refusal.code === 'rules' || splices.includes(link))) break;
     }
-    throw refusal ?? new CallRefused('no relay');
+    throw refusal ?? new CallRefused(NO_RELAY);
   }
 
   /** A peer that is known by its key alone, through the relays that it keeps. */
@@ -158,7 +164,7 @@ export class NatCalls {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     const { relays } = this.#shared.nat;
-    if (relays === undefined) throw new CallRefused('no relay');
+    if (relays === undefined) throw new CallRefused(NO_RELAY);
     const again = this.#repeatable(() =>
       this.#ask((onResult) => relays.callKey(key, { infoHash: this.#infoHash, tried }, onResult)),
     );
@@ -300,12 +306,15 @@ export class NatCalls {
 
   // --- being called
 
-  /** What to answer, given that we want the peer at all. */
-  decide(call: IncomingCall): Way {
+  /**
+   * What to answer, given that we want the peer at all.
+   * @param isSpliced a relay passes bytes on between us already, or did: what was tried before is tried again
+   */
+  decide(call: IncomingCall, isSpliced: boolean): Way {
     const { caller } = call;
     const own = this.#shared.nat.reach();
     const theirs = reachOf(caller.state, caller.filter);
-    const tried = this.#triedBy(caller, call.tried);
+    const tried = isSpliced ? rungsOf(call.tried) : this.#triedBy(caller, call.tried);
     if (own.isOpen === 'yes' && !tried.has('direct')) return 'direct';
     const { punchPorts } = this.#shared.nat;
     const tcpPunch = punchPorts !== undefined && (call.roles & ROLE.mirror) !== 0;
@@ -336,10 +345,7 @@ export class NatCalls {
       }
       this.#triedByCaller.set(key, entry);
     }
-    for (const way of said) {
-      const rung = RUNG_OF[way];
-      if (rung !== undefined && rung !== 'direct') entry.rungs.add(rung);
-    }
+    for (const rung of rungsOf(said)) entry.rungs.add(rung);
     return entry.rungs;
   }
 

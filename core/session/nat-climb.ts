@@ -1,4 +1,5 @@
-// One attempt to reach one peer, on real time: starts what its ladder says, takes the first stream, drops the rest.
+// One attempt to reach one peer, on real time: starts what its ladder says, takes the first stream, drops the rest. While the first is a
+// splice, straight ways that are under way go on: a hole that a slow machine opens late is worth more than a relay's bytes.
 import type { Clock } from '../base/clock.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import type { Ladder, Rung } from '../nat/ladder.ts';
@@ -25,6 +26,8 @@ export type StartRung = (rung: Rung, signal: AbortSignal) => Promise<ByteStream>
 
 /** The peer reached us before we reached it. */
 export const CAME_IN = 'CAME_IN';
+/** There is no relay to ask, at this moment. */
+export const NO_RELAY = 'no relay';
 
 export class Climb {
   readonly ladder: Ladder;
@@ -34,25 +37,32 @@ export class Climb {
   readonly #start: StartRung;
   readonly #given = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  /** Resolves when nothing is under way any more. */
+  readonly ended: Promise<void>;
+  readonly #onStraight: ((dialled: Dialled) => void) | undefined;
   #settle!: { resolve(dialled: Dialled): void; reject(error: unknown): void };
+  #resolveEnded!: () => void;
+  #running = 0;
+  #isSettled = false;
   /** The latest attempt of each rung, and what it turned out to be. */
   readonly #attempts = new Map<Rung, { as: Rung }>();
   #isOver = false;
   #failure: unknown;
 
-  constructor(ladder: Ladder, clock: Clock, start: StartRung) {
+  /** @param onStraight takes a straight stream that comes after a splice has won; without it nothing goes on then */
+  constructor(ladder: Ladder, clock: Clock, start: StartRung, onStraight?: (dialled: Dialled) => void) {
     this.ladder = ladder;
     this.startedAtMs = clock.nowMs();
     this.#clock = clock;
     this.#start = start;
+    this.#onStraight = onStraight;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
     this.result = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
     this.#step();
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** The other side, or a relay, began something that we did not ask for. */
@@ -73,6 +83,12 @@ export class Climb {
     this.#step();
   }
 
+  /** A relay came to be known, or came back. */
+  handleWay(rung: 'punch' | 'splice'): void {
+    this.ladder.handleWay(rung);
+    this.#step();
+  }
+
   giveUp(error: Error): void {
     this.#end();
     this.#settle.reject(error);
@@ -80,7 +96,7 @@ export class Climb {
 
   #step(): void {
     clearTimeout(this.#timer);
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isSettled) return;
     const nowMs = this.#clock.nowMs();
     for (let rung = this.ladder.next(nowMs); rung !== undefined; rung = this.ladder.next(nowMs)) {
       this.#follow(rung, this.#start(rung, this.#given.signal));
@@ -98,30 +114,47 @@ export class Climb {
   #follow(rung: Rung, promise: Promise<ByteStream>): void {
     const attempt = { as: rung };
     this.#attempts.set(rung, attempt);
+    this.#running++;
     promise.then(
       (stream) => {
-        if (this.#isOver) {
-          stream.destroy();
-          return;
-        }
-        const won = this.#nameOf(rung, attempt.as, stream);
-        this.ladder.handleConnected(won, this.#clock.nowMs());
-        this.#end();
-        this.#settle.resolve({
-          stream,
-          rung: won,
-          startedAtMs: this.startedAtMs,
-          tried: [...this.ladder.tried],
-        });
+        this.#running--;
+        this.#take(stream, this.#nameOf(rung, attempt.as, stream));
       },
       (error: unknown) => {
+        this.#running--;
         if (this.#isOver) return;
         // What the ordinary way says is what people understand.
         if (rung === 'direct' || this.#failure === undefined) this.#failure = error;
-        this.ladder.handleFailed(attempt.as, this.#clock.nowMs());
+        const isMissing = (error as NodeJS.ErrnoException).code === NO_RELAY;
+        if (isMissing) this.ladder.handleMissing(attempt.as, this.#clock.nowMs());
+        else this.ladder.handleFailed(attempt.as, this.#clock.nowMs());
+        this.#endWhenIdle();
         this.#step();
       },
     );
+  }
+
+  #take(stream: ByteStream, rung: Rung): void {
+    if (this.#isOver || (this.#isSettled && rung === 'splice')) {
+      stream.destroy();
+      this.#endWhenIdle();
+      return;
+    }
+    this.ladder.handleConnected(rung, this.#clock.nowMs());
+    const tried = [...this.ladder.tried];
+    const dialled = { stream, rung, startedAtMs: this.startedAtMs, tried };
+    const isFirst = !this.#isSettled;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    if (rung !== 'splice' || this.#onStraight === undefined) this.#end();
+    else this.#endWhenIdle();
+    if (isFirst) this.#settle.resolve(dialled);
+    else this.#onStraight?.(dialled);
+  }
+
+  /** After a splice has won. */
+  #endWhenIdle(): void {
+    if (this.#isSettled && this.#running === 0 && !this.#isOver) this.#end();
   }
 
   /** Whatever was agreed upon: what came is what counts. */
@@ -130,7 +163,7 @@ export class Climb {
     // Holes are uTP's: this is what was dialled beside one (`besideHole`).
     if (rung === 'punch' && transport === 'tcp') return chosen === 'reverse' ? chosen : 'direct';
     // A packet of the straight attempt that the other side's hole let through.
-    if (rung === 'direct' && transport === 'utp' && this.ladder.isRunning('punch')) return 'punch';
+    if (rung === 'direct' && transport === 'utp' && this.ladder.isThroughHole) return 'punch';
     return chosen === 'splice' ? rung : chosen;
   }
 
@@ -138,6 +171,7 @@ export class Climb {
     this.#isOver = true;
     clearTimeout(this.#timer);
     this.#given.abort();
+    this.#resolveEnded();
   }
 }
 

@@ -63,6 +63,8 @@ export interface CalledTorrent {
   decide(call: IncomingCall): Way;
   introduce(introduction: Introduction): void;
   splice(order: SpliceOrder): void;
+  /** Relays came or went. */
+  handleRelays(): void;
   /** Somebody called while we were away. */
   handleQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
 }
@@ -132,6 +134,10 @@ export class NatHub {
   splice(order: SpliceOrder): void {
     if (order.introduction === undefined) return;
     this.#torrents.get(toHex(order.introduction.infoHash))?.splice(order);
+  }
+
+  handleRelays(): void {
+    for (const torrent of this.#torrents.values()) torrent.handleRelays();
   }
 
   handleQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void {

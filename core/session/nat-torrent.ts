@@ -1,19 +1,27 @@
 // How one torrent reaches its peers: every dial climbs the ladder; relays call for us and us (tt_relay), neighbours introduce us and are
 // introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a source of peers.
 
-import { type Endpoint, endpointKey } from '../base/endpoint.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import type { InfoHash } from '../base/ids.ts';
 import type { Candidate } from '../discovery/candidates.ts';
-import { Ladder, PUNCH_SILENCE_MS, type Rung, UPGRADE_INTERVAL_MS, type Ways } from '../nat/ladder.ts';
-import { type Reach, reachOf, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
+import {
+  Ladder,
+  PUNCH_SILENCE_MS,
+  type Rung,
+  UPGRADE_INTERVAL_MS,
+  UPGRADE_SOON_MS,
+  type Ways,
+} from '../nat/ladder.ts';
+import { canPunch, type Reach, reachOf, UNKNOWN_REACH } from '../nat/ladder-reach.ts';
 import type { IncomingCall, Introduction, SpliceOrder } from '../relay/client-port.ts';
 import type { QueueEntry, Way } from '../relay/messages.ts';
 import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { AbsentPeers } from './absent-peers.ts';
 import { besideHole } from './beside-hole.ts';
+import { type Attempt, NatAttempts } from './nat-attempts.ts';
 import { type Answered, CallRefused, endpointOf, NatCalls } from './nat-calls.ts';
-import { afterFailure, CAME_IN, Climb, type Dialled, firstStream, type StartRung } from './nat-climb.ts';
+import { afterFailure, type Climb, type Dialled, firstStream } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
 import { pause } from './pauses.ts';
 import type { PeerConnection } from './peer-connection.ts';
@@ -21,7 +29,6 @@ import { PeerKeys } from './peer-keys.ts';
 import { INTRODUCED_DIAL_MS } from './peer-limits.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
-import { RecentReaches } from './recent-reaches.ts';
 import type { SessionShared } from './shared.ts';
 import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
 
@@ -40,14 +47,6 @@ export interface NatTorrentOwner {
   readonly peers: TorrentPeers;
 }
 
-interface Attempt {
-  readonly endpoint: Endpoint;
-  readonly candidate: Candidate | undefined;
-  readonly climb: Climb;
-  /** What the called peer said of itself. */
-  answered: Answered | undefined;
-}
-
 /** What a called peer said of itself. */
 interface Known {
   readonly reach: Reach;
@@ -60,14 +59,12 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   readonly #shared: SessionShared;
   readonly #owner: NatTorrentOwner;
   readonly #calls: NatCalls;
-  /** Under way, by endpoint. */
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts: NatAttempts;
   /** What called peers said of themselves. */
   readonly #known = new WeakMap<Candidate, Known>();
   readonly #absent: AbsentPeers;
   readonly #keys = new PeerKeys();
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
-  readonly #reached = new RecentReaches();
   #anybodyAtMs = 0;
   #anybodyWaitMs = ANYBODY_FIRST_MS;
   readonly #given = new AbortController();
@@ -77,6 +74,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#owner = owner;
     this.#calls = new NatCalls(shared, owner.infoHashBytes);
     this.#absent = new AbsentPeers(shared, owner.infoHashBytes);
+    this.#attempts = new NatAttempts(shared, {
+      adopt: (endpoint, dialled) => owner.peers.adopt(endpoint, dialled),
+      onEnded: (endpoint) => this.punch.forget(endpoint),
+    });
     this.punch = new PunchTorrent(shared, owner, (endpoint) => this.#introduced(endpoint, 'punch', 0));
     shared.nat.add(owner.infoHashBytes, this);
   }
@@ -84,7 +85,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   close(): void {
     this.#shared.nat.remove(this.#owner.infoHashBytes, this);
     this.#given.abort();
-    for (const { climb } of this.#attempts.values()) climb.giveUp(new Error('stopped'));
+    this.#attempts.close();
   }
 
   // --- dialling
@@ -136,41 +137,12 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     return { reverse: canCall, punch: canCall || this.punch.canAsk(endpoint), tcpPunch, splice };
   }
 
-  async #climb(
-    endpoint: Endpoint,
-    candidate: Candidate | undefined,
-    ladder: Ladder,
-    start?: StartRung,
-    answered?: Answered,
-  ): Promise<Dialled> {
-    const climb: Climb = new Climb(
+  #climb(endpoint: Endpoint, candidate: Candidate | undefined, ladder: Ladder): Promise<Dialled> {
+    return this.#attempts.climb(
+      { endpoint, candidate },
       ladder,
-      this.#shared.clock,
-      start ?? ((rung, signal) => this.#start(rung, endpoint, candidate, () => climb, signal)),
+      (climb) => (rung, signal) => this.#start(rung, endpoint, candidate, climb, signal),
     );
-    const key = endpointKey(endpoint);
-    const attempt: Attempt = { endpoint, candidate, climb, answered };
-    this.#attempts.set(key, attempt);
-    try {
-      const dialled = { ...(await climb.result), ...introducedBy(attempt) };
-      this.#countPunch(ladder, dialled.rung);
-      const { rung, startedAtMs } = dialled;
-      this.#reached.add({ endpoint, rung, startedAtMs, atMs: this.#shared.clock.nowMs() });
-      return dialled;
-    } catch (error) {
-      const cameIn = (error as NodeJS.ErrnoException).code === CAME_IN;
-      this.#countPunch(ladder, cameIn ? ladder.expectsIncoming : undefined);
-      throw error;
-    } finally {
-      if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
-      this.punch.forget(endpoint);
-    }
-  }
-
-  #countPunch(ladder: Ladder, won: Rung | undefined): void {
-    // Overtaken by another way it says nothing about holes.
-    if (ladder.tried.has('punch') && (won === undefined || won === 'punch' || won === 'splice'))
-      this.#shared.nat.stats.handlePunch(won === 'punch');
   }
 
   async #start(
@@ -185,7 +157,9 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     await Promise.resolve();
     const answered = (answer: Answered): void => {
       this.#learn(candidate, answer);
-      const attempt = this.#attempts.get(endpointKey(endpoint));
+      // There is a splice, and it lives.
+      if (answer.rung === 'splice' && climb().ladder.isUpgrade) throw new CallRefused('policy');
+      const attempt = this.#attempts.to(endpoint);
       if (attempt?.climb === climb()) attempt.answered = answer;
       climb().handleAnswer(rung, answer.rung, answer.peer);
     };
@@ -209,31 +183,10 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 
   cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {
-    const { remote, transport, relay: passer } = connection.stream;
-    if (transport === 'relayed') {
-      const by = passer === undefined ? {} : { relay: endpointKey(passer) };
-      return { reached: { rung: 'splice', ms: nowMs - connection.openedAtMs, ...by }, candidate: undefined };
-    }
-    const exact = this.#attempts.get(endpointKey(remote));
-    // A port that cannot be foretold: the address has to do.
-    const attempt =
-      exact ?? [...this.#attempts.values()].find(({ endpoint }) => endpoint.host === remote.host);
-    if (attempt === undefined) {
-      const other = this.#reached.otherEndOf(remote, nowMs);
-      if (other === undefined) return undefined;
-      return { reached: { rung: other.rung, ms: nowMs - other.startedAtMs }, candidate: undefined };
-    }
-    const { climb, candidate } = attempt;
-    const isHole = this.#shared.nat.punchPorts?.hasPunched(remote) === true && transport === 'tcp';
-    const expected = isHole ? 'tcp-punch' : climb.ladder.expectsIncoming;
-    if (expected === undefined) return undefined;
-    // Holes of uTP let uTP in: whoever came by TCP needed none.
-    const rung = expected === 'punch' && transport === 'tcp' ? 'direct' : expected;
-    climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
-    const how = { rung, ms: nowMs - climb.startedAtMs, tried: [...climb.ladder.tried] };
-    const { peer, relay } = introducedBy(attempt);
-    const by = { ...(peer && { peer }), ...(relay && { relay: endpointKey(relay) }) };
-    return { reached: { ...how, ...by }, candidate: candidate ?? this.#adoptable(attempt) };
+    const met = this.#attempts.cameIn(connection, nowMs);
+    if (met === undefined) return undefined;
+    const { reached, attempt } = met;
+    return { reached, candidate: attempt && (attempt.candidate ?? this.#adoptable(attempt)) };
   }
 
   /** Somebody whom a relay led us to came in: from now on it can be dialled, called and waited for. */
@@ -247,13 +200,20 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     return candidate;
   }
 
+  /** Relays came or went. */
+  handleRelays(): void {
+    if (this.#owner.isPrivate) return;
+    if (this.#calls.canCall) this.#attempts.handleWay('punch');
+    if (this.#calls.canSplice) this.#attempts.handleWay('splice');
+  }
+
   // --- somebody wants us
 
   decide(call: IncomingCall): Way {
     const { isPrivate, peers } = this.#owner;
     if (isPrivate || peers.room === 0 || this.#shared.isBanned(call.caller.host)) return 'none';
     this.#absent.remove(call.caller.key);
-    return this.#calls.decide(call);
+    return this.#calls.decide(call, this.#isSplicedTo(call.caller.key));
   }
 
   introduce({ way, peer, target, delayMs, relay }: Introduction): void {
@@ -284,7 +244,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
         ? this.#shared.nat.punch(endpoint, signal, delayMs)
         : this.#shared.connect(endpoint, INTRODUCED_DIAL_MS);
     };
-    const attempt = this.#attempts.get(endpointKey(endpoint));
+    const attempt = this.#attempts.to(endpoint);
     if (attempt !== undefined) {
       // Introduced by two, or both sides wish it: once is enough.
       if (!attempt.climb.ladder.isRunning(rung)) attempt.climb.join(rung, dial);
@@ -293,13 +253,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const nowMs = this.#shared.clock.nowMs();
     this.#owner.peers.dialIntroduced(endpoint, (candidate) => {
       if (answered !== undefined) this.#learn(candidate, answered);
-      return this.#climb(
-        endpoint,
-        candidate,
-        Ladder.only(rung, nowMs),
-        (_rung, signal) => dial(signal),
-        answered,
-      );
+      const start = (_rung: Rung, signal: AbortSignal): Promise<ByteStream> => dial(signal);
+      return this.#attempts.climb({ endpoint, candidate }, Ladder.only(rung, nowMs), () => start, answered);
     });
   }
 
@@ -370,6 +325,16 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     return this.#keys.isConnected(key, this.#owner.peers.connections, keyOf);
   }
 
+  /** Whoever calls while a relay passes its bytes on wants a straight way, or the splice is dead. */
+  #isSplicedTo(key: Uint8Array | undefined): boolean {
+    const spliced = [...this.#owner.peers.connections].filter(({ stream }) => stream.transport === 'relayed');
+    return this.#keys.isConnected(
+      key,
+      spliced,
+      ({ candidate }) => candidate && this.#known.get(candidate)?.key,
+    );
+  }
+
   /** A call to somebody who is no candidate yet: whoever comes of it becomes one. */
   #callOut(
     call: (onAnswer: (answered: Answered) => void, signal: AbortSignal) => Promise<ByteStream>,
@@ -401,12 +366,11 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   #expect(answered: Answered, startedAtMs: number): void {
     const { endpoint, rung } = answered;
     if (rung !== 'reverse' && rung !== 'punch' && rung !== 'tcp-punch') return;
-    const key = endpointKey(endpoint);
-    if (this.#attempts.has(key)) return;
+    if (this.#attempts.to(endpoint) !== undefined) return;
     const ladder = Ladder.only(rung, startedAtMs);
     const wait = (_rung: Rung, signal: AbortSignal): Promise<never> =>
       pause(EXPECT_MS, signal).then(() => Promise.reject(new Error('it did not come')));
-    const waiting = this.#climb(endpoint, undefined, ladder, wait, answered);
+    const waiting = this.#attempts.climb({ endpoint, candidate: undefined }, ladder, () => wait, answered);
     waiting.catch(() => {});
   }
 
@@ -416,15 +380,24 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (connection.reached?.rung !== 'splice' || connection.isIncoming || candidate === undefined) return;
     if (connection.leaveAtMs !== undefined) return;
     const { nat } = this.#shared;
-    const since = this.#upgradedAtMs.get(connection) ?? connection.openedAtMs;
+    const { reach = UNKNOWN_REACH, key } = this.#known.get(candidate) ?? {};
+    const lastMs = this.#upgradedAtMs.get(connection);
     // The splice was for want of knowledge, which has come since: at once.
     const isWiser = connection.reached.own === 'unknown' && nat.ownFacts().state !== 'unknown';
-    if (nowMs - since < UPGRADE_INTERVAL_MS && (!isWiser || this.#upgradedAtMs.has(connection))) return;
+    const firstMs = isWiser
+      ? 0
+      : canPunch(nat.reach(), reach) === 'yes'
+        ? UPGRADE_SOON_MS
+        : UPGRADE_INTERVAL_MS;
+    if (nowMs < (lastMs === undefined ? connection.openedAtMs + firstMs : lastMs + UPGRADE_INTERVAL_MS))
+      return;
+    // One that the splice has overtaken goes on still.
+    if (this.#attempts.to(candidate.endpoint)?.climb.ladder.isRunning('punch') === true) return;
     this.#upgradedAtMs.set(connection, nowMs);
     const ladder = new Ladder({
       own: nat.reach(),
-      peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
-      ways: this.#waysTo({ endpoint: candidate.endpoint, key: this.#known.get(candidate)?.key }),
+      peer: reach,
+      ways: this.#waysTo({ endpoint: candidate.endpoint, key }),
       nowMs,
       isUpgrade: true,
     });
@@ -435,10 +408,6 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       () => {},
     );
   }
-}
-
-function introducedBy({ answered }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
-  return answered === undefined ? {} : { peer: answered.state, relay: answered.relay };
 }
 
 /** A call through a relay that is far from the peer; no call at all is found out at once. */

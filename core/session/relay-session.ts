@@ -314,6 +314,7 @@ export class RelaySession {
       this.#options.shared.voteExternalAddress(observed.host, relay.host);
       if (isUtp) this.#options.onSeen(observed, relay.host);
     }
+    this.#options.shared.nat.handleRelays();
   }
 
   #handleSplice(order: SpliceOrder): void {

@@ -132,6 +132,16 @@ export class TorrentPeers implements Dialable {
     if (!this.#owner.isActive || this.room === 0) return;
     const isNew = this.pool.add([endpoint], 'pex') > 0;
     const candidate = this.pool.find(endpoint);
+    if (candidate?.state === 'connected') {
+      // Through a relay so far: the straight way comes to stand beside it.
+      connect(candidate).then(
+        (dialled) => {
+          if (!this.adopt(endpoint, dialled)) dialled.stream.destroy();
+        },
+        () => {},
+      );
+      return;
+    }
     if (candidate?.state !== 'idle') return;
     candidate.state = 'dialling';
     void this.dial(candidate, connect).then(() => {

@@ -83,11 +83,13 @@ describe('a peer in the open', () => {
     expect(await met).toMatchObject({ reached: { rung: 'splice' } });
     expect((await met).address).toMatch(/^127\.0\.0\.3:/);
     const { relaying } = neighbour.snapshot().reach ?? {};
-    expect(relaying?.counters.splices).toBe(1);
+    // Both lack something, so either may call the other, or each the other at the same moment.
+    expect([1, 2]).toContain(relaying?.counters.splices);
     expect(relaying?.counters.splicedBytes).toBeGreaterThan(WANTED_BYTES);
-    const { bytes, introductions } = leech.snapshot().reach ?? {};
-    expect(bytes?.splice).toBeGreaterThanOrEqual(WANTED_BYTES);
-    expect(introductions?.['go splice']).toBeGreaterThan(0);
+    const [ofLeech, ofSeed] = [leech, seed].map((session) => session.snapshot().reach);
+    expect(ofLeech?.bytes.splice).toBeGreaterThanOrEqual(WANTED_BYTES);
+    const agreed = [ofLeech, ofSeed].map((reach) => reach?.introductions['go splice'] ?? 0);
+    expect(Math.max(...agreed)).toBeGreaterThan(0);
   }, 120_000);
 
   it.each([

@@ -190,6 +190,35 @@ describe('news on the way', () => {
     expect([upgrade.next(0), upgrade.next(9000)]).toEqual(['punch', undefined]);
     upgrade.handleWay('splice');
     expect(upgrade.next(9000)).toBeUndefined();
+    // Whoever was called goes the way that he agreed to.
+    const called = Ladder.only('punch', 0);
+    expect(called.next(0)).toBe('punch');
+    called.handleWay('splice');
+    expect(called.next(9000)).toBeUndefined();
+  });
+
+  it('a rung for which there is no relay at the moment is begun when one is there, whatever the peer said meanwhile', () => {
+    const ways: Ways = { reverse: false, punch: true, splice: false };
+    const ladder = new Ladder({ own: PORT, peer: UNKNOWN_REACH, ways, nowMs: 0, isHidden: true });
+    expect(ladder.next(0)).toBe('punch');
+    ladder.handleWay('splice');
+    ladder.learnPeer(PORT, 100);
+    expect(ladder.next(4000)).toBe('splice');
+    ladder.handleMissing('splice', 4000);
+    expect([ladder.next(4000), ladder.isExhausted]).toEqual([undefined, false]);
+    ladder.handleWay('splice');
+    expect(ladder.next(4500)).toBe('splice');
+  });
+
+  it('does not wait long for a hole to a port that nobody can foretell: it goes on beside the splice', () => {
+    const ladder = new Ladder({
+      own: reachOf('eim', 'unknown'),
+      peer: SYMMETRIC,
+      ways: ALL_WAYS,
+      nowMs: 0,
+      isHidden: true,
+    });
+    expect([ladder.next(0), ladder.next(699), ladder.next(700)]).toEqual(['punch', undefined, 'splice']);
   });
 });
 

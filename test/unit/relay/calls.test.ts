@@ -68,6 +68,16 @@ describe('a reservation', () => {
     expect(seeker.client.linksFor(TORRENT)).toEqual([]);
   });
 
+  it('moves to the new network at once: the relay was not lost', () => {
+    const world = new RelayWorld(42);
+    const { relay, target } = connected(world);
+    target.client.handleNetworkChange(world.nowMs);
+    // A handshake and a reservation, no wait before them.
+    world.advance(100);
+    expect(relay.server.links.slotCount).toBe(1);
+    expect(relay.server.counters.reservations).toBe(2);
+  });
+
   it('is kept by renewal, and lost when the peer falls silent', () => {
     const world = new RelayWorld(3);
     const { relay, target } = connected(world);

@@ -54,18 +54,27 @@ describe('a call', () => {
 });
 
 describe('being called', () => {
+  const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined };
+  const shared = { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared;
+  const callOf = (udpPort: number) => {
+    const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort: 40_000, udpPort };
+    const call = { caller, tried: [], relay: endpoint, roles: ROLE.signal | ROLE.splice };
+    return call as unknown as IncomingCall;
+  };
+
   it.each([
     [6881, 'punch'],
     // Nobody knows where packets for it would have to go.
     [0, 'splice'],
   ])('by a peer whose UDP port is %i is answered with %s', (udpPort, way) => {
-    const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined };
-    const calls = new NatCalls(
-      { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared,
-      new Uint8Array(20),
-    );
-    const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort: 40_000, udpPort };
-    const call = { caller, tried: [], relay: endpoint, roles: ROLE.signal | ROLE.splice };
-    expect(calls.decide(call as unknown as IncomingCall)).toBe(way);
+    const calls = new NatCalls(shared, new Uint8Array(20));
+    expect(calls.decide(callOf(udpPort), false)).toBe(way);
+  });
+
+  it('again soon after is answered with the next way; beside a splice, which may be dead, as if for the first time', () => {
+    const calls = new NatCalls(shared, new Uint8Array(20));
+    const answers = [false, false, true, true].map((isSpliced) => calls.decide(callOf(6881), isSpliced));
+    expect(answers).toEqual(['punch', 'splice', 'punch', 'punch']);
+    expect(calls.decide({ ...callOf(6881), tried: ['punch'] }, true)).toBe('splice');
   });
 });

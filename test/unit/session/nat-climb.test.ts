@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Ladder, type Rung } from '../../../core/nat/ladder.ts';
 import { reachOf, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
-import { Climb, firstStream } from '../../../core/session/nat-climb.ts';
+import { CallRefused } from '../../../core/session/nat-calls.ts';
+import { Climb, type Dialled, firstStream, NO_RELAY } from '../../../core/session/nat-climb.ts';
 import type { ByteStream, TransportKind } from '../../../core/transport/byte-stream.ts';
 
 class FakeStream {
@@ -83,12 +84,86 @@ describe('one attempt', () => {
     straight.join('punch', () => new Promise(() => {}));
     both.ends.get('direct')?.resolve(new FakeStream('utp').stream);
     expect((await straight.result).rung).toBe('punch');
+    // Even when ours was given up: the peer is known to be hidden, and its own packets have opened the hole.
+    const behind = new Attempts();
+    const crossed = new Climb(ladderOf(), clock, behind.start);
+    crossed.handleAnswer('punch', 'punch', reachOf('eim', 'apdf'));
+    crossed.join('direct', (signal) => behind.start('direct', signal));
+    behind.ends.get('punch')?.reject(new Error('no'));
+    await new Promise((resolve) => setImmediate(resolve));
+    behind.ends.get('direct')?.resolve(new FakeStream('utp').stream);
+    expect((await crossed.result).rung).toBe('punch');
     // A neighbour's introduction worked although the relay spoke of a splice.
     const again = new Attempts();
     const punched = new Climb(ladderOf(), clock, again.start);
     punched.handleAnswer('punch', 'splice', reachOf('apdm', 'apdf'));
     again.ends.get('punch')?.resolve(new FakeStream('utp').stream);
     expect((await punched.result).rung).toBe('punch');
+  });
+});
+
+it('begins a splice again when the relay that was missing is there', async () => {
+  const attempts = new Attempts();
+  const climb = new Climb(ladderOf(), clock, attempts.start);
+  climb.join('splice', (signal) => attempts.start('splice', signal));
+  attempts.ends.get('splice')?.reject(new CallRefused(NO_RELAY));
+  await new Promise((resolve) => setImmediate(resolve));
+  climb.handleWay('splice');
+  // Its turn comes when the others have failed.
+  for (const rung of ['punch', 'direct'] as const) {
+    attempts.ends.get(rung)?.reject(new Error('no'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  attempts.ends.get('splice')?.resolve(new FakeStream('relayed').stream);
+  expect((await climb.result).rung).toBe('splice');
+  expect(attempts.started).toEqual(['punch', 'splice', 'direct', 'splice']);
+});
+
+describe('a splice that overtakes a hole', () => {
+  /** A splice has won, the call for a hole is still under way. */
+  async function overtaken() {
+    const attempts = new Attempts();
+    const straight: Dialled[] = [];
+    const climb = new Climb(ladderOf(), clock, attempts.start, (dialled) => straight.push(dialled));
+    // Both are asked for at once: the ladder's times are not what this is about.
+    climb.join('splice', (signal) => attempts.start('splice', signal));
+    const spliced = new FakeStream('relayed');
+    attempts.ends.get('splice')?.resolve(spliced.stream);
+    expect(await climb.result).toMatchObject({ stream: spliced, rung: 'splice' });
+    return { attempts, climb, straight };
+  }
+
+  it('carries bytes while the hole is awaited, which then is taken', async () => {
+    const { attempts, climb, straight } = await overtaken();
+    expect(attempts.signals.some(({ aborted }) => aborted)).toBe(false);
+    const hole = new FakeStream('utp');
+    attempts.ends.get('punch')?.resolve(hole.stream);
+    await climb.ended;
+    expect(straight).toMatchObject([{ stream: hole, rung: 'punch' }]);
+    expect(attempts.signals.every(({ aborted }) => aborted)).toBe(true);
+  });
+
+  it('starts nothing more, and is all when the hole fails', async () => {
+    const { attempts, climb, straight } = await overtaken();
+    attempts.ends.get('punch')?.reject(new Error('no'));
+    await climb.ended;
+    expect(straight).toEqual([]);
+    expect(attempts.started).toEqual(['punch', 'splice']);
+  });
+
+  it('is all when the other side comes in, and needs no second splice', async () => {
+    const { attempts, climb, straight } = await overtaken();
+    climb.join('splice', (signal) => attempts.start('splice', signal));
+    const second = new FakeStream('relayed');
+    attempts.ends.get('splice')?.resolve(second.stream);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(second.isDestroyed).toBe(true);
+    climb.giveUp(new Error('it came in'));
+    await climb.ended;
+    const late = new FakeStream('utp');
+    attempts.ends.get('punch')?.resolve(late.stream);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([late.isDestroyed, straight.length]).toEqual([true, 0]);
   });
 });
 
