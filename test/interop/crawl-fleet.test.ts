@@ -18,6 +18,16 @@ const PARTS = 4;
 const TEST_TIMEOUT_MS = 150_000;
 const START_TIMEOUT_MS = 60_000;
 
+interface FleetEvent {
+  readonly workers: readonly {
+    readonly name: string;
+    readonly silentMs: number;
+    readonly zone?: string;
+    readonly visits?: number;
+  }[];
+  readonly estimate?: { readonly value: number; readonly p: number };
+}
+
 describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
   const scratch = makeTempDir('tt-interop-fleet-');
   let net: CountingNet;
@@ -73,6 +83,10 @@ describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
       );
       const victim = worker('victim', 'east');
       await victim.waitFor(() => saw(victim, 'order'), { what: 'an order', timeoutMs: START_TIMEOUT_MS });
+      // Till the coordinator has heard that it is at work.
+      const isHeard = (): boolean =>
+        coordinator.stdoutLines.some((line) => /"zone":"[^"]+","visits":[1-9]/.test(line));
+      await coordinator.waitFor(isHeard, { what: 'a beat of the victim', timeoutMs: START_TIMEOUT_MS });
       victim.child.kill('SIGKILL');
       const workers = [worker('east', 'east'), worker('west', 'west')];
       const status = await coordinator.exited;
@@ -82,6 +96,19 @@ describe.skipIf(skipsFor('nats'))('a crawl through JetStream', () => {
         await each.exited;
       }
       expect(saw(victim, 'order-done')).toBe(false);
+      // Meanwhile it says who is there, and what two views of a part come to.
+      const said = coordinator.stdoutLines
+        .filter((line) => line.includes('"event":"progress"'))
+        .map((line) => JSON.parse(line) as FleetEvent);
+      const names = new Set(said.flatMap(({ workers: seen }) => seen.map(({ name }) => name)));
+      expect(names.size).toBe(3);
+      expect(
+        said.some(({ workers: seen }) =>
+          seen.some(({ zone, visits = 0 }) => zone !== undefined && visits > 0),
+        ),
+      ).toBe(true);
+      expect(said.some(({ workers: seen }) => seen.some(({ silentMs }) => silentMs > 6_000))).toBe(true);
+      expect(said.some(({ estimate }) => estimate !== undefined && estimate.p > 0.9)).toBe(true);
 
       const fleet = JSON.parse(readFileSync(`${out}/fleet.json`, 'utf8')) as {
         orders: unknown[];
