@@ -71,7 +71,25 @@ export async function runProgram(environment: Environment): Promise<number> {
     code = exitCodeOf(report(early, commandOfWords(environment.argv), error));
   }
   await console.flush();
-  return code;
+  return await withLostResult(console, early, code);
+}
+
+/** A result that is nowhere is none, whatever came of the command. */
+async function withLostResult(console: Console, output: Output, code: number): Promise<number> {
+  const lost = exitCodeOf('disk');
+  if (console.lostResultCode === undefined || code >= lost) return code;
+  const { operationErrorOf } = await import('../core/storage/disk-error.ts');
+  output.failure(
+    failureOf(
+      operationErrorOf({
+        code: console.lostResultCode,
+        action: 'write the result to',
+        path: 'standard output',
+      }),
+    ),
+  );
+  await console.flush();
+  return lost;
 }
 
 function parseLine(environment: Environment, console: Console): ParsedLine {

@@ -13,6 +13,9 @@ import type { Flags } from '../spec.ts';
 import { ttVersion } from '../version.ts';
 import { writeTorrent } from '../write-torrent.ts';
 
+/** What is left out is named as far as one line holds it. */
+const MOST_NAMED = 3;
+
 function versionOf(flags: Flags): Metainfo['version'] {
   const chosen = (['v1', 'v2', 'hybrid'] as const).filter((version) => flags.isOn(version));
   if (chosen.length > 1) throw new UsageError(`--${chosen.join(' and --')} exclude each other`);
@@ -71,10 +74,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
   ).finally(() => meter.close());
   if (created.warning !== undefined) output.warn(created.warning);
   const skipped = created.skipped.filter((entry) => entry.why !== 'excluded');
-  const first = skipped[0];
-  if (first !== undefined) {
+  if (skipped.length > 0) {
     const count = formatCount(skipped.length, 'entry is', 'entries are');
-    output.warn(`${count} left out: ${first.path} (${first.why})${skipped.length > 1 ? ', ...' : ''}`);
+    const named = skipped.slice(0, MOST_NAMED).map(({ path, why }) => `${path} (${why})`);
+    const rest = skipped.length - named.length;
+    output.warn(
+      `${count} left out: ${named.join(', ')}${rest > 0 ? `, and ${rest} more (--json names all)` : ''}`,
+    );
   }
   const { metainfo } = created;
   const file = await writeTorrent(context, {

@@ -1,5 +1,6 @@
 // The two streams of a command. stdout carries the result only; stderr carries lines, and below them a few live lines
-// that are rewritten in place on a terminal. A reader that went away (EPIPE) silences its stream, nothing more.
+// that are rewritten in place on a terminal. A reader that went away (EPIPE) silences its stream, nothing more;
+// a result that a full disk did not take is a failure.
 import type { Environment, OutputStream } from '../environment.ts';
 import { type Style, styleFor } from './style.ts';
 import { truncateText } from './text.ts';
@@ -9,6 +10,8 @@ const DEFAULT_COLUMNS = 80;
 const LEAST_COLUMNS = 20;
 /** What waits while a full screen has the terminal: the newest, as in a scrollback. */
 const MOST_HELD_LINES = 200;
+/** What a disk says to a stream that writes into a file. */
+const DISK_SAYS_NO: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS']);
 const ERASE_LINE = '\u001b[K';
 const ERASE_BELOW = '\u001b[J';
 
@@ -28,6 +31,7 @@ export class Console {
   private onHeldLine: ((text: string) => void) | undefined;
   private held: { readonly stream: OutputStream; readonly text: string }[] = [];
   private onReaderGone: (() => void) | undefined;
+  private lostCode: string | undefined;
 
   constructor(environment: Environment, color: 'auto' | 'always' | 'never') {
     this.environment = environment;
@@ -37,8 +41,9 @@ export class Console {
     this.errStyle = styleFor({ choice: color, env, isTty: stderr.isTTY === true });
     this.isLive = stderr.isTTY === true && env['TERM'] !== 'dumb';
     for (const stream of [stdout, stderr]) {
-      stream.on('error', () => {
+      stream.on('error', (error) => {
         this.deaf.add(stream);
+        if (stream === stdout && DISK_SAYS_NO.has(error.code ?? '')) this.lostCode ??= error.code;
         if (stream === stdout) this.onReaderGone?.();
       });
     }
@@ -48,6 +53,11 @@ export class Console {
   whenReaderGone(listener: () => void): void {
     this.onReaderGone = listener;
     if (this.deaf.has(this.environment.stdout)) listener();
+  }
+
+  /** Why the result did not get to where stdout leads; undefined when it did, or when its reader went away. */
+  get lostResultCode(): string | undefined {
+    return this.lostCode;
   }
 
   /** From now on lines wait instead of being written into a full screen; `onLine` may show them there. */

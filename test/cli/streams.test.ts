@@ -1,6 +1,6 @@
 // stdout carries results and nothing else; nothing foreign reaches a terminal raw; a closed pipe is no error.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/process.ts';
 import { json, LOCAL, launcher, makePlace, payload, TIMEOUT_MS, writeTorrent } from './support.ts';
@@ -18,6 +18,23 @@ beforeAll(async () => {
 }, TIMEOUT_MS);
 
 describe('results', () => {
+  it.skipIf(!existsSync('/dev/full'))('that a full disk does not take: 8, and the reason', async () => {
+    for (const args of [
+      ['info', 'data.torrent'],
+      ['info', 'data.torrent', '--json'],
+      ['create', 'data', '-o', '-'],
+      ['--help'],
+    ]) {
+      const command = `exec "$0" "$@" >/dev/full`;
+      const result = await run('/bin/sh', ['-c', command, process.execPath, launcher, ...args], {
+        cwd: place.path,
+        env: place.env,
+      });
+      expect([args, result.code]).toEqual([args, 8]);
+      expect(result.stderr).toContain('cannot write the result to standard output: no space left');
+    }
+  });
+
   it('go to stdout, progress and errors do not', async () => {
     const info = await tt('info', 'data.torrent');
     expect(info.stdout).toContain('info hash');
@@ -26,6 +43,14 @@ describe('results', () => {
     expect(missing.stdout).toBe('');
     expect(missing.stderr.split('\n').length).toBeLessThanOrEqual(2);
     expect(missing.stderr).toContain('missing.torrent');
+  });
+
+  it('what a new torrent leaves out is named, up to three of them', async () => {
+    mkdirSync(`${place.path}/gaps`);
+    for (const name of ['a', '.b', '.c', '.d', '.e']) writeFileSync(`${place.path}/gaps/${name}`, name);
+    expect((await tt('create', 'gaps')).stderr).toContain(
+      '4 entries are left out: .b (hidden), .c (hidden), .d (hidden), and 1 more',
+    );
   });
 
   it('stack traces come with -vv only', async () => {

@@ -32,7 +32,11 @@ export async function fetchTorrent(
       );
     const { cause } = error as { cause?: unknown };
     const inner = cause instanceof Error && cause.message !== '' ? cause : error;
-    throw new OperationError('network', `cannot fetch ${shown(url)}: ${(inner as Error).message}`, {
+    const why =
+      (inner as Error).message === 'bad port'
+        ? 'no web server is asked on this port, which belongs to another protocol'
+        : (inner as Error).message;
+    throw new OperationError('network', `cannot fetch ${shown(url)}: ${why}`, {
       cause: error,
       ...(typeof (inner as { code?: unknown }).code === 'string'
         ? { code: (inner as { code: string }).code }

@@ -66,6 +66,15 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
         : magnetFrom(fetched.magnet);
     }
     case 'path': {
+      const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+      if (scheme !== undefined && scheme !== 'file')
+        throw new OperationError(
+          'bad-torrent',
+          `cannot fetch ${JSON.stringify(text)}: ${scheme}:// is not supported`,
+          {
+            hint: 'give a .torrent file, a magnet link, an info hash, an http(s) URL, or - for standard input',
+          },
+        );
       const path = await pathOf(text);
       return torrentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
     }

@@ -97,6 +97,13 @@ describe('files', () => {
     await expect(loading).rejects.toThrow(message);
   });
 
+  it('a URL of another kind is no path', async () => {
+    await expect(loadSource('ftp://example.org/a.torrent')).rejects.toMatchObject({
+      slug: 'bad-torrent',
+      message: expect.stringContaining('ftp:// is not supported'),
+    });
+  });
+
   it('says what is wrong with the path', async () => {
     await expect(loadSource(join(dir.path, 'none.torrent'))).rejects.toMatchObject({
       slug: 'disk',
@@ -214,6 +221,13 @@ describe('http', () => {
     const abort = new AbortController();
     routes.set('/abort', () => abort.abort(new Error('stop')));
     await expect(loadSource(`${origin}/abort`, { signal: abort.signal })).rejects.toThrow('stop');
+  });
+
+  it('says why a port of another protocol is not asked', async () => {
+    await expect(loadSource('http://127.0.0.1:25/a.torrent')).rejects.toMatchObject({
+      slug: 'network',
+      message: expect.stringContaining('another protocol'),
+    });
   });
 
   it('says when nothing listens', async () => {

@@ -25,7 +25,11 @@ export class FakeStream implements OutputStream {
   }
 
   breakPipe(): void {
-    this.onError?.(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    this.fail('EPIPE');
+  }
+
+  fail(code: string): void {
+    this.onError?.(Object.assign(new Error(`write ${code}`), { code }));
   }
 }
 
