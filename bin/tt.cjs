@@ -10,10 +10,12 @@ const path = require('node:path');
 const WANTED_MAJOR = 24;
 /** Below this the packages tt is made of do not load at all. */
 const LEAST = [20, 19];
-/** Set for the re-executed child, so that a mislabelled bundled Node cannot start a chain of processes. */
+/** The launcher's pid, for the re-executed child; being there, it keeps a mislabelled bundled Node from starting a chain. */
 const RELAUNCHED = 'TT_RELAUNCHED';
 const FORWARDED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'];
 const SIGNAL_EXIT_BASE = 128;
+/** How soon a program notices that its launcher was killed. */
+const ORPHAN_CHECK_MS = 500;
 
 const root = path.dirname(__dirname);
 const entry = path.join(root, 'dist', 'program', 'main.js');
@@ -55,7 +57,7 @@ function relaunch(program) {
   const { spawn } = require('node:child_process');
   const child = spawn(program, process.execArgv.concat(__filename, process.argv.slice(2)), {
     stdio: 'inherit',
-    env: Object.assign({}, process.env, { [RELAUNCHED]: '1' }),
+    env: Object.assign({}, process.env, { [RELAUNCHED]: String(process.pid) }),
   });
   for (const signal of FORWARDED_SIGNALS) {
     try {
@@ -70,6 +72,17 @@ function relaunch(program) {
   child.on('exit', (code, signal) => {
     process.exit(signal === null ? code : SIGNAL_EXIT_BASE + (os.constants.signals[signal] || 0));
   });
+}
+
+/** A launcher that is killed outright cannot pass it on: its program would go on, and keep the torrent locked. */
+function endWithLauncher(pid) {
+  if (!(pid > 0) || process.platform === 'win32') return;
+  const check = setInterval(() => {
+    if (process.ppid === pid) return;
+    clearInterval(check);
+    process.kill(process.pid, 'SIGTERM');
+  }, ORPHAN_CHECK_MS);
+  check.unref();
 }
 
 function enableCompileCache() {
@@ -90,6 +103,7 @@ function start() {
   if (!fs.existsSync(entry)) {
     fail(`tt is not built yet: ${entry} is missing.`, `Run "npm run build" in ${root}.`);
   }
+  endWithLauncher(Number(process.env[RELAUNCHED]));
   delete process.env[RELAUNCHED];
   if (process.env.NODE_ENV === undefined) process.env.NODE_ENV = 'production';
   enableCompileCache();

@@ -118,6 +118,15 @@ describe.skipIf(oldNode === undefined)('with an older Node', () => {
     });
   });
 
+  it('a launcher that is killed takes the program along, in good order', async () => {
+    const child = start(old, [launcher, 'tracker', 'serve', '-p', '0', '--host', '127.0.0.1', '--events'], {
+      env: place.env,
+    });
+    await child.waitForLine(/"event":"listening"/, TIMEOUT_MS);
+    process.kill(child.pid, 'SIGKILL');
+    await child.waitForLine(/"event":"result".*"reason":"terminated"/, TIMEOUT_MS);
+  });
+
   it('a program that is killed is 128 + the signal', async () => {
     const tree = fakeTree('');
     installFakeNode(tree.path, '24.1.0', '#!/bin/sh\nkill -KILL $$\n');
