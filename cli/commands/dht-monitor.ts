@@ -1,5 +1,6 @@
 // `tt dht monitor`: how long the nodes of a zone stay, without preferring short sessions or forgetting long ones.
 import path from 'node:path';
+import { UsageError } from '../../core/base/result.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import {
   type MonitorProgress,
@@ -20,6 +21,7 @@ import { optionalFlagValue, parseDurationMs } from '../parse.ts';
 
 const LIVE_INTERVAL_MS = 1_000;
 const PLAIN_INTERVAL_MS = 30_000;
+const LEAST_MS = 1_000;
 
 function line({ watched, present, sessions, scans, elapsedMs, windowMs }: MonitorProgress): string {
   return [
@@ -34,11 +36,15 @@ function line({ watched, present, sessions, scans, elapsedMs, windowMs }: Monito
 /** @throws UsageError */
 function monitorConfig(context: CommandContext): CrawlConfig {
   const { flags } = context;
+  const windowMs = optionalFlagValue('--for', flags.text('for'), parseDurationMs) ?? USUAL_WINDOW_MS;
+  const rescanMs = optionalFlagValue('--rescan', flags.text('rescan'), parseDurationMs) ?? USUAL_RESCAN_MS;
+  if (windowMs < LEAST_MS)
+    throw new UsageError('--for: at least 1s; sessions of up to half of it are seen whole');
+  if (rescanMs < LEAST_MS)
+    throw new UsageError('--rescan: at least 1s; every crawl asks every node of the zone');
   return {
     ...crawlConfig(context, 'monitor'),
-    ...{ repeats: 0, recheckShare: 0, lookups: 0 },
-    windowMs: optionalFlagValue('--for', flags.text('for'), parseDurationMs) ?? USUAL_WINDOW_MS,
-    rescanMs: optionalFlagValue('--rescan', flags.text('rescan'), parseDurationMs) ?? USUAL_RESCAN_MS,
+    ...{ repeats: 0, recheckShare: 0, lookups: 0, windowMs, rescanMs },
   };
 }
 

@@ -100,7 +100,13 @@ export async function run(context: CommandContext): Promise<Outcome> {
     throw new UsageError('--out and --no-plots exclude each other: there would be nothing to write');
   const runs: OpenRun[] = [];
   try {
-    for (const name of args) runs.push(await openRun(context, name));
+    for (const name of args) {
+      const opened = await openRun(context, name);
+      const twin = runs.find(({ header }) => header.run_id === opened.header.run_id);
+      runs.push(opened);
+      if (twin !== undefined)
+        throw new UsageError(`${twin.name} and ${name} are the same run: it cannot be compared with itself`);
+    }
     return await report(context, runs);
   } finally {
     for (const { store } of runs) store.close();

@@ -4,10 +4,11 @@ import { UsageError } from '../../core/base/result.ts';
 import type { CommandContext } from '../context.ts';
 import { type LoadedSource, loadOne } from '../load-sources.ts';
 
-/** @throws UsageError unless it is 40 hex digits */
-export function targetOf(text: string): Uint8Array {
+/** @param flag that it belongs to, undefined for an argument @throws UsageError unless it is 40 hex digits */
+export function targetOf(text: string, flag?: string): Uint8Array {
   const id = infoHashFromHex(text);
-  if (id === undefined) throw new UsageError(`"${text}" is not an id: 40 hex digits`);
+  if (id === undefined)
+    throw new UsageError(`${flag === undefined ? '' : `${flag}: `}"${text}" is not an id: 40 hex digits`);
   return id;
 }
 

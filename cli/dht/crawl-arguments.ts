@@ -86,7 +86,7 @@ export function crawlConfig(context: CommandContext, fixedMode?: CrawlMode): Cra
     recheckShare,
     lookups: Math.round(lookups),
     bootstrap: flags.list('bootstrap'),
-    planted: flags.list('planted').map((text) => Buffer.from(targetOf(text)).toString('hex')),
+    planted: flags.list('planted').map((text) => Buffer.from(targetOf(text, '--planted')).toString('hex')),
   };
 }
 

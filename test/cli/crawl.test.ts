@@ -1,5 +1,6 @@
 // `tt dht crawl` from the real program on loopback: a whole run, its dataset, kill -9 and resume, a clean stop, bad input.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
@@ -163,9 +164,12 @@ describe('a crawl', () => {
       [['--rate-per-subnet', '0'], 2, /--rate-per-subnet: not a rate above 0/],
       [['--ip-privacy', 'none'], 2, /hmac, prefix, raw/],
       [['--mode', 'full', '--zone', 'a/4'], 2, /exclude each other/],
-      [['--resume', 'nowhere'], 8, /holds no run/],
-      [['--planted', 'abc'], 2, /"abc" is not an id/],
+      [['--resume', 'nowhere'], 8, /holds no run: no run.json is in it/],
+      [['--resume', 'damaged'], 8, /damaged\/run.json is damaged: /],
+      [['--planted', 'abc'], 2, /--planted: "abc" is not an id/],
     ];
+    mkdirSync(`${place.path}/damaged`);
+    writeFileSync(`${place.path}/damaged/run.json`, '{');
     for (const [args, code, message] of wrong) {
       const result = await tt('dht', 'crawl', '--interface', '127.0.0.1', ...args);
       expect([args.join(' '), result.code]).toEqual([args.join(' '), code]);
@@ -174,6 +178,13 @@ describe('a crawl', () => {
     writeFileSync(`${place.path}/bad-optout.txt`, '10.0.0.0/8\nnot a prefix\n');
     const bad = await tt('dht', 'crawl', '--opt-out', 'bad-optout.txt', '--zone', '0/0');
     expect(bad.stderr).toMatch(/line 2: "not a prefix"/);
+    for (const [args, message] of [
+      [['--for', '0s'], /--for: at least 1s/],
+      [['--rescan', '0s'], /--rescan: at least 1s/],
+    ] as const) {
+      const result = await tt('dht', 'monitor', '--interface', '127.0.0.1', ...args);
+      expect([result.code, result.stderr]).toEqual([2, expect.stringMatching(message)]);
+    }
     const again = await tt(...crawl('--out', 'whole'));
     expect([again.code, again.stderr]).toEqual([8, expect.stringMatching(/holds a run already/)]);
   });
@@ -221,6 +232,43 @@ describe('over IPv6', () => {
         }
       } finally {
         await real.close();
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('without a way in', () => {
+  it.each(['crawl', 'sample', 'monitor'])(
+    '%s says so, and not that the network is empty',
+    async (command) => {
+      // Bound and silent.
+      const mute = createSocket('udp4');
+      await new Promise<void>((resolve) => mute.bind(0, '127.0.0.1', resolve));
+      try {
+        const out = `mute-${command}`;
+        const more = command === 'crawl' ? QUICK : [];
+        const entry = `127.0.0.1:${mute.address().port}`;
+        const flags = [
+          '--zone',
+          '0/0',
+          '--interface',
+          '127.0.0.1',
+          '--bootstrap',
+          entry,
+          '--out',
+          out,
+          ...more,
+        ];
+        const result = await tt('dht', command, ...flags);
+        expect([result.code, result.stderr]).toEqual([
+          6,
+          expect.stringMatching(/nobody answered: .*\n.*--bootstrap/),
+        ]);
+        const header = JSON.parse(readFileSync(`${place.path}/${out}/run.json`, 'utf8')) as { state: string };
+        expect(header.state).toBe('partial');
+      } finally {
+        mute.close();
       }
     },
     TIMEOUT_MS,

@@ -4,6 +4,7 @@
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import type { SummaryExtras } from '../../dataset/io/summarise.ts';
 import { SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import type { Counted } from '../estimates.ts';
 import type { LookTimes } from '../look-times.ts';
 import type { Recheck } from '../recheck.ts';
 import { LONG_LOOK_MS, type Turnover } from '../two-looks.ts';
@@ -57,4 +58,15 @@ export function recheckExtras(
       meanHours: Math.max(1, atMs - first.meanAnswerMs) / MS_PER_HOUR,
     },
   };
+}
+
+/** Our own nodes in the zone: how many of them the first look found. */
+export function plantedFound(store: DatasetStore, planted: readonly string[]): Counted | undefined {
+  if (planted.length === 0) return undefined;
+  const marks = planted.map(() => '?').join(', ');
+  const [row] = store.query<{ n: number }>(
+    `SELECT count(DISTINCT id_observed) AS n FROM visit WHERE pass = 1 AND id_observed IN (${marks})`,
+    ...planted,
+  );
+  return { hits: row?.n ?? 0, of: planted.length };
 }

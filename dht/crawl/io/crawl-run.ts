@@ -21,7 +21,7 @@ import { type Recheck, recheckRows } from '../recheck.ts';
 import { rangeOf } from '../repeat-zone.ts';
 import type { Turnover } from '../two-looks.ts';
 import type { Zone } from '../zone.ts';
-import { recheckExtras, storedRecheck, turnoverOf } from './after-look.ts';
+import { plantedFound, recheckExtras, storedRecheck, turnoverOf } from './after-look.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
 import { beginRun, reopenRun } from './open-run.ts';
@@ -30,7 +30,16 @@ import { Pass, Vantage } from './pass.ts';
 import type { PlaceCounts } from './places.ts';
 import { addressText, type IpPrivacy } from './privacy.ts';
 import { type ToolIdentity, writeHeader } from './run-header.ts';
-import { HEADER_FILE, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
+import {
+  checkWayIn,
+  HEADER_FILE,
+  hexOfId,
+  passOptions,
+  passZone,
+  pingAll,
+  recheckSample,
+  zoneOf,
+} from './run-parts.ts';
 import { runWarnings } from './run-warnings.ts';
 
 export const JOURNAL_FILE = 'journal';
@@ -307,6 +316,7 @@ export class CrawlRun {
     );
     pass.store(this.#nowMs());
     if (this.#stop !== undefined) return;
+    if (number === 1) checkWayIn(machine);
     this.#isLastEnded = true;
     const end = new JournalBuffer();
     end.end(this.#nowMs());
@@ -363,7 +373,7 @@ export class CrawlRun {
       runId: this.runId,
       zoneBits: this.zone.bits,
       distances: measured.distances,
-      planted: this.#plantedFound(),
+      planted: plantedFound(this.#store, config.planted),
       ...recheckExtras(this.#rechecked, first?.look),
       turnover,
       isCut: isPartial && second === undefined && !this.#isLastEnded,
@@ -401,17 +411,6 @@ export class CrawlRun {
     if (!isPartial && config.ipPrivacy !== 'raw')
       rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
     return { run: this.#header, summary };
-  }
-
-  #plantedFound(): { hits: number; of: number } | undefined {
-    const { planted } = this.config;
-    if (planted.length === 0) return undefined;
-    const marks = planted.map(() => '?').join(', ');
-    const [row] = this.#store.query<{ n: number }>(
-      `SELECT count(DISTINCT id_observed) AS n FROM visit WHERE pass = 1 AND id_observed IN (${marks})`,
-      ...planted,
-    );
-    return { hits: row?.n ?? 0, of: planted.length };
   }
 
   #vantageColumns(): Partial<RunRow> {

@@ -23,7 +23,6 @@ import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { JournalBuffer, type JournalRecord } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';
-import type { ProbePolicy } from '../prober.ts';
 import { ScanHistory } from '../scan-history.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
 import type { Visit } from '../visit.ts';
@@ -34,7 +33,7 @@ import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
 import { Pass, type RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 import { writeHeader } from './run-header.ts';
-import { HEADER_FILE, passOptions, zoneOf } from './run-parts.ts';
+import { checkWayIn, HEADER_FILE, halfOf, passOptions, zoneOf } from './run-parts.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
   readonly pace?: MonitorPace;
@@ -57,12 +56,6 @@ const MS_PER_MINUTE = 60_000;
 
 function isVerified(outcome: string): boolean {
   return outcome === 'ok' || outcome === 'stalled_late';
-}
-
-/** Crawl and monitor share the rate. */
-function half(policy: ProbePolicy): ProbePolicy {
-  const { perSecond, burst } = policy.total;
-  return { ...policy, total: { perSecond: perSecond / 2, burst: Math.max(1, Math.ceil(burst / 2)) } };
 }
 
 export class MonitorRun implements RowSink {
@@ -102,7 +95,7 @@ export class MonitorRun implements RowSink {
         rng: systemRng,
         ownId: Id160.random(systemRng),
         version: CLIENT_VERSION,
-        policy: half(config.policy),
+        policy: halfOf(config.policy),
         pace: this.#pace,
       },
       {
@@ -293,7 +286,12 @@ export class MonitorRun implements RowSink {
         },
         () => this.#journal.append(this.#notes),
       );
-      await Promise.all([watching, this.#scanAgainAndAgain()]);
+      const scanning = this.#scanAgainAndAgain().catch((error: unknown) => {
+        this.#monitor.stop();
+        stop();
+        throw error;
+      });
+      await Promise.all([watching, scanning]);
       this.#journal.append(this.#notes);
       this.#monitor.stop();
       return this.#finish(signal.aborted && this.#nowMs() < this.#windowMs);
@@ -353,6 +351,7 @@ export class MonitorRun implements RowSink {
       pass.store(this.#nowMs());
       this.#scan = undefined;
       if (this.#isStopped) return;
+      if (this.#monitor.watched === 0) checkWayIn(machine);
       this.#history.end();
       this.#beginJournal();
     } finally {
@@ -371,7 +370,7 @@ export class MonitorRun implements RowSink {
   }
 
   #newPass(number: number, ownId: Id160): Pass {
-    const config = { ...this.config, policy: half(this.config.policy) };
+    const config = { ...this.config, policy: halfOf(this.config.policy) };
     const crawlSetup: CrawlSetup = {
       ...this.setup,
       timeMs: undefined,

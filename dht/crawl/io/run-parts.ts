@@ -14,6 +14,7 @@ import type { CrawlConfig } from '../config.ts';
 import type { CrawlMachine } from '../crawl-machine.ts';
 import { NodeState } from '../node-table.ts';
 import { PingRound } from '../ping-round.ts';
+import type { ProbePolicy } from '../prober.ts';
 import { recheckCount } from '../recheck.ts';
 import { repeatZone } from '../repeat-zone.ts';
 import { Zone } from '../zone.ts';
@@ -105,25 +106,46 @@ export function passOptions(
   };
 }
 
+/** Crawl and monitor share the rate. */
+export function halfOf(policy: ProbePolicy): ProbePolicy {
+  const { perSecond, burst } = policy.total;
+  return { ...policy, total: { perSecond: perSecond / 2, burst: Math.max(1, Math.ceil(burst / 2)) } };
+}
+
+/** A look that heard nobody at all is no look at an empty zone. @throws OperationError `network` */
+export function checkWayIn({ counts }: CrawlMachine): void {
+  const silent = (counts.outcomes.get('timeout') ?? 0) + (counts.outcomes.get('icmp_unreachable') ?? 0);
+  if (counts.answeredFirst + counts.answeredSecond > 0 || silent === 0) return;
+  throw new OperationError('network', 'nobody answered: there is no way into the DHT from here', {
+    hint: 'Is the network up, and UDP let through? Begin a new run, by another node with --bootstrap HOST:PORT.',
+  });
+}
+
 export function hexOfId(id: Id160): string {
   return Buffer.from(id.toBytes()).toString('hex');
 }
 
 /** @throws OperationError `disk` when there is none, or one that is not as the schema says */
 export function readHeader(directory: string): RunRow {
-  let value: unknown;
+  const path = join(directory, HEADER_FILE);
+  let text: string;
   try {
-    value = JSON.parse(readFileSync(join(directory, HEADER_FILE), 'utf8'));
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new OperationError('disk', `${directory} holds no run: ${(error as Error).message}`, {
+    const isMissing = ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+    const what = isMissing ? `no ${HEADER_FILE} is in it` : (error as Error).message;
+    throw new OperationError('disk', `${directory} holds no run: ${what}`, {
       cause: error,
+      hint: 'Name the folder that `tt dht crawl` or `tt dht monitor` wrote.',
     });
   }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new OperationError('disk', `${path} is damaged: ${(error as Error).message}`, { cause: error });
+  }
   const header = readRunHeader(value);
-  if (!header.ok)
-    throw new OperationError(
-      'disk',
-      `${join(directory, HEADER_FILE)} is not to be used: ${header.reason.what}`,
-    );
+  if (!header.ok) throw new OperationError('disk', `${path} is not to be used: ${header.reason.what}`);
   return header.value;
 }
