@@ -2,11 +2,11 @@
 import { accept, type Result, reject } from '../../core/base/result.ts';
 import type { Family } from '../address.ts';
 import type { Pace } from './pacer.ts';
-import { POLITE, type ProbeMethod, type ProbePolicy } from './prober.ts';
+import { POLITE, type ProbePolicy } from './prober.ts';
+import { PROBE_METHODS, type ProbeMethod } from './questions.ts';
 
 export const CRAWL_MODES = ['zone', 'full', 'topology', 'sample', 'monitor'] as const;
 export type CrawlMode = (typeof CRAWL_MODES)[number];
-const PROBE_METHODS: readonly ProbeMethod[] = ['find_node', 'get_peers', 'sample_infohashes', 'ping'];
 const IP_PRIVACIES: readonly CrawlConfig['ipPrivacy'][] = ['hmac', 'prefix', 'raw'];
 
 export interface CrawlConfig {

@@ -10,6 +10,10 @@ export class DueQueue {
   #from = 0;
   #size = 0;
 
+  get size(): number {
+    return this.#size;
+  }
+
   /** When the first is due; Infinity when there is none. */
   get nextMs(): number {
     return this.#size === 0 ? Number.POSITIVE_INFINITY : (this.#dueMs[this.#from] as number);

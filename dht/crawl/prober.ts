@@ -12,8 +12,9 @@ import { DueQueue } from './due-queue.ts';
 import { mix } from './hash.ts';
 import { NodeState, type NodeTable } from './node-table.ts';
 import { KeyedPace, type Pace, TotalPace } from './pacer.ts';
+import { type ProbeMethod, Questions } from './questions.ts';
 
-export type ProbeMethod = 'find_node' | 'get_peers' | 'sample_infohashes' | 'ping';
+export type { ProbeMethod } from './questions.ts';
 
 export interface ProbePolicy {
   /** Queries to one node, the first included. */
@@ -111,15 +112,16 @@ export class Prober {
   /** Two tries a slot. */
   readonly #nonces: Uint16Array;
   readonly #sentMs: Float64Array;
-  readonly #methods: ProbeMethod[] = [];
-  readonly #targets: (Id160 | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly #questions: Questions;
+  /** A stack. */
+  readonly #free: Int32Array;
+  #freeCount = 0;
   #used = 0;
   #inFlight = 0;
   readonly #tryDue = new DueQueue();
   readonly #lateDue = new DueQueue();
   /** Slots whose second try waits for its turn. */
-  #retries: number[] = [];
+  readonly #retries = new DueQueue();
   #retryAtMs = Number.POSITIVE_INFINITY;
   readonly #done: ProbeDone = {
     node: 0,
@@ -148,11 +150,13 @@ export class Prober {
     const { total, perHost, perSubnet } = options.policy;
     const slots = Math.min(options.policy.maxInFlight, 1 << SLOT_BITS);
     this.#nodes = new Int32Array(slots);
+    this.#free = new Int32Array(slots);
     this.#stages = new Uint8Array(slots);
     this.#triesOf = new Uint8Array(slots);
     this.#generations = new Uint32Array(slots);
     this.#nonces = new Uint16Array(slots * 2);
     this.#sentMs = new Float64Array(slots * 2);
+    this.#questions = new Questions(slots);
     this.#frame = { ownId: options.ownId, readOnly: options.readOnly, version: options.version };
     this.#total = new TotalPace(total);
     this.#hosts = new KeyedPace(perHost, LIMITER_KEYS);
@@ -189,11 +193,10 @@ export class Prober {
    * @param triesBefore of an interrupted run: they count
    */
   ask(node: number, method: ProbeMethod, target: Id160 | undefined, nowMs: number, triesBefore = 0): void {
-    const slot = this.#free.pop() ?? this.#used++;
+    const slot = this.#freeCount > 0 ? (this.#free[--this.#freeCount] as number) : this.#used++;
     this.#inFlight++;
     this.#nodes[slot] = node;
-    this.#methods[slot] = method;
-    this.#targets[slot] = target;
+    this.#questions.set(slot, method, target);
     this.#triesOf[slot] = triesBefore;
     this.#nonces[slot * 2] = randomInt(this.#options.rng, 1 << NONCE_BITS);
     this.#nonces[slot * 2 + 1] = randomInt(this.#options.rng, 1 << NONCE_BITS);
@@ -248,7 +251,7 @@ export class Prober {
     for (; this.#tryDue.nextMs <= nowMs; this.#tryDue.shift()) {
       const { slot, generation } = this.#tryDue;
       if (this.#generations[slot] !== generation || this.#stages[slot] !== TRYING) continue;
-      if ((this.#triesOf[slot] as number) < this.policy.tries) this.#retries.push(slot);
+      if ((this.#triesOf[slot] as number) < this.policy.tries) this.#retries.push(slot, generation, nowMs);
       else this.#stages[slot] = LATE;
     }
     this.#sendRetries(nowMs);
@@ -261,17 +264,21 @@ export class Prober {
   }
 
   #sendRetries(nowMs: number): void {
-    if (this.#retries.length === 0) return;
-    const waiting: number[] = [];
-    for (const slot of this.#retries) {
-      // Answered meanwhile.
-      if (this.#stages[slot] !== TRYING) continue;
-      const address = this.#table.address(this.#nodes[slot] as number);
-      if (this.#total.readyAtMs(nowMs) > nowMs || this.readyAtMs(address, nowMs) > nowMs) waiting.push(slot);
-      else this.#try(slot, nowMs);
+    // Each once: who still has to wait goes to the end of a line that is then as it was.
+    for (let left = this.#retries.size; left > 0; left--) {
+      const { slot, generation } = this.#retries;
+      this.#retries.shift();
+      // Answered meanwhile; the slot may be another's by now.
+      if (this.#generations[slot] !== generation) continue;
+      if (this.#mayRetry(slot, nowMs)) this.#try(slot, nowMs);
+      else this.#retries.push(slot, generation, nowMs);
     }
-    this.#retries = waiting;
-    this.#retryAtMs = waiting.length === 0 ? Number.POSITIVE_INFINITY : nowMs + RETRY_WAIT_MS;
+    this.#retryAtMs = this.#retries.size === 0 ? Number.POSITIVE_INFINITY : nowMs + RETRY_WAIT_MS;
+  }
+
+  #mayRetry(slot: number, nowMs: number): boolean {
+    if (this.#total.readyAtMs(nowMs) > nowMs) return false;
+    return this.readyAtMs(this.#table.address(this.#nodes[slot] as number), nowMs) <= nowMs;
   }
 
   #try(slot: number, nowMs: number): void {
@@ -294,7 +301,7 @@ export class Prober {
     this.#tid[1] = tid >>> 16;
     this.#tid[2] = tid >>> 8;
     this.#tid[3] = tid;
-    const datagram = this.#compose(this.#methods[slot] as ProbeMethod, this.#targets[slot]);
+    const datagram = this.#compose(this.#questions.method(slot), this.#questions.target(slot));
     this.sent++;
     this.bytesOut += datagram.length;
     this.#port.onSent(node, tries, nowMs);
@@ -330,8 +337,8 @@ export class Prober {
     const tries = this.#triesOf[slot] as number;
     done.node = this.#nodes[slot] as number;
     done.outcome = outcome;
-    done.method = this.#methods[slot] as ProbeMethod;
-    done.target = this.#targets[slot];
+    done.method = this.#questions.method(slot);
+    done.target = this.#questions.target(slot);
     done.tries = tries;
     done.answeredTry = which + 1;
     done.sentMs = this.#sentMs[slot * 2 + (which >= 0 ? which : Math.min(1, tries - 1))] as number;
@@ -341,8 +348,7 @@ export class Prober {
     done.bytes = bytes;
     this.#stages[slot] = FREE;
     this.#generations[slot] = ((this.#generations[slot] as number) + 1) >>> 0;
-    this.#targets[slot] = undefined;
-    this.#free.push(slot);
+    this.#free[this.#freeCount++] = slot;
     this.#inFlight--;
     this.#table.setNext(done.node, -1);
     this.#port.onDone(done);
