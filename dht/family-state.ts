@@ -1,7 +1,7 @@
 // One node in one of the two DHTs (BEP 32): its id, its table, and what it learns from every answer and query: who is
 // alive, who lies, who waits to be verified, how others see us.
 import { ID_BYTES } from '../core/base/ids.ts';
-import { compactBytes, DhtAddress, type Family, type HostKey } from './address.ts';
+import { compactBytes, DhtAddress, type Family, getWord, type HostKey } from './address.ts';
 import { isValidId } from './bep42.ts';
 import { ExternalAddress } from './external-address.ts';
 import type { KrpcMessage } from './krpc.ts';
@@ -133,9 +133,11 @@ export class FamilyState {
     const { bytes, id: span } = message;
     if (this.#policy.verify) {
       // Nearly everybody who asks is in the table, or in a part of the space where it is full: cheapest first.
-      if (this.#table.isUseless(bytes, span.start) || this.quarantine.length >= MAX_QUARANTINED) return;
+      if (this.#table.isClosedTo(getWord(bytes, span.start)) || this.quarantine.length >= MAX_QUARANTINED)
+        return;
       if (this.#lastAsker?.equals(from)) return;
       this.#lastAsker = from;
+      if (this.#table.isUseless(bytes, span.start)) return;
       const id = Id160.read(bytes, span.start);
       if (!this.#table.isWanted(id, from) || this.#isQuarantined(from)) return;
       if (!this.isWelcome(id, from, nowMs)) return;
