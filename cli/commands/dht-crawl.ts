@@ -4,7 +4,7 @@ import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl
 import { resumedRun } from '../dht/crawl-resume.ts';
 import { runCrawl } from '../dht/crawl-session.ts';
 import { runJson, summaryText } from '../dht/crawl-text.ts';
-import { checkFleetFlags, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
+import { checkFleetFlags, checkFleetResume, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
 import type { Outcome } from '../outcome.ts';
 
 const HOME_ROUTER_RATE = 100;
@@ -12,6 +12,7 @@ const HOME_ROUTER_RATE = 100;
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output } = context;
   checkFleetFlags(flags);
+  const engine = engineUrl(flags);
   if (flags.isOn('worker')) return runWorker(context);
   const resumed = flags.text('resume');
   const optOut = optOutFile(context);
@@ -28,12 +29,16 @@ export async function run(context: CommandContext): Promise<Outcome> {
   } else {
     const { directory } = resumedRun(context, resumed, 'crawl', optOut, book);
     task = { directory, config: undefined, optOut, book };
+    checkFleetResume(flags, resumed, directory);
   }
-  const engine = engineUrl(flags);
   const result = engine === undefined ? await runCrawl(context, task) : await runFleet(context, task, engine);
   const isPartial = result.run.state === 'partial';
   if (isPartial && !output.isForPrograms)
-    output.notice('partial', `tt: partial: go on with \`tt dht crawl --resume ${task.directory}\``, {});
+    output.notice(
+      'partial',
+      `tt: partial: go on with \`tt dht crawl --resume ${task.directory}${engine === undefined ? '' : ` --engine ${engine}`}\``,
+      {},
+    );
   return {
     reason: isPartial ? 'unfinished' : 'done',
     text: flags.text('jsonl') === '-' ? '' : summaryText(result),

@@ -1,10 +1,12 @@
 // `tt dht crawl --engine nats://...`: this process gathers what workers find. `--worker`: this process is one of them.
+import { existsSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { GONE_MS } from '../../dht/crawl/fleet/roster.ts';
 import type { FleetProgress } from '../../dht/crawl/io/fleet-run.ts';
-import { readHeader } from '../../dht/crawl/io/run-parts.ts';
+import { FLEET_FILE, readHeader } from '../../dht/crawl/io/run-parts.ts';
 import type { CommandContext } from '../context.ts';
 import { done, type Outcome } from '../outcome.ts';
 import { formatCount } from '../output/units.ts';
@@ -64,6 +66,16 @@ export function checkFleetFlags(flags: Flags): void {
     );
   if (isFleet && !flags.isOn('worker') && flags.text('jsonl') !== undefined)
     throw new UsageError('--jsonl and --engine exclude each other: rows come in the order of their parts');
+}
+
+/** A run of several machines goes on as one, and no other does. @param name as typed @throws UsageError */
+export function checkFleetResume(flags: Flags, name: string, directory: string): void {
+  const isFleet = engineUrl(flags) !== undefined;
+  const wasFleet = existsSync(path.join(directory, FLEET_FILE));
+  if (wasFleet && !isFleet)
+    throw new UsageError(`the run in ${name} is one of several machines: add --engine nats://HOST:PORT`);
+  if (isFleet && !wasFleet)
+    throw new UsageError(`the run in ${name} is one of a single machine: leave out --engine`);
 }
 
 function nameOf(flag: string, text: string): string {
@@ -162,7 +174,7 @@ export async function runFleet(
       onStart: (runId, orders) => {
         output.notice(
           'started',
-          `tt: run ${runId} in ${task.directory}: ${formatCount(orders, 'order')} given`,
+          `tt: run ${runId} in ${task.directory}: ${formatCount(orders, 'order')} given to ${url}; workers: \`tt dht crawl --worker --engine ${url}${vantages[0] === USUAL_VANTAGE ? '' : ' --vantage NAME'}\``,
           {
             run: runId,
             directory: task.directory,

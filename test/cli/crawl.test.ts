@@ -1,6 +1,6 @@
 // `tt dht crawl` from the real program on loopback: a whole run, its dataset, kill -9 and resume, a clean stop, bad input.
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
@@ -178,6 +178,19 @@ describe('a crawl', () => {
     writeFileSync(`${place.path}/bad-optout.txt`, '10.0.0.0/8\nnot a prefix\n');
     const bad = await tt('dht', 'crawl', '--opt-out', 'bad-optout.txt', '--zone', '0/0');
     expect(bad.stderr).toMatch(/line 2: "not a prefix"/);
+    const fleet = ['--engine', 'nats://127.0.0.1:1'];
+    const alone = await tt('dht', 'crawl', '--resume', 'whole', ...fleet);
+    expect([alone.code, alone.stderr]).toEqual([
+      2,
+      expect.stringMatching(/a single machine: leave out --engine/),
+    ]);
+    cpSync(`${place.path}/whole`, `${place.path}/fleet`, { recursive: true });
+    writeFileSync(`${place.path}/fleet/fleet.json`, '{}');
+    const lone = await tt('dht', 'crawl', '--resume', 'fleet');
+    expect([lone.code, lone.stderr]).toEqual([
+      2,
+      expect.stringMatching(/several machines: add --engine nats/),
+    ]);
     for (const [args, message] of [
       [['--for', '0s'], /--for: at least 1s/],
       [['--rescan', '0s'], /--rescan: at least 1s/],

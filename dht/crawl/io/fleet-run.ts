@@ -32,10 +32,9 @@ import type { JetStreamEngine, Taken } from './jetstream.ts';
 import { beginRun, reopenRun } from './open-run.ts';
 import { addressText, disguised } from './privacy.ts';
 import { type ToolIdentity, writeHeader } from './run-header.ts';
-import { HEADER_FILE, zoneOf } from './run-parts.ts';
+import { FLEET_FILE, HEADER_FILE, zoneOf } from './run-parts.ts';
 import { Staging } from './staging.ts';
 
-const FLEET_FILE = 'fleet.json';
 const STAGING_FOLDER = 'staging';
 /** Columns that number rows within one order; those of another begin elsewhere. */
 const NUMBERS = ['number', 'node', 'first_referrer', 'visit', 'neighbour_node'];

@@ -24,6 +24,8 @@ import type { Pass, PassOptions, RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 
 export const HEADER_FILE = 'run.json';
+/** Of a run of several machines: its orders, and which are done. */
+export const FLEET_FILE = 'fleet.json';
 
 export interface Recheckable {
   readonly id: Id160;
