@@ -40,15 +40,22 @@ export function clampCursor(cursor: number, count: number): number {
   return Math.max(0, Math.min(cursor, count - 1));
 }
 
+/** Without the flexible column. */
+function fixedWidth<T>(columns: readonly Column<T>[]): number {
+  return columns.slice(0, -1).reduce((sum, column) => sum + column.width + GAP.length, MARK.length);
+}
+
+/** On a screen too narrow for all, the columns beside the flexible one go: it says which row this is. */
 function visibleColumns<T>(columns: readonly Column<T>[], width: number): readonly Column<T>[] {
-  return columns.filter(({ fromColumns = 0 }) => width >= fromColumns);
+  const visible = columns.filter(({ fromColumns = 0 }) => width >= fromColumns);
+  while (visible.length > 1 && fixedWidth(visible) + LEAST_FLEXIBLE > width) visible.splice(-2, 1);
+  return visible;
 }
 
 export function tableLines<T>(options: TableOptions<T>): Line[] {
   const { rows, width, height } = options;
   const columns = visibleColumns(options.columns, width);
-  const fixed = columns.slice(0, -1).reduce((sum, column) => sum + column.width + GAP.length, MARK.length);
-  const flexible = Math.max(LEAST_FLEXIBLE, width - fixed);
+  const flexible = Math.max(LEAST_FLEXIBLE, width - fixedWidth(columns));
   const widthOf = (i: number): number =>
     i === columns.length - 1 ? flexible : (columns[i] as Column<T>).width;
   const title = columns
