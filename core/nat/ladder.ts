@@ -172,8 +172,9 @@ export class Ladder {
   /** @returns a rung to start now; call until there is none */
   next(nowMs: number): Rung | undefined {
     if (this.#reached !== undefined || nowMs < this.#nextAtMs) return undefined;
-    const rung = this.#waiting.shift();
+    const rung = this.#waiting[this.#nextIndex];
     if (rung === undefined) return undefined;
+    this.#waiting.splice(this.#nextIndex, 1);
     this.#last = rung;
     this.#running.add(rung);
     this.#tried.add(rung);
@@ -181,9 +182,14 @@ export class Ladder {
     return rung;
   }
 
+  /** A straight packet beside a hole would be the early one that closes the door: it waits until there is none, and the others do not. */
+  get #nextIndex(): number {
+    return this.#waiting[0] === 'direct' && this.#running.has('punch') ? 1 : 0;
+  }
+
   /** When `next` may have a rung; Infinity when nothing is left. */
   nextTimeoutMs(): number {
-    return this.#reached !== undefined || this.#waiting.length === 0
+    return this.#reached !== undefined || this.#waiting[this.#nextIndex] === undefined
       ? Number.POSITIVE_INFINITY
       : this.#nextAtMs;
   }
@@ -210,8 +216,11 @@ export class Ladder {
     else this.#waiting.push(rung);
   }
 
-  /** The called peer chose another rung than we did; it is under way already. */
-  handleAnswer(asked: Rung, chosen: Rung, nowMs: number): void {
+  /**
+   * The called peer chose a rung, perhaps another than we did; it is under way already.
+   * @param delayMs so much nearer to the relay we are than the peer: we wait for it, and then it for our packets
+   */
+  handleAnswer(asked: Rung, chosen: Rung, nowMs: number, delayMs = 0): void {
     if (asked !== chosen) this.#running.delete(asked);
     this.#waiting = this.#waiting.filter((rung) => rung !== chosen);
     // The peer wants to try a hole first; should that lead nowhere, bytes can still be passed on.
@@ -222,7 +231,7 @@ export class Ladder {
     this.#running.add(chosen);
     this.#tried.add(chosen);
     this.#last = chosen;
-    this.#nextAtMs = nowMs + this.#budgetMs(chosen);
+    this.#nextAtMs = nowMs + this.#budgetMs(chosen) + 2 * delayMs;
   }
 
   /** The peer said what it is: what cannot work is not tried, and what waited for it starts at once. */

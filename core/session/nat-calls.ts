@@ -26,6 +26,8 @@ const MAX_LINKS = 3;
 /** The called peer dials back within that, or never. */
 const REVERSE_WAIT_MS = 6_000;
 const TICKET_WAIT_MS = 5_000;
+/** A caller that asks again meanwhile has not failed: it has heard of us in two ways, and one hole is meant. */
+const TRYING_MS = 2_000;
 /** So long a caller's vain attempts are remembered by whom it called: shorter than the time between two upgrades. */
 const TRIED_MS = 50_000;
 const MAX_TRIED = 256;
@@ -36,10 +38,18 @@ export interface Answered {
   readonly peer: Reach;
   readonly state: NatState;
   readonly relay: Endpoint;
+  /** How much later than we the peer hears of it, by the relay's measure. */
+  readonly delayMs: number;
   /** Where the peer is, as the relay sees it. */
   readonly endpoint: Endpoint;
   /** By this any relay knows it, whatever port it shows there. */
   readonly key: Uint8Array | undefined;
+}
+
+/** What a caller has tried, and from when on it counts as failed. */
+interface Tried {
+  readonly rungs: Map<Rung, number>;
+  readonly atMs: number;
 }
 
 /** A call, and what it says as which ports relays see us (`PunchPorts.seenPorts`). */
@@ -96,7 +106,7 @@ export class NatCalls {
   /** Splices that were agreed upon, by nonce: who waits for the ticket. */
   readonly #tickets = new Map<string, (order: SpliceOrder) => void>();
   readonly #waiting = new Map<string, Promise<SpliceOrder>>();
-  readonly #triedByCaller = new Map<string, { readonly rungs: Set<Rung>; readonly atMs: number }>();
+  readonly #triedByCaller = new Map<string, Tried>();
 
   constructor(shared: SessionShared, infoHash: Uint8Array) {
     this.#shared = shared;
@@ -211,11 +221,12 @@ export class NatCalls {
     onAnswer: (answered: Answered) => void,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    const { way, peer, relay } = introduction;
+    const { way, peer, relay, delayMs } = introduction;
     const rung = RUNG_OF[way];
     if (rung === undefined) throw new Error('the peer does not want');
     const { state, filter, key } = peer;
-    onAnswer({ rung, peer: reachOf(state, filter), state, relay, endpoint: endpointOf(peer), key });
+    const endpoint = endpointOf(peer);
+    onAnswer({ rung, peer: reachOf(state, filter), state, relay, delayMs, endpoint, key });
     try {
       const stream = await this.#go(introduction, again, signal);
       this.#shared.nat.relays?.report(relay, true);
@@ -314,7 +325,14 @@ export class NatCalls {
     const { caller } = call;
     const own = this.#shared.nat.reach();
     const theirs = reachOf(caller.state, caller.filter);
-    const tried = isSpliced ? rungsOf(call.tried) : this.#triedBy(caller, call.tried);
+    const { rungs } = this.#triedBy(caller, isSpliced ? [] : call.tried);
+    const nowMs = this.#shared.clock.nowMs();
+    const tried = isSpliced
+      ? rungsOf(call.tried)
+      : new Set([...rungs].flatMap(([rung, fromMs]) => (fromMs <= nowMs ? [rung] : [])));
+    const note = (rung: Rung, tryingMs = TRYING_MS): void => {
+      if (!isSpliced && !rungs.has(rung)) rungs.set(rung, nowMs + tryingMs);
+    };
     if (own.isOpen === 'yes' && !tried.has('direct')) return 'direct';
     const { punchPorts } = this.#shared.nat;
     const tcpPunch = punchPorts !== undefined && (call.roles & ROLE.mirror) !== 0;
@@ -322,31 +340,31 @@ export class NatCalls {
     if (way === 'no') return 'none';
     if (way === 'tcp-punch' && punchPorts !== undefined) {
       // The first answers only say that this is the way: until both ports are known the caller calls again.
-      if (caller.punchPort !== undefined && punchPorts.seenPort(call.relay) !== 0) tried.add(way);
-      else punchPorts.prepare(call.relay).catch(() => tried.add(way));
+      if (caller.punchPort !== undefined && punchPorts.seenPort(call.relay) !== 0) note(way);
+      else punchPorts.prepare(call.relay).catch(() => note(way, 0));
       return way;
     }
-    tried.add(way);
+    note(way);
     // A hole needs a port at both ends.
     const hasPorts = this.#shared.nat.hasUtp && caller.udpPort !== 0;
     return way === 'punch' && !hasPorts ? 'splice' : way;
   }
 
   /** A caller that asks again has failed: the next way is another one. */
-  #triedBy(caller: PeerRecord, said: readonly Way[]): Set<Rung> {
+  #triedBy(caller: PeerRecord, said: readonly Way[]): Tried {
     const nowMs = this.#shared.clock.nowMs();
     const key = `${caller.host} ${caller.key === undefined ? caller.sourcePort : toHex(caller.key)}`;
     let entry = this.#triedByCaller.get(key);
     if (entry === undefined || nowMs - entry.atMs > TRIED_MS) {
-      entry = { rungs: new Set(), atMs: nowMs };
+      entry = { rungs: new Map(), atMs: nowMs };
       this.#triedByCaller.delete(key);
       if (this.#triedByCaller.size >= MAX_TRIED) {
         this.#triedByCaller.delete(this.#triedByCaller.keys().next().value as string);
       }
       this.#triedByCaller.set(key, entry);
     }
-    for (const rung of rungsOf(said)) entry.rungs.add(rung);
-    return entry.rungs;
+    for (const rung of rungsOf(said)) entry.rungs.set(rung, 0);
+    return entry;
   }
 
   #limitOf(link: ClientLinkId): SignalLimit {

@@ -42,10 +42,11 @@ export class Climb {
   readonly #onStraight: ((dialled: Dialled) => void) | undefined;
   #settle!: { resolve(dialled: Dialled): void; reject(error: unknown): void };
   #resolveEnded!: () => void;
-  #running = 0;
   #isSettled = false;
   /** The latest attempt of each rung, and what it turned out to be. */
   readonly #attempts = new Map<Rung, { as: Rung }>();
+  /** All that have not ended: two may want the same hole, each introduced by somebody else. */
+  readonly #running = new Set<{ as: Rung }>();
   #isOver = false;
   #failure: unknown;
 
@@ -74,10 +75,10 @@ export class Climb {
   }
 
   /** The called peer decided for another way than the one it was asked for. */
-  handleAnswer(asked: Rung, chosen: Rung, peer: Reach): void {
+  handleAnswer(asked: Rung, chosen: Rung, peer: Reach, delayMs = 0): void {
     const nowMs = this.#clock.nowMs();
     this.ladder.learnPeer(peer, nowMs);
-    this.ladder.handleAnswer(asked, chosen, nowMs);
+    this.ladder.handleAnswer(asked, chosen, nowMs, delayMs);
     const attempt = this.#attempts.get(asked);
     if (attempt !== undefined) attempt.as = chosen;
     this.#step();
@@ -114,20 +115,23 @@ export class Climb {
   #follow(rung: Rung, promise: Promise<ByteStream>): void {
     const attempt = { as: rung };
     this.#attempts.set(rung, attempt);
-    this.#running++;
+    this.#running.add(attempt);
     promise.then(
       (stream) => {
-        this.#running--;
+        this.#running.delete(attempt);
         this.#take(stream, this.#nameOf(rung, attempt.as, stream));
       },
       (error: unknown) => {
-        this.#running--;
+        this.#running.delete(attempt);
         if (this.#isOver) return;
         // What the ordinary way says is what people understand.
         if (rung === 'direct' || this.#failure === undefined) this.#failure = error;
         const isMissing = (error as NodeJS.ErrnoException).code === NO_RELAY;
-        if (isMissing) this.ladder.handleMissing(attempt.as, this.#clock.nowMs());
-        else this.ladder.handleFailed(attempt.as, this.#clock.nowMs());
+        // Of two attempts at one rung the other may still lead somewhere.
+        if (![...this.#running].some(({ as }) => as === attempt.as)) {
+          if (isMissing) this.ladder.handleMissing(attempt.as, this.#clock.nowMs());
+          else this.ladder.handleFailed(attempt.as, this.#clock.nowMs());
+        }
         this.#endWhenIdle();
         this.#step();
       },
@@ -154,7 +158,7 @@ export class Climb {
 
   /** After a splice has won. */
   #endWhenIdle(): void {
-    if (this.#isSettled && this.#running === 0 && !this.#isOver) this.#end();
+    if (this.#isSettled && this.#running.size === 0 && !this.#isOver) this.#end();
   }
 
   /** Whatever was agreed upon: what came is what counts. */

@@ -27,6 +27,11 @@ import { ReachStats } from './reach-stats.ts';
 const FIRST_TTL = 2;
 /** So long: both sides hear of each other at about the same time. */
 const FIRST_TTL_MS = 300;
+/** The second time, when one side may have heard of it much later than the other. */
+const PATIENT_TTL_MS = 1_500;
+/** So long it is remembered that a hole did not open. */
+const VAIN_MS = 5 * 60_000;
+const MAX_VAIN = 256;
 /** Three SYNs and the time for an answer (rule: an introduction costs a stranger at most that). */
 const PUNCH_TIMEOUT_MS = 5_000;
 /** Neighbours that can introduce us: one may leave, and not all know whom we want. */
@@ -82,7 +87,8 @@ export class NatHub {
   readonly #budget = new IntroductionBudget();
   readonly #torrents = new Map<string, CalledTorrent>();
   #utpDialsMs: number[] = [];
-  readonly #punching = new Set<string>();
+  readonly #punching = new Map<string, Promise<unknown>>();
+  readonly #vainHoles = new Map<string, number>();
   readonly stats = new ReachStats();
   /** Set by whoever runs relays; undefined without. */
   relays: RelayCalls | undefined;
@@ -109,6 +115,11 @@ export class NatHub {
   factsFor(relay: Endpoint | undefined): PeerFacts {
     const punchPort = relay === undefined ? 0 : (this.punchPorts?.seenPort(relay) ?? 0);
     return { ...this.ownFacts(), ...(punchPort === 0 ? {} : { punchPort }) };
+  }
+
+  /** Somebody sees our uTP endpoint. */
+  get hasUtpPeers(): boolean {
+    return this.#options.utpPeerCount() > 0;
   }
 
   get hasUtp(): boolean {
@@ -174,18 +185,38 @@ export class NatHub {
     if (utp === undefined) throw new Error('no uTP here');
     // Introduced by two: one hole is enough, and twice the packets would be more than an introduction may cost.
     const key = endpointKey(endpoint);
-    if (this.#punching.has(key)) throw new Error('a hole is being punched there already');
-    this.#punching.add(key);
+    const other = this.#punching.get(key);
+    if (other !== undefined) {
+      await other.catch(() => {});
+      throw new Error('the hole was punched on another word');
+    }
+    const nowMs = this.#options.nowMs();
+    const isAgain = nowMs - (this.#vainHoles.get(key) ?? Number.NEGATIVE_INFINITY) < VAIN_MS;
+    const lowMs = (isAgain ? PATIENT_TTL_MS : FIRST_TTL_MS) + waitedMs;
     const options: UtpConnectOptions = {
-      timeoutMs: PUNCH_TIMEOUT_MS + waitedMs,
+      timeoutMs: PUNCH_TIMEOUT_MS + lowMs,
       signal,
       firstTtl: FIRST_TTL,
-      firstTtlMs: FIRST_TTL_MS + waitedMs,
+      firstTtlMs: lowMs,
     };
     try {
-      return await utp.connect(endpoint, options);
+      const hole = utp.connect(endpoint, options);
+      this.#punching.set(key, hole);
+      const stream = await hole;
+      this.#vainHoles.delete(key);
+      return stream;
+    } catch (error) {
+      if (!signal.aborted) this.#noteVain(key, nowMs);
+      throw error;
     } finally {
       this.#punching.delete(key);
     }
+  }
+
+  #noteVain(key: string, nowMs: number): void {
+    this.#vainHoles.delete(key);
+    if (this.#vainHoles.size >= MAX_VAIN)
+      this.#vainHoles.delete(this.#vainHoles.keys().next().value as string);
+    this.#vainHoles.set(key, nowMs);
   }
 }

@@ -18,7 +18,8 @@ import type { QueueEntry, Way } from '../relay/messages.ts';
 import type { QueueItem } from '../relay/queue-item.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { AbsentPeers } from './absent-peers.ts';
-import { besideHole } from './beside-hole.ts';
+import { AnybodyCalls } from './anybody-calls.ts';
+import { besideHole, holeless } from './beside-hole.ts';
 import { type Attempt, NatAttempts } from './nat-attempts.ts';
 import { type Answered, CallRefused, endpointOf, NatCalls } from './nat-calls.ts';
 import { afterFailure, type Climb, type Dialled, firstStream } from './nat-climb.ts';
@@ -32,11 +33,6 @@ import { PunchTorrent } from './punch-torrent.ts';
 import type { SessionShared } from './shared.ts';
 import type { PeerDialler, TorrentPeers } from './torrent-peers.ts';
 
-/** Between two calls for anybody: each relay leads to somebody else every time. */
-const ANYBODY_INTERVAL_MS = 3_000;
-const ANYBODY_RETRY_MS = 30_000;
-/** Relay or peer may only just have come; doubles. */
-const ANYBODY_FIRST_MS = 1_000;
 /** More peers than that are not called for: the ordinary sources do. */
 const ENOUGH_PEERS = 8;
 
@@ -65,8 +61,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   readonly #absent: AbsentPeers;
   readonly #keys = new PeerKeys();
   readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
-  #anybodyAtMs = 0;
-  #anybodyWaitMs = ANYBODY_FIRST_MS;
+  readonly #anybody = new AnybodyCalls();
   readonly #given = new AbortController();
 
   constructor(shared: SessionShared, owner: NatTorrentOwner) {
@@ -152,7 +147,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     climb: () => Climb,
     signal: AbortSignal,
   ): Promise<ByteStream> {
-    if (rung === 'direct') return this.#shared.connect(endpoint);
+    if (rung === 'direct') return this.#straight(endpoint, climb, signal);
     // Not in the turn in which the ladder made the step: it is still being set up.
     await Promise.resolve();
     const answered = (answer: Answered): void => {
@@ -161,7 +156,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       if (answer.rung === 'splice' && climb().ladder.isUpgrade) throw new CallRefused('policy');
       const attempt = this.#attempts.to(endpoint);
       if (attempt?.climb === climb()) attempt.answered = answer;
-      climb().handleAnswer(rung, answer.rung, answer.peer);
+      climb().handleAnswer(rung, answer.rung, answer.peer, answer.delayMs);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
     const known = candidate === undefined ? undefined : this.#known.get(candidate);
@@ -180,6 +175,17 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const ask = (): Promise<ByteStream> => this.punch.ask(endpoint, signal);
     const hole = firstStream([relayed, afterFailure(relayed, NEIGHBOUR_AFTER_MS, signal).then(ask)]);
     return this.punch.isHidden(endpoint) ? besideHole(hole, this.#shared.connectByTcp(endpoint)) : hole;
+  }
+
+  /** uTP that comes before the hole is open closes it where a gateway takes strangers in: where a hole is possible TCP goes first. */
+  #straight(endpoint: Endpoint, climb: () => Climb, signal: AbortSignal): Promise<ByteStream> {
+    const { nat } = this.#shared;
+    const canPunch = this.#waysTo({ endpoint, key: undefined }).punch && nat.hasUtp;
+    // The first neighbours shall see our uTP endpoint, or nobody could introduce us.
+    if (!canPunch || nat.reach().isOpen === 'yes' || !nat.hasUtpPeers) return this.#shared.connect(endpoint);
+    const isPunching = (): boolean => climb().ladder.isRunning('punch');
+    const late = holeless(isPunching, signal).then(() => this.#shared.connect(endpoint));
+    return firstStream([this.#shared.connectByTcp(endpoint), late]);
   }
 
   cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {
@@ -221,7 +227,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     // The port of a TCP punch leads nowhere later: the peer is known by the one that it announces.
     const endpoint = way === 'tcp-punch' ? endpointOf(peer) : (target ?? endpointOf(peer));
     const { state, key } = peer;
-    const as = { rung: way, peer: reachOf(state, peer.filter), state, key, relay, endpoint };
+    const as = { rung: way, peer: reachOf(state, peer.filter), state, key, relay, delayMs, endpoint };
     if (way !== 'tcp-punch') this.#introduced(endpoint, way, way === 'punch' ? delayMs : 0, as);
     // Without both ports it was only a word that one is wanted.
     else if (target !== undefined && this.#calls.hasPunchPort(relay))
@@ -246,8 +252,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     };
     const attempt = this.#attempts.to(endpoint);
     if (attempt !== undefined) {
-      // Introduced by two, or both sides wish it: once is enough.
-      if (!attempt.climb.ladder.isRunning(rung)) attempt.climb.join(rung, dial);
+      // Introduced by two, or both sides wish it: it is one hole, and the first word of it counts, for the other side goes by that.
+      attempt.climb.join(rung, dial);
       return;
     }
     const nowMs = this.#shared.clock.nowMs();
@@ -306,17 +312,12 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** Relays know peers that no tracker names: those that reserved a place for this torrent. */
   #callAnybody(nowMs: number): void {
     const { peers, isComplete } = this.#owner;
-    if (nowMs < this.#anybodyAtMs || isComplete || !peers.isActive) return;
-    if (peers.countWithDials >= ENOUGH_PEERS || peers.room === 0) return;
-    this.#anybodyAtMs = nowMs + this.#anybodyWaitMs;
-    this.#anybodyWaitMs = Math.min(ANYBODY_RETRY_MS, 2 * this.#anybodyWaitMs);
+    if (isComplete || !peers.isActive || peers.countWithDials >= ENOUGH_PEERS || peers.room === 0) return;
+    if (!this.#anybody.take(nowMs)) return;
     this.#callOut(
       (onAnswer, signal) => this.#calls.call({}, 'punch', [], onAnswer, signal),
       nowMs,
-      () => {
-        this.#anybodyAtMs = nowMs + ANYBODY_INTERVAL_MS;
-        this.#anybodyWaitMs = ANYBODY_FIRST_MS;
-      },
+      () => this.#anybody.handleAnswer(nowMs),
     );
   }
 
@@ -410,8 +411,8 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 }
 
-/** A call through a relay that is far from the peer; no call at all is found out at once. */
-const NEIGHBOUR_AFTER_MS = 600;
+/** A call through a relay that is far from the peer; no call at all is found out at once. Whoever hears of it first would spoil the hole. */
+const NEIGHBOUR_AFTER_MS = 2_500;
 
 /** How long somebody who said that it would come is waited for. */
 const EXPECT_MS = 6_000;

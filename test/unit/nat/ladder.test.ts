@@ -120,7 +120,8 @@ describe('the order of the rungs', () => {
 
   it('a hidden peer is called for first: an early packet could close its door', () => {
     const { log } = climb(UNKNOWN_REACH, UNKNOWN_REACH, () => false, { isHidden: true });
-    expect(log).toEqual(['0 punch', '1500 direct', '2500 splice']);
+    // While a hole is tried the straight way waits, and what a relay passes on does not.
+    expect(log).toEqual(['0 punch', '1500 splice']);
     expect(rungsFor({ own: PORT, peer: reachOf('eim', 'apdf'), ways: ALL_WAYS })).toEqual([
       'punch',
       'splice',
@@ -141,6 +142,30 @@ describe('the order of the rungs', () => {
 });
 
 describe('news on the way', () => {
+  it('no hole: the straight way to a hidden peer has its turn, before the relay passes bytes on', () => {
+    const options = { own: UNKNOWN_REACH, peer: UNKNOWN_REACH, ways: ALL_WAYS, nowMs: 0, isHidden: true };
+    const ladder = new Ladder(options);
+    expect(ladder.next(0)).toBe('punch');
+    ladder.handleFailed('punch', 90);
+    expect([ladder.next(90), ladder.next(90)]).toEqual(['direct', undefined]);
+    expect(ladder.next(ladder.nextTimeoutMs())).toBe('splice');
+    const helpless = new Ladder({ ...options, ways: { ...ALL_WAYS, splice: false } });
+    helpless.next(0);
+    expect([helpless.next(5_000), helpless.nextTimeoutMs()]).toEqual([undefined, Number.POSITIVE_INFINITY]);
+    helpless.handleFailed('punch', 6_000);
+    expect(helpless.next(6_000)).toBe('direct');
+  });
+
+  it('a hole that the nearer side begins later has so much more time', () => {
+    const budgetOf = (delayMs: number): number => {
+      const ladder = new Ladder({ own: PORT, peer: PORT, ways: ALL_WAYS, nowMs: 0 });
+      ladder.next(0);
+      ladder.handleAnswer('punch', 'punch', 100, delayMs);
+      return ladder.nextTimeoutMs();
+    };
+    expect(budgetOf(500) - budgetOf(0)).toBe(1_000);
+  });
+
   it('a failure starts the next rung at once', () => {
     const ladder = new Ladder({ own: UNKNOWN_REACH, peer: UNKNOWN_REACH, ways: ALL_WAYS, nowMs: 0 });
     expect(ladder.next(0)).toBe('direct');

@@ -55,7 +55,8 @@ describe('a call', () => {
 
 describe('being called', () => {
   const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined };
-  const shared = { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared;
+  let nowMs = 0;
+  const shared = { nat, clock: { nowMs: () => nowMs } } as unknown as SessionShared;
   const callOf = (udpPort: number) => {
     const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort: 40_000, udpPort };
     const call = { caller, tried: [], relay: endpoint, roles: ROLE.signal | ROLE.splice };
@@ -73,8 +74,28 @@ describe('being called', () => {
 
   it('again soon after is answered with the next way; beside a splice, which may be dead, as if for the first time', () => {
     const calls = new NatCalls(shared, new Uint8Array(20));
-    const answers = [false, false, true, true].map((isSpliced) => calls.decide(callOf(6881), isSpliced));
+    const answers = [false, false, true, true].map((isSpliced) => {
+      // Longer than one hole may take.
+      nowMs += 2_500;
+      return calls.decide(callOf(6881), isSpliced);
+    });
     expect(answers).toEqual(['punch', 'splice', 'punch', 'punch']);
     expect(calls.decide({ ...callOf(6881), tried: ['punch'] }, true)).toBe('splice');
+  });
+
+  it('once more within two seconds is the same hole; later, or when it says so, it has failed', () => {
+    nowMs = 0;
+    const calls = new NatCalls(shared, new Uint8Array(20));
+    const decide = (sourcePort: number, tried: readonly string[] = []): string => {
+      const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort, udpPort: 6881 };
+      const call = { caller, tried, relay: endpoint, roles: ROLE.signal | ROLE.splice };
+      return calls.decide(call as unknown as IncomingCall, false);
+    };
+    expect(decide(1)).toBe('punch');
+    nowMs = 1_900;
+    expect(decide(1)).toBe('punch');
+    nowMs = 2_000;
+    expect(decide(1)).toBe('splice');
+    expect([decide(2), decide(2, ['punch'])]).toEqual(['punch', 'splice']);
   });
 });
