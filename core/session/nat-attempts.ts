@@ -23,6 +23,8 @@ export interface Attempt {
 export interface AttemptEvents {
   /** A straight way to a peer whose bytes a relay passes on already. @returns false when it is not wanted; then it is the caller's */
   adopt(endpoint: Endpoint, dialled: Dialled): boolean;
+  /** The neighbour that introduced us to there (BEP 55), which knows nothing of either place. */
+  introducerOf(endpoint: Endpoint): Endpoint | undefined;
   /** Nothing is under way to there any more. */
   onEnded(endpoint: Endpoint): void;
 }
@@ -61,7 +63,8 @@ export class NatAttempts {
     const { endpoint } = target;
     const takeLate = (dialled: Dialled): void => {
       attempt.late = dialled.rung;
-      if (!this.#events.adopt(endpoint, { ...dialled, ...introducedBy(attempt) })) dialled.stream.destroy();
+      if (!this.#events.adopt(endpoint, { ...dialled, ...this.#introducedBy(attempt) }))
+        dialled.stream.destroy();
     };
     const climb: Climb = new Climb(
       ladder,
@@ -77,7 +80,7 @@ export class NatAttempts {
       this.#events.onEnded(endpoint);
     });
     try {
-      const dialled = { ...(await climb.result), ...introducedBy(attempt) };
+      const dialled = { ...(await climb.result), ...this.#introducedBy(attempt) };
       const { rung, startedAtMs } = dialled;
       void climb.ended.then(() => this.#countPunch(ladder, attempt.late ?? rung));
       this.#reached.add({ endpoint, rung, startedAtMs, atMs: this.#shared.clock.nowMs() });
@@ -101,8 +104,10 @@ export class NatAttempts {
     nowMs: number,
   ): { readonly reached: ReachedBy; readonly attempt: Attempt | undefined } | undefined {
     const { remote, transport } = stream;
-    if (transport === 'relayed')
-      return { reached: { rung: 'splice', ms: nowMs - openedAtMs }, attempt: undefined };
+    if (transport === 'relayed') {
+      const by = stream.relay === undefined ? {} : { relay: endpointKey(stream.relay) };
+      return { reached: { rung: 'splice', ms: nowMs - openedAtMs, ...by }, attempt: undefined };
+    }
     // A port that cannot be foretold: the address has to do.
     const attempt =
       this.to(remote) ?? [...this.#attempts.values()].find(({ endpoint }) => endpoint.host === remote.host);
@@ -120,12 +125,14 @@ export class NatAttempts {
     attempt.late = rung;
     climb.giveUp(Object.assign(new Error('it reached us first'), { code: CAME_IN }));
     const how = { rung, ms: nowMs - climb.startedAtMs, tried: [...climb.ladder.tried] };
-    const { peer, relay } = introducedBy(attempt);
+    const { peer, relay } = this.#introducedBy(attempt);
     const by = { ...(peer && { peer }), ...(relay && { relay: endpointKey(relay) }) };
     return { reached: { ...how, ...by }, attempt };
   }
-}
 
-function introducedBy({ answered }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
-  return answered === undefined ? {} : { peer: answered.state, relay: answered.relay };
+  #introducedBy({ answered, endpoint }: Attempt): Pick<Dialled, 'peer' | 'relay'> {
+    if (answered !== undefined) return { peer: answered.state, relay: answered.relay };
+    const relay = this.#events.introducerOf(endpoint);
+    return relay === undefined ? {} : { relay };
+  }
 }

@@ -71,6 +71,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#absent = new AbsentPeers(shared, owner.infoHashBytes);
     this.#attempts = new NatAttempts(shared, {
       adopt: (endpoint, dialled) => owner.peers.adopt(endpoint, dialled),
+      introducerOf: (endpoint) => this.punch.introducerOf(endpoint),
       onEnded: (endpoint) => this.punch.forget(endpoint),
     });
     this.punch = new PunchTorrent(shared, owner, (endpoint) => this.#introduced(endpoint, 'punch', 0));

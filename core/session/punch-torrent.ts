@@ -11,6 +11,9 @@ import { isConnectedTo, PunchRelay } from './punch-relay.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentPeers } from './torrent-peers.ts';
 
+/** More cannot be under way: introductions are followed 30 times a minute at most. */
+const MAX_INTRODUCED = 64;
+
 export interface PunchOwner {
   readonly isPrivate: boolean;
   readonly peers: TorrentPeers;
@@ -24,6 +27,8 @@ export class PunchTorrent {
   readonly #relay: PunchRelay;
   /** Introductions that we asked for, by endpoint. */
   readonly #asks = new Map<string, PunchAsk>();
+  /** Who introduced us to whom lately. */
+  readonly #introducedBy = new Map<string, Endpoint>();
 
   /** @param onWanted somebody had himself introduced to us: punch, now */
   constructor(shared: SessionShared, owner: PunchOwner, onWanted: (endpoint: Endpoint) => void) {
@@ -57,8 +62,13 @@ export class PunchTorrent {
     return ask.result;
   }
 
+  introducerOf(endpoint: Endpoint): Endpoint | undefined {
+    return this.#introducedBy.get(endpointKey(endpoint));
+  }
+
   forget(endpoint: Endpoint): void {
     this.#asks.delete(endpointKey(endpoint));
+    this.#introducedBy.delete(endpointKey(endpoint));
   }
 
   // --- neighbours
@@ -106,8 +116,15 @@ export class PunchTorrent {
       return;
     }
     const ask = this.#asks.get(endpointKey(endpoint)) ?? this.#askOf(relay, endpoint.host);
+    this.#noteIntroducer(ask?.endpoint ?? endpoint, relay.stream.remote);
     if (ask !== undefined) ask.handleConnect(relay, endpoint);
     else this.#onWanted(endpoint);
+  }
+
+  #noteIntroducer(endpoint: Endpoint, relay: Endpoint): void {
+    if (this.#introducedBy.size >= MAX_INTRODUCED)
+      this.#introducedBy.delete(this.#introducedBy.keys().next().value as string);
+    this.#introducedBy.set(endpointKey(endpoint), relay);
   }
 
   /** The relay knows the peer by another port than we do. */
