@@ -2,40 +2,13 @@
 import { render as renderSmall } from 'ink-testing-library';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CrawlModel } from '../../../cli/ui/crawl-screen.ts';
-import { render } from '../../../cli/ui/ink.ts';
 import { Screen } from '../../../cli/ui/screen.tsx';
 import { crawlModel, crawlProgress } from '../../support/crawl-picture.ts';
-import { FakeStdin, FakeStdout } from '../../support/screen-rig.ts';
+import { DRAWN_WITHIN_MS, InkScreens, see } from '../../support/ink-rig.tsx';
 import { waitFor } from '../../support/wait.ts';
 
-const TIMEOUT_MS = 10_000;
-
-const unmounts: (() => void)[] = [];
-afterEach(() => {
-  for (const unmount of unmounts.splice(0)) unmount();
-});
-
-function show(model: CrawlModel, columns: number, rows: number) {
-  const stdout = new FakeStdout(columns, rows);
-  const stdin = new FakeStdin();
-  const instance = render(<Screen model={model} />, {
-    stdout: stdout as unknown as NodeJS.WriteStream,
-    stdin: stdin as unknown as NodeJS.ReadStream,
-    debug: true,
-    interactive: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  unmounts.push(() => instance.unmount());
-  return { stdout, stdin };
-}
-
-async function see(stdout: FakeStdout, text: string): Promise<void> {
-  await waitFor(() => stdout.text.includes(text), {
-    what: () => `${JSON.stringify(text)} on the screen, which is\n${stdout.text}`,
-    timeoutMs: TIMEOUT_MS,
-  });
-}
+const screens = new InkScreens();
+afterEach(() => screens.unmount());
 
 describe('the screen of a crawl in Ink', () => {
   it.each([
@@ -44,7 +17,7 @@ describe('the screen of a crawl in Ink', () => {
     [200, 60],
   ])('fills %ix%i and follows the crawl', async (columns, rows) => {
     const model = crawlModel({ hasColor: true, hasPlaces: true });
-    const { stdout } = show(model, columns, rows);
+    const { stdout } = screens.show(model, columns, rows);
     await see(stdout, '12 countries');
     expect(stdout.text.split('\n')).toHaveLength(rows);
     expect(stdout.lastFrame).toContain('\u001b[35m');
@@ -58,7 +31,7 @@ describe('the screen of a crawl in Ink', () => {
 
   it('is drawn anew at every size while it is being resized', async () => {
     const model = crawlModel({ hasColor: false, hasPlaces: true });
-    const { stdout } = show(model, 80, 24);
+    const { stdout } = screens.show(model, 80, 24);
     for (const [columns, rows] of [
       [200, 60],
       [40, 10],
@@ -73,7 +46,7 @@ describe('the screen of a crawl in Ink', () => {
           const lines = stdout.text.split('\n');
           return lines.length <= rows && lines.every((line) => line.length <= columns);
         },
-        { what: () => `a frame of ${columns}x${rows}, not\n${stdout.text}`, timeoutMs: TIMEOUT_MS },
+        { what: () => `a frame of ${columns}x${rows}, not\n${stdout.text}`, timeoutMs: DRAWN_WITHIN_MS },
       );
     }
     await see(stdout, 'AS64500 Example 0');
@@ -87,11 +60,14 @@ describe('the screen of a crawl in Ink', () => {
       quit: () => asked.push('quit'),
       interrupt: () => asked.push('interrupt'),
     });
-    const { stdin, stdout } = show(model, 80, 24);
+    const { stdin, stdout } = screens.show(model, 80, 24);
     await see(stdout, 'tt dht crawl 0/0');
     for (const key of ['x', '?', ' ', '\u001b[A', 'a long text that was pasted', 'q', '\u0003'])
       stdin.type(key);
-    await waitFor(() => asked.length >= 2, { what: () => `what was asked: ${asked}`, timeoutMs: TIMEOUT_MS });
+    await waitFor(() => asked.length >= 2, {
+      what: () => `what was asked: ${asked}`,
+      timeoutMs: DRAWN_WITHIN_MS,
+    });
     expect(asked).toEqual(['quit', 'interrupt']);
   });
 

@@ -1,41 +1,13 @@
 // The screen in Ink: drawn into terminals of several sizes, resized while drawing, typed at, broken on purpose.
 import { render as renderSmall } from 'ink-testing-library';
 import { afterEach, describe, expect, it } from 'vitest';
-import { render } from '../../../cli/ui/ink.ts';
-import type { ScreenModel } from '../../../cli/ui/model.ts';
 import { Screen } from '../../../cli/ui/screen.tsx';
-import { FakeStdin, FakeStdout, modelRig, session, torrent } from '../../support/screen-rig.ts';
+import { DRAWN_WITHIN_MS, InkScreens, see } from '../../support/ink-rig.tsx';
+import { modelRig, session, torrent } from '../../support/screen-rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const TIMEOUT_MS = 10_000;
-
-/** React draws when it finds the time. */
-async function see(stdout: FakeStdout, text: string): Promise<void> {
-  await waitFor(() => stdout.text.includes(text), {
-    what: () => `${JSON.stringify(text)} on the screen, which is\n${stdout.text}`,
-    timeoutMs: TIMEOUT_MS,
-  });
-}
-
-const unmounts: (() => void)[] = [];
-afterEach(() => {
-  for (const unmount of unmounts.splice(0)) unmount();
-});
-
-function show(model: ScreenModel, columns: number, rows: number) {
-  const stdout = new FakeStdout(columns, rows);
-  const stdin = new FakeStdin();
-  const instance = render(<Screen model={model} />, {
-    stdout: stdout as unknown as NodeJS.WriteStream,
-    stdin: stdin as unknown as NodeJS.ReadStream,
-    debug: true,
-    interactive: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
-  unmounts.push(() => instance.unmount());
-  return { stdout, stdin, instance };
-}
+const screens = new InkScreens();
+afterEach(() => screens.unmount());
 
 describe('Screen', () => {
   it.each([
@@ -44,7 +16,7 @@ describe('Screen', () => {
     [200, 60],
   ])('fills %ix%i and follows the pictures', async (columns, rows) => {
     const rig = modelRig({ hasColor: true });
-    const { stdout } = show(rig.model, columns, rows);
+    const { stdout } = screens.show(rig.model, columns, rows);
     await see(stdout, 'starting');
     rig.model.setSnapshot(session([torrent()]));
     expect(stdout.text.split('\n')).toHaveLength(rows);
@@ -56,7 +28,7 @@ describe('Screen', () => {
 
   it('is drawn anew at every size while it is being resized', async () => {
     const rig = modelRig();
-    const { stdout } = show(rig.model, 80, 24);
+    const { stdout } = screens.show(rig.model, 80, 24);
     rig.model.setSnapshot(session([torrent()]));
     for (const [columns, rows] of [
       [200, 60],
@@ -71,7 +43,7 @@ describe('Screen', () => {
           const lines = stdout.text.split('\n');
           return lines.length <= rows && lines.every((line) => line.length <= columns);
         },
-        { what: () => `a frame of ${columns}x${rows}, not\n${stdout.text}`, timeoutMs: TIMEOUT_MS },
+        { what: () => `a frame of ${columns}x${rows}, not\n${stdout.text}`, timeoutMs: DRAWN_WITHIN_MS },
       );
     }
     await see(stdout, 'qBittorrent');
@@ -79,7 +51,7 @@ describe('Screen', () => {
 
   it('hears keys, arrows, Ctrl-C in raw mode, and text pasted in both ways', async () => {
     const rig = modelRig();
-    const { stdout, stdin } = show(rig.model, 80, 24);
+    const { stdout, stdin } = screens.show(rig.model, 80, 24);
     rig.model.setSnapshot(session([torrent()]));
     expect(stdin.isRaw).toBe(true);
     stdin.type('3');
@@ -106,7 +78,7 @@ describe('Screen', () => {
   it('ends with the error when a key or the drawing breaks', async () => {
     for (const where of ['press', 'frame'] as const) {
       const rig = modelRig();
-      const { stdin, instance } = show(rig.model, 80, 24);
+      const { stdin, instance } = screens.show(rig.model, 80, 24);
       const ended = instance.waitUntilExit();
       rig.model[where] = () => {
         throw new Error(`broken ${where}`);
@@ -120,12 +92,12 @@ describe('Screen', () => {
   it('draws where a terminal tells its width only', async () => {
     const rig = modelRig();
     const { lastFrame, stdin, unmount } = renderSmall(<Screen model={rig.model} />);
-    unmounts.push(unmount);
+    screens.add(unmount);
     rig.model.setSnapshot(session([torrent()]));
     stdin.write('5');
     await waitFor(() => lastFrame()?.includes('udp://tracker.example:6969/announce'), {
       what: () => `the tracker in\n${lastFrame()}`,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: DRAWN_WITHIN_MS,
     });
   });
 });
