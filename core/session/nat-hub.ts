@@ -1,6 +1,7 @@
 // What the ways around NATs have in common in one session: what we know of ourselves, how many introductions we follow, uTP, and
 // the relays: whoever runs the RelayClient hands its questions on to here (`decide`, `introduce`, `splice`, `whyNotFollow`).
 import { toHex } from '../base/bytes.ts';
+import type { DatagramPort } from '../base/datagram-port.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
 import { isLocalAddress } from '../base/local-address.ts';
 import { type Reach, reachOf } from '../nat/ladder-reach.ts';
@@ -76,6 +77,7 @@ export interface CalledTorrent {
 
 export interface NatHubOptions {
   readonly utp: () => Pick<UtpStack, 'connect' | 'port'> | undefined;
+  readonly datagrams: () => Pick<DatagramPort, 'send'> | undefined;
   readonly isSelf: (endpoint: Endpoint) => boolean;
   readonly nowMs: () => number;
   /** Connections that run over uTP. */
@@ -174,6 +176,15 @@ export class NatHub {
 
   remove(infoHash: Uint8Array, torrent: CalledTorrent): void {
     if (this.#torrents.get(toHex(infoHash)) === torrent) this.#torrents.delete(toHex(infoHash));
+  }
+
+  /**
+   * Our own gateway shall let the peer's first packet in: a neighbour tells it of us before us of it, and its next one comes seconds later. Ours
+   * never gets as far as the peer's gateway.
+   */
+  openDoor(endpoint: Endpoint): void {
+    if (!isLocalAddress(endpoint.host))
+      this.#options.datagrams()?.send(new Uint8Array(1), endpoint, { ttl: FIRST_TTL });
   }
 
   /**

@@ -57,6 +57,7 @@ export class PunchTorrent {
   ask(endpoint: Endpoint, signal: AbortSignal): Promise<ByteStream> {
     const neighbours = this.#introducers.for(endpoint, this.#owner.peers.connections);
     const dial = (target: Endpoint): Promise<ByteStream> => this.#shared.nat.punch(target, signal);
+    this.#shared.nat.openDoor(endpoint);
     const ask = new PunchAsk(endpoint, neighbours, dial, signal);
     this.#asks.set(endpointKey(endpoint), ask);
     return ask.result;

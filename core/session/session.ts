@@ -119,6 +119,7 @@ export class Session implements SessionApi {
       accept: (stream) => this.#accept(stream),
       nat: new NatHub({
         utp: () => this.#datagrams.utp,
+        datagrams: () => this.#datagrams.port,
         isSelf: (endpoint) => this.#isOwn(endpoint),
         nowMs: () => this.#clock.nowMs(),
         utpPeerCount: () => this.#utpPeerCount(),
