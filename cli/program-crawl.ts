@@ -88,7 +88,8 @@ export const CRAWL_COMMANDS: readonly CommandSpec[] = [
           { flags: '--repeat', summary: 'a second look', isHidden: true },
           {
             flags: '--recheck <share>',
-            summary: 'share of the nodes asked again at the end (default: 0.01)',
+            summary:
+              'share of the nodes asked again after the first look: who has gone, who lets strangers in (default: 0.01; up to 400 nodes after a long look)',
           },
           {
             flags: '--lookups <count>',

@@ -46,7 +46,10 @@ export function fromTwoLooks({ n1, part, share, turnover }: TwoLooks, total = tr
 function chapmanOfPart(n1: number, part: TwoLooks['part'], share: number): Estimate | undefined {
   const zonal = chapman(part.n1, part.n2, part.both, 1, false);
   if (zonal === undefined || part.n1 === 0) return undefined;
-  const whole = scaledBy(zonal, n1 / part.n1);
+  // What was missed in the part is a sample of what was missed in the rest.
+  const missed = 1 - (part.both + 0.5) / (part.n2 + 1);
+  const rest = Math.max(0, 1 - part.n1 / n1);
+  const whole = inflated(scaledBy(zonal, n1 / part.n1), (missed * rest) / part.n1);
   return share === 1 ? whole : inflated(scaledBy(whole, 1 / share), (1 - share) / whole.value);
 }
 

@@ -19,7 +19,9 @@ function durationTable(options: ScenarioOptions): SimTable {
       first,
       nodes: truth,
       p,
-    } = runTrial(world, { seed: options.seed, zone: Zone.everything, policy, repeats: false });
+      nodesAtEnd: there,
+      bernoulli,
+    } = runTrial(world, { seed: options.seed, zone: Zone.everything, policy });
     const atEnd = world.stillThere(first.hosts, first.endMs);
     return {
       'crawl, min': Math.round((first.endMs - first.startMs) / MINUTE_MS),
@@ -29,6 +31,8 @@ function durationTable(options: ScenarioOptions): SimTable {
       'of the true number': p,
       'gone at the end': percent(1 - atEnd / first.verified.size),
       'there at the end, not seen': percent(1 - atEnd / world.reachable(first.endMs)),
+      'there at the end': there,
+      'estimate by two looks': `${Math.round(bernoulli?.value ?? 0)} (${Math.round(bernoulli?.low ?? 0)} to ${Math.round(bernoulli?.high ?? 0)})`,
     };
   });
   return {

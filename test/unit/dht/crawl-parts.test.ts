@@ -62,7 +62,9 @@ describe('estimators', () => {
     const whole = chapman(1_000, 960, 920, 1 / 8);
     const width = (estimate: typeof whole): number =>
       Math.log((estimate?.high ?? 0) / (estimate?.value ?? 1));
-    expect(width(closed.chapman) / width(whole)).toBeCloseTo(1, 1);
+    // With what the part says less surely of the rest.
+    expect(width(closed.chapman) / width(whole)).toBeGreaterThan(1.02);
+    expect(width(closed.chapman) / width(whole)).toBeLessThan(1.15);
     // A tenth had gone, halfway through what lay before; half of that time lay after.
     const turnover = { gone: { hits: 40, of: 400 }, beforeMs: 1_000, afterMs: 500 };
     const open = fromTwoLooks({ ...looks, turnover });
