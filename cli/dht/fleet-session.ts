@@ -12,7 +12,7 @@ import { done, type Outcome } from '../outcome.ts';
 import { formatCount } from '../output/units.ts';
 import { optionalFlagValue, parseCount } from '../parse.ts';
 import type { Flags } from '../spec.ts';
-import type { ModelOptions } from '../ui/crawl-screen.ts';
+import type { ModelOptions } from '../ui/curves-model.ts';
 import type { FleetModel } from '../ui/fleet-screen.ts';
 import type { ModelScreen } from '../ui/model-screen.ts';
 import { optOutFile, timeLimitMs } from './crawl-arguments.ts';

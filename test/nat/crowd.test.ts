@@ -2,6 +2,7 @@
 // but the relay and who is in his own network. With `--all` a hundred peers behind twenty NATs, and what the relay's work costs.
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { waitFor } from '../support/wait.ts';
 import type { SiteKind, SiteSpec } from './lab/kinds.ts';
 import { NatLab } from './lab/lab.ts';
 import { isAll } from './requirements.ts';
@@ -55,9 +56,8 @@ async function crowd(kinds: readonly SiteKind[]) {
     }
   }
   const left = (): Leech[] => leeches.filter((leech) => leech.find('completed') === undefined);
-  const endsAtMs = performance.now() + TOGETHER_MS;
-  while (left().length > 0 && performance.now() < endsAtMs)
-    await new Promise((resolve) => setTimeout(resolve, 200));
+  // Who is not ready by then is counted below.
+  await waitFor(() => left().length === 0, { what: 'all', timeoutMs: TOGETHER_MS }).catch(() => {});
   const took = leeches
     .map((leech) => (leech.find('completed')?.heardMs ?? Number.POSITIVE_INFINITY) - leech.startedMs)
     .sort((a, b) => a - b);
