@@ -1,7 +1,7 @@
 """Many libtorrent sessions in one process, each a DHT node on an address of its own.
 
-Argument: JSON {"hosts": [...], "bootstrap": "host:port"}. Prints one JSON line for each node once it listens:
-{"host": ..., "port": ..., "id": ...}, and ends when stdin does.
+Argument: JSON {"hosts": [...], "bootstrap": "host:port,host:port"}. Prints one JSON line for each node once it knows others:
+{"host": ..., "port": ...}, and ends when stdin does.
 """
 import json
 import sys
@@ -27,13 +27,28 @@ for host in options["hosts"]:
         "aio_threads": 1,
     })))
 
-waiting = dict(enumerate(sessions))
+
+def known(session):
+    """How many nodes its table holds; None while it has not said."""
+    for alert in session.pop_alerts():
+        if isinstance(alert, lt.dht_stats_alert):
+            return sum(bucket["num_nodes"] for bucket in alert.routing_table)
+    return None
+
+
+# A node that got no answer from its entry asks again only after ten minutes: whoever knows nobody is started once more.
+ASK_AGAIN_S = 5
+waiting = {index: time.monotonic() for index in range(len(sessions))}
 while waiting:
-    for index, (host, session) in list(waiting.items()):
-        port = session.listen_port()
-        # Zero until the socket is bound.
-        if port:
-            print(json.dumps({"host": host, "port": port}), flush=True)
+    for index, since in list(waiting.items()):
+        host, session = sessions[index]
+        session.post_dht_stats()
+        if known(session):
+            print(json.dumps({"host": host, "port": session.listen_port()}), flush=True)
             del waiting[index]
+        elif time.monotonic() - since > ASK_AGAIN_S:
+            session.apply_settings({"enable_dht": False})
+            session.apply_settings({"enable_dht": True})
+            waiting[index] = time.monotonic()
     time.sleep(0.05)
 sys.stdin.read()
