@@ -107,9 +107,10 @@ function mostOf(rows: readonly SummaryRow[]): string {
   return [...shown, ...(more > 0 ? [`${bigNumber(more)} more`] : [])].join(', ');
 }
 
+/** In the order they are shown, whatever order a dataset gives them in. */
 const ESTIMATORS: Readonly<Record<string, string>> = {
-  bernoulli: 'found / (share of ids x p)',
   chapman: 'two looks (Chapman)',
+  bernoulli: 'found / (share of ids x p)',
   distances: 'distances of lookups',
   planted: 'by planted nodes',
 };
@@ -189,7 +190,7 @@ export function summaryText({ run, summary }: CrawlResult): string {
   add('endpoints', one('distinct_endpoints'), bigNumber);
   add('BEP 42 valid', one('bep42_valid_share'), percent);
   for (const row of of('p')) add(`p (${row.item})`, row, percent);
-  for (const row of of('nodes')) add(`nodes, ${ESTIMATORS[row.item] ?? row.item}`, row, bigNumber);
+  for (const [item, name] of Object.entries(ESTIMATORS)) add(`nodes, ${name}`, one('nodes', item), bigNumber);
   add('turnover per hour', one('turnover'), percent);
   const even = one('id_uniformity', 'p_value');
   if (even !== undefined) fields.push(['ids spread evenly', `p = ${(even.value ?? 0).toFixed(3)}`]);

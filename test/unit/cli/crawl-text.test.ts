@@ -29,6 +29,7 @@ it('says the most frequent first, times in their order, and what was only looked
       row('clients', 'b', 1_200),
       row('countries', 'DE', 7),
       ...Array.from({ length: 9 }, (_, i) => row('countries', `C${i}`, 100 + i)),
+      row('nodes', 'bernoulli', 12_300_000),
       row('nodes', 'chapman', 12_345_678, 12_000_000, 13_000_000),
       row('session_median_s', '', 258),
       row('session_survival', '15 min', 0.0861, 0.061, 0.116),
@@ -51,6 +52,7 @@ it('says the most frequent first, times in their order, and what was only looked
   expect(line('clients:')).toBe('b 1 200, a 3');
   expect(line('visits:')).toBe('timeout 9, ok 2');
   expect(line('countries:')).toBe('C8 108, C7 107, C6 106, C5 105, C4 104, C3 103, C2 102, C1 101, 2 more');
+  expect(text.indexOf('(Chapman)')).toBeLessThan(text.indexOf('found / ('));
   expect(line('nodes, two looks (Chapman):')).toBe('12 345 678 (95 %: 12 000 000 to 13 000 000)');
   expect(text).toContain(
     [
