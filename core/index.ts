@@ -23,7 +23,6 @@ export { Session } from './session/session.ts';
 export type {
   AddTorrentOptions,
   Command,
-  EncryptionPolicy,
   SessionApi,
   SessionEvent,
   SessionOptions,
@@ -38,3 +37,4 @@ export type {
 } from './session/snapshot.ts';
 export { verifyTorrent } from './storage/verify.ts';
 export { Trace, type TraceOptions } from './trace/trace.ts';
+export type { EncryptionPolicy } from './transport/mse.ts';

@@ -3,8 +3,8 @@
 import type { Bitfield } from '../base/bitfield.ts';
 import type { Rng } from '../base/clock.ts';
 import type { PieceLayout } from '../metainfo/layout.ts';
-import type { SlotPool } from '../swarm/peer-port.ts';
 import type { PickPolicy } from './policy.ts';
+import type { SlotPool } from './segment-slots.ts';
 
 /** Fast: a whole piece within about 20 s. Slow: cannot be trusted with one. The swarm decides, from its rate figures. */
 export type PeerSpeed = 'fast' | 'medium' | 'slow';

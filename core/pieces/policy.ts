@@ -9,7 +9,8 @@ const EXACT_SCORES = 128;
 /** Above, so many ranks for each doubling of the score: pieces within about 12 % count as equally rare. */
 const RANKS_PER_DOUBLING = 8;
 
-/** Priorities run from 0 (never) over 4 (normal) to 7 (first). */
+/** 0 (never) over 4 (normal) to 7 (first). */
+export type Priority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 export const MAX_PRIORITY = 7;
 export const NORMAL_PRIORITY = 4;
 

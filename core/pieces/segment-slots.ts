@@ -1,6 +1,12 @@
 // Takes slots of the pool for segments and gives them back. Owns the count of what is held and the share of the slow.
-import type { SlotPool } from '../swarm/peer-port.ts';
 import { NONE, type OpenPiece } from './open-piece.ts';
+
+/** Bounded buffers that hold a segment until it is hashed and written. Full = the back-pressure of the whole engine. */
+export interface SlotPool {
+  /** @returns a slot number, or -1 when every buffer is in use */
+  acquire(): number;
+  release(slot: number): void;
+}
 
 export class SegmentSlots {
   readonly #pool: SlotPool;

@@ -2,12 +2,12 @@
 import { InvariantError } from '../base/result.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import type { SwarmPeer } from '../swarm/swarm-peer.ts';
+import type { StreamEnd } from '../transport/secure-stream.ts';
 import { clientName } from '../wire/client-name.ts';
 import type { ExtendedHandshake } from '../wire/extended-handshake.ts';
 import type { OwnHandshake } from '../wire/wire-handler.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import type { PeerExtensions } from './peer-extensions.ts';
-import type { StreamEnd } from './secure-stream.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentAccount } from './torrent-account.ts';
 import type { TorrentData } from './torrent-data.ts';

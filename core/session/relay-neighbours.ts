@@ -2,6 +2,7 @@
 // bytes only where the user allowed it; nothing of it happens in private torrents (BEP 27).
 import os from 'node:os';
 import { normalizeHost } from '../base/endpoint.ts';
+import { DueTimer } from '../base/io/due-timer.ts';
 import { ROLE } from '../relay/client-port.ts';
 import type { ClientShell } from '../relay/io/client-shell.ts';
 import { dialBack } from '../relay/io/dial-back.ts';
@@ -13,7 +14,6 @@ import { type RelaySnapshot, snapshotRelay } from '../relay/snapshot.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../wire/extended-handshake.ts';
 import { TT_RELAY } from '../wire/extensions.ts';
-import { DueTimer } from './due-timer.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { RelaySplices } from './relay-splices.ts';
 import type { SessionShared } from './shared.ts';

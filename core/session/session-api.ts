@@ -8,6 +8,7 @@ import type { HashedLook } from '../metainfo/io/walk-content.ts';
 import type { Magnet, Metainfo } from '../metainfo/metainfo.ts';
 import type { PeerFacts } from '../relay/messages.ts';
 import type { Trace } from '../trace/trace.ts';
+import type { EncryptionPolicy } from '../transport/mse.ts';
 import type { FilePriority, PeerSnapshot, ReachedSnapshot } from './snapshot.ts';
 
 export interface SessionOptions {
@@ -57,9 +58,6 @@ export interface RelayUse {
   /** Pairs of peers of our own swarms whose bytes we pass on at a time, while we are in the open; default 0. */
   readonly splices?: number;
 }
-
-/** prefer: encrypt when the peer can; require: nothing else; off: neither offer nor accept. */
-export type EncryptionPolicy = 'prefer' | 'require' | 'off';
 
 export interface AddTorrentOptions {
   readonly source: { readonly metainfo: Metainfo } | { readonly magnet: Magnet };

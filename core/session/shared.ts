@@ -10,12 +10,13 @@ import type { SlotMemory } from '../storage/slots.ts';
 import type { ReadMemory } from '../storage/torrent-storage.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
+import type { EncryptionPolicy } from '../transport/mse.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
 import type { NatHub } from './nat-hub.ts';
 import type { RelaySession } from './relay-session.ts';
-import type { EncryptionPolicy, SessionEvent } from './session-api.ts';
+import type { SessionEvent } from './session-api.ts';
 
 /** Distributes over the members of SessionEvent, so that each keeps its own fields. */
 type WithoutStamp<Event> = Event extends unknown ? Omit<Event, 'atMs' | 'torrent'> : never;

@@ -3,7 +3,9 @@
 import type { TransferAccount } from '../account/transfer-account.ts';
 import type { DhtPicture, PeerSourceStatus } from '../base/peer-source.ts';
 import type { NatSnapshot } from '../nat/nat-snapshot.ts';
+import type { Priority } from '../pieces/policy.ts';
 import type { RelayStatus } from '../relay/client-links.ts';
+import type { UnchokeReason, WastedBytes } from '../swarm/swarm-types.ts';
 import type { ReachedBy, ReachSnapshot } from './reach-stats.ts';
 
 export const SNAPSHOT_VERSION = 1;
@@ -70,7 +72,7 @@ export interface TorrentSnapshot {
   /** Payload, this run. */
   readonly downloadedBytes: number;
   readonly uploadedBytes: number;
-  readonly wastedBytes: WasteSnapshot;
+  readonly wastedBytes: WastedBytes;
   readonly downRateBytesPerSec: number;
   readonly upRateBytesPerSec: number;
   /** undefined when nothing moves. */
@@ -98,13 +100,6 @@ export interface TorrentSnapshot {
   readonly account?: TransferAccount;
 }
 
-export interface WasteSnapshot {
-  readonly duplicate: number;
-  readonly failedHash: number;
-  /** Unrequested or rejected payload. */
-  readonly unrequested: number;
-}
-
 export interface FileSnapshot {
   readonly index: number;
   /** Joined with `/`, below `directory`; may hold any Unicode but no control characters. */
@@ -115,9 +110,7 @@ export interface FileSnapshot {
 }
 
 /** 0 is "do not fetch"; 4 is normal; 7 is first. */
-export type FilePriority = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
-
-export type UnchokeReason = 'regular' | 'optimistic' | 'free-slot' | 'allowed-fast';
+export type FilePriority = Priority;
 
 export interface ReachedSnapshot extends ReachedBy {
   /** From the first step to the first byte of payload, either way; absent before that. */

@@ -8,6 +8,7 @@ import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
 import { SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
+import type { StreamEnd } from '../transport/secure-stream.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { CAME_IN, type Dialled } from './nat-climb.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
@@ -27,7 +28,6 @@ import {
   USEFUL_AFTER_MS,
 } from './peer-limits.ts';
 import type { ReachedBy } from './reach-stats.ts';
-import type { StreamEnd } from './secure-stream.ts';
 import type { SessionShared } from './shared.ts';
 
 export interface PeersOwner extends PeerOwner {

@@ -1,11 +1,11 @@
 // The life of one torrent: metadata, check, download, seed; paused, failed, stopped. Owns its data, peers and sources.
 import { toHex } from '../base/bytes.ts';
 import type { InfoHash } from '../base/ids.ts';
+import { DueTimer } from '../base/io/due-timer.ts';
 import { asOperationError, OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
-import { DueTimer } from './due-timer.ts';
 import { PeerExtensions } from './peer-extensions.ts';
 import { PeerHost } from './peer-host.ts';
 import { resolveHosts } from './resolve-hosts.ts';

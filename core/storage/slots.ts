@@ -2,7 +2,7 @@
 // session, cut into the equal slots of each torrent. Invariant: a slot is in use from `acquire` to `release`, once.
 import { invariant } from '../base/result.ts';
 import type { PieceLayout } from '../metainfo/layout.ts';
-import type { SlotPool } from '../swarm/peer-port.ts';
+import type { SlotPool } from '../pieces/segment-slots.ts';
 
 /** The largest segment: big enough that a message for each costs nothing, small enough that 48 of them are a pool. */
 export const MAX_SEGMENT_BYTES = 1 << 20;

@@ -2,8 +2,8 @@
 // every regular one without a claimant) go by lot for 30 s. A slot that comes free is filled at once.
 import type { Rng } from '../base/clock.ts';
 import { BLOCK_BYTES } from '../metainfo/layout.ts';
-import type { UnchokeReason } from '../session/snapshot.ts';
 import type { ChokeCandidate, ChokeContext, ChokePolicy } from './choke-policy.ts';
+import type { UnchokeReason } from './swarm-types.ts';
 
 /** BEP 3: long enough for TCP to find its rate before it is judged. */
 export const ROUND_MS = 10_000;

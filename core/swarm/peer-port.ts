@@ -44,10 +44,3 @@ export interface PeerFacts {
   /** Both sides set the BEP 6 bit. */
   readonly hasFast: boolean;
 }
-
-/** Bounded buffers that hold a segment until it is hashed and written. Full = the back-pressure of the whole engine. */
-export interface SlotPool {
-  /** @returns a slot number, or -1 when every buffer is in use */
-  acquire(): number;
-  release(slot: number): void;
-}

@@ -1,13 +1,13 @@
 // One peer of one torrent: protocol state, queues and counters. Only core/swarm writes here; others read.
 import { Bitfield } from '../base/bitfield.ts';
 import type { PeerSpeed, PickerPeer } from '../pieces/picker-types.ts';
-import type { UnchokeReason } from '../session/snapshot.ts';
 import type { ChokeCandidate } from './choke-policy.ts';
 import type { Chokeable } from './choker.ts';
 import type { PeerFacts, PeerPort } from './peer-port.ts';
 import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rate-meter.ts';
 import { RequestRing } from './request-ring.ts';
+import type { UnchokeReason } from './swarm-types.ts';
 import { UploadQueue } from './upload-queue.ts';
 
 /** BEP 3's anti-snubbing: a minute without a block while we are interested. */

@@ -4,8 +4,8 @@ import type { Rng } from '../base/clock.ts';
 import type { PieceLayout } from '../metainfo/layout.ts';
 import type { PiecePicker } from '../pieces/picker.ts';
 import type { PickPolicy } from '../pieces/policy.ts';
+import type { SlotPool } from '../pieces/segment-slots.ts';
 import type { ChokePolicy } from './choke-policy.ts';
-import type { SlotPool } from './peer-port.ts';
 import type { RateMeter } from './rate-meter.ts';
 import type { SwarmPeer } from './swarm-peer.ts';
 
@@ -51,6 +51,17 @@ export interface SwarmEvents {
   onBan(host: string, reason: string): void;
   /** Every wanted piece is verified. Comes again when more becomes wanted and that is done. */
   onCompleted(): void;
+}
+
+/** Why a peer may ask us: by its merit, by lot, because a slot would be empty, or only for pieces of its BEP 6 set. */
+export type UnchokeReason = 'regular' | 'optimistic' | 'free-slot' | 'allowed-fast';
+
+/** Payload that came for nothing. */
+export interface WastedBytes {
+  readonly duplicate: number;
+  readonly failedHash: number;
+  /** Unrequested or rejected payload. */
+  readonly unrequested: number;
 }
 
 /** What the parts of one swarm share. */

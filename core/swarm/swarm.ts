@@ -3,14 +3,14 @@
 import { Bitfield } from '../base/bitfield.ts';
 import { PiecePicker } from '../pieces/picker.ts';
 import type { PieceFacts, SequentialWindow } from '../pieces/picker-types.ts';
-import type { FilePriority, WasteSnapshot } from '../session/snapshot.ts';
+import type { Priority } from '../pieces/policy.ts';
 import { titForTat } from './choke-policy.ts';
 import { Downloads } from './downloads.ts';
 import { Interest } from './interest.ts';
 import type { DisconnectReason, PeerFacts, PeerPort } from './peer-port.ts';
 import { RateMeter } from './rate-meter.ts';
 import { SwarmPeer } from './swarm-peer.ts';
-import type { SwarmCommons, SwarmLimits, SwarmOptions } from './swarm-types.ts';
+import type { SwarmCommons, SwarmLimits, SwarmOptions, WastedBytes } from './swarm-types.ts';
 import type { UploadRequest } from './upload-queue.ts';
 import { Uploads } from './uploads.ts';
 import { Verdicts } from './verdicts.ts';
@@ -272,7 +272,7 @@ export class Swarm {
 
   // --- commands
 
-  setPiecePriority(piece: number, priority: FilePriority, nowMs: number): void {
+  setPiecePriority(piece: number, priority: Priority, nowMs: number): void {
     if (this.#setPriority(piece, priority)) this.#recountNeeded(nowMs);
   }
 
@@ -352,7 +352,7 @@ export class Swarm {
   get uploadedBytes(): number {
     return this.#commons.up.total;
   }
-  get wasted(): WasteSnapshot {
+  get wasted(): WastedBytes {
     return {
       duplicate: this.#downloads.duplicateBytes,
       failedHash: this.#verdicts.failedHashBytes,

@@ -12,7 +12,6 @@ import {
   writeU32,
 } from '../base/bytes.ts';
 import { type Rng, randomBytes, randomInt } from '../base/clock.ts';
-import type { EncryptionPolicy } from '../session/session-api.ts';
 import { PROTOCOL_HEADER } from '../wire/messages.ts';
 import {
   HASH_BYTES,
@@ -27,6 +26,9 @@ import {
 } from './mse-keys.ts';
 
 export { type StreamCipher, skeyHash } from './mse-keys.ts';
+
+/** prefer: encrypt when the peer can; require: nothing else; off: neither offer nor accept. */
+export type EncryptionPolicy = 'prefer' | 'require' | 'off';
 
 export type MseStep =
   /** Send `send` (may be empty) and wait for more. */

@@ -12,7 +12,7 @@ import {
   type Receipt,
 } from '../../core/pieces/picker-types.ts';
 import { type PickPolicy, rarestFirst } from '../../core/pieces/policy.ts';
-import type { SlotPool } from '../../core/swarm/peer-port.ts';
+import type { SlotPool } from '../../core/pieces/segment-slots.ts';
 
 /** Hands out numbers and notices every misuse. */
 export class CountingPool implements SlotPool {

@@ -2,10 +2,10 @@
 // and its ladder are is the owner's business.
 import type { Clock, Rng } from '../../base/clock.ts';
 import { type Endpoint, endpointKey } from '../../base/endpoint.ts';
+import { DueTimer } from '../../base/io/due-timer.ts';
 import type { Log } from '../../base/log.ts';
-import { DueTimer } from '../../session/due-timer.ts';
-import type { EncryptionPolicy } from '../../session/session-api.ts';
 import type { ByteStream } from '../../transport/byte-stream.ts';
+import type { EncryptionPolicy } from '../../transport/mse.ts';
 import type { ExtendedHandshake } from '../../wire/extended-handshake.ts';
 import { RelayClient } from '../client.ts';
 import type {

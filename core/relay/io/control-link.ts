@@ -2,9 +2,9 @@
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import type { Rng } from '../../base/clock.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
-import { SecureStream } from '../../session/secure-stream.ts';
-import type { EncryptionPolicy } from '../../session/session-api.ts';
 import type { ByteStream } from '../../transport/byte-stream.ts';
+import type { EncryptionPolicy } from '../../transport/mse.ts';
+import { SecureStream } from '../../transport/secure-stream.ts';
 import type { ExtendedHandshake, RelayOffer } from '../../wire/extended-handshake.ts';
 import { TT_RELAY } from '../../wire/extensions.ts';
 import { PeerWire } from '../../wire/peer-wire.ts';

@@ -3,10 +3,10 @@
 import { toHex } from '../../base/bytes.ts';
 import type { Clock, Rng } from '../../base/clock.ts';
 import { randomBytes } from '../../base/clock.ts';
+import { DueTimer } from '../../base/io/due-timer.ts';
 import type { Log } from '../../base/log.ts';
-import { DueTimer } from '../../session/due-timer.ts';
-import type { EncryptionPolicy } from '../../session/session-api.ts';
 import type { ByteStream } from '../../transport/byte-stream.ts';
+import type { EncryptionPolicy } from '../../transport/mse.ts';
 import { skeyHash } from '../../transport/mse.ts';
 import type { ExtendedHandshake } from '../../wire/extended-handshake.ts';
 import { ROLE } from '../client-port.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { concatBytes, fromHex, toHex, utf8 } from '../../../core/base/bytes.ts';
 import { type Rng, seededRng } from '../../../core/base/clock.ts';
-import type { EncryptionPolicy } from '../../../core/session/session-api.ts';
+import type { EncryptionPolicy } from '../../../core/transport/mse.ts';
 import { MseInitiator, MseResponder, type MseStep, skeyHash } from '../../../core/transport/mse.ts';
 import {
   mseHash,

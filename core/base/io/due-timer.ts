@@ -1,5 +1,5 @@
 // The one OS timer of a machine whose timers are data: set for the earliest time that was asked for.
-import type { Clock } from '../base/clock.ts';
+import type { Clock } from '../clock.ts';
 
 export class DueTimer {
   readonly #clock: Clock;

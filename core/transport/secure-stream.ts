@@ -1,9 +1,8 @@
 // A byte stream with the encryption settled: runs MSE where the policy wants it, then passes plain bytes both ways.
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Rng } from '../base/clock.ts';
-import type { ByteStream, ByteStreamEvents } from '../transport/byte-stream.ts';
-import { MseInitiator, MseResponder, type MseStep, type StreamCipher } from '../transport/mse.ts';
-import type { EncryptionPolicy } from './session-api.ts';
+import type { ByteStream, ByteStreamEvents } from './byte-stream.ts';
+import { type EncryptionPolicy, MseInitiator, MseResponder, type MseStep, type StreamCipher } from './mse.ts';
 
 export interface SecureStreamEvents {
   /** Plain bytes, in a buffer that is reused after the call. */
