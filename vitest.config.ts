@@ -5,6 +5,7 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.test.{ts,tsx}'],
     exclude: ['test/interop/**', 'test/nat/**', 'test/bench/**'],
+    globalSetup: ['test/support/temp-run.ts'],
     // For what hangs, on the slowest machine; the waits inside end earlier and say what for.
     testTimeout: 60_000,
     hookTimeout: 60_000,

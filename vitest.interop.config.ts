@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/interop/**/*.test.ts'],
-    globalSetup: ['test/interop/support/global-setup.ts'],
+    globalSetup: ['test/support/temp-run.ts', 'test/interop/support/global-setup.ts'],
     // Daemons take seconds to start and Transmission unchokes on a ten-second tick; what hangs ends earlier, by a wait that says what for.
     testTimeout: 240_000,
     hookTimeout: 240_000,

@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/nat/**/*.test.ts'],
-    globalSetup: ['test/nat/global-setup.ts'],
+    globalSetup: ['test/nat/global-setup.ts', 'test/support/temp-run.ts'],
     setupFiles: ['test/nat/leak-guard.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

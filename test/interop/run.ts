@@ -4,6 +4,7 @@
 //   node test/interop/run.ts -- command [arguments]
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { makeRunFolder, runEnvironment } from '../support/temp-run.ts';
 import { networkCommands, RUNNER_VARIABLE } from './support/network.ts';
 import { isRequired } from './support/requirements.ts';
 
@@ -44,7 +45,8 @@ const script = [...networkCommands(), `exec ${inner.map(shellQuote).join(' ')}`]
 const child = spawn('unshare', [...namespaces, 'sh', '-ec', script], {
   cwd: PROJECT,
   stdio: 'inherit',
-  env: { ...process.env, [RUNNER_VARIABLE]: '1' },
+  // What is inside is killed when we are interrupted, and removes nothing.
+  env: { ...process.env, ...runEnvironment(makeRunFolder()), [RUNNER_VARIABLE]: '1' },
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
 child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));

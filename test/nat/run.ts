@@ -7,6 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { isRequired } from '../interop/support/requirements.ts';
+import { makeRunFolder, runEnvironment } from '../support/temp-run.ts';
 import { ALL_VARIABLE, missingForLabs, RUNNER_VARIABLE } from './requirements.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -75,7 +76,13 @@ const child = spawn(
   {
     cwd: PROJECT,
     stdio: 'inherit',
-    env: { ...process.env, [RUNNER_VARIABLE]: '1', ...(isAll ? { [ALL_VARIABLE]: '1' } : {}) },
+    env: {
+      ...process.env,
+      // What is inside is killed when we are interrupted, and removes nothing.
+      ...runEnvironment(makeRunFolder()),
+      [RUNNER_VARIABLE]: '1',
+      ...(isAll ? { [ALL_VARIABLE]: '1' } : {}),
+    },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));

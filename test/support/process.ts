@@ -1,5 +1,6 @@
 // Runs real programs for tests: own process group, bounded capture, lines as they come, a deadline on every wait, and no survivor.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { atExit } from './at-exit.ts';
 import { FatalWaitError, type WaitOptions, waitFor, within } from './wait.ts';
 
 /** Enough for any log a person will read after a failure. */
@@ -178,7 +179,7 @@ export class RunningProcess {
 function installExitHook(): void {
   if (hasExitHook) return;
   hasExitHook = true;
-  process.on('exit', () => {
+  atExit(() => {
     for (const child of running) child.signal('SIGKILL');
   });
 }

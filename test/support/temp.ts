@@ -1,14 +1,18 @@
-// Temporary folders of tests: made below one root, removed when their owner is done, and at the latest when the process exits.
+// Temporary folders of tests: made below one root, removed when their owner is done, when the process exits, and at the latest with the
+// folder of the whole run (temp-run.ts).
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { atExit } from './at-exit.ts';
 
 const openDirs = new Set<string>();
 let hasExitHook = false;
 
+export const ROOT_VARIABLE = 'TT_TEST_TMP';
+
 /** Where test data goes: `TT_TEST_TMP` (a tmpfs, say), else the system's folder for temporary files. */
 function tempRoot(): string {
-  const root = process.env['TT_TEST_TMP'] ?? tmpdir();
+  const root = process.env[ROOT_VARIABLE] ?? tmpdir();
   mkdirSync(root, { recursive: true });
   return root;
 }
@@ -22,7 +26,7 @@ export interface TempDir extends Disposable {
 export function makeTempDir(prefix = 'tt-test-', parent = tempRoot()): TempDir {
   if (!hasExitHook) {
     hasExitHook = true;
-    process.on('exit', () => {
+    atExit(() => {
       for (const path of openDirs) rmSync(path, { recursive: true, force: true });
     });
   }

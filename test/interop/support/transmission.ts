@@ -1,7 +1,7 @@
 // Drives transmission-daemon over its RPC. It has no way to name a peer, drops 127/8 and ::1, allows one connection an address, and
 // unchokes on a ten-second tick: give it a tracker, an address of its own, and patience.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { encodeCompact } from '../../../core/base/endpoint.ts';
@@ -123,8 +123,22 @@ export class TransmissionClient implements Client {
   }
 
   async stop(): Promise<void> {
+    const left = sessionFiles(this.process.pid);
     // Its orderly end waits for trackers; nothing here needs its state.
     await this.process.stop('SIGKILL');
+    for (const path of left) rmSync(path, { force: true });
+  }
+}
+
+/** In /tmp whatever the environment says: one file that it locks, and would remove in the end. */
+function sessionFiles(pid: number): string[] {
+  try {
+    const handles = `/proc/${pid}/fd`;
+    const open = new Set(readdirSync(handles).map((name) => readlinkSync(join(handles, name))));
+    return [...open].filter((path) => /^\/tmp\/tr_session_id_\w+$/.test(path));
+  } catch {
+    // It has ended.
+    return [];
   }
 }
 
