@@ -10,7 +10,7 @@ import { systemClock, systemRng } from '../core/session/system.ts';
 import { parseProxy } from '../core/transport/proxy-url.ts';
 import type { SharedPort } from '../dht/io/shared-port.ts';
 import type { TrackerClientOptions } from '../tracker/io/tracker-client.ts';
-import { TrackerSource } from '../tracker/tracker-source.ts';
+import { TrackerSource } from '../tracker/io/tracker-source.ts';
 import { DhtService } from './dht/dht-service.ts';
 import { bootstrapOf, nodeOptions } from './dht/node-options.ts';
 import { flagValue, type HostPort, optionalFlagValue, parseHostPort, parseZeroOrMore } from './parse.ts';

@@ -9,7 +9,7 @@ export {
   scrapeOnce,
 } from './io/once.ts';
 export type { IpFamily, TrackerClientOptions } from './io/tracker-client.ts';
+export { TrackerSource, type TrackerSourceOptions } from './io/tracker-source.ts';
 export { type ListeningOn, TrackerServer, type TrackerServerOptions } from './serve/tracker-server.ts';
 export type { ServedAnnounce, TrackerStats } from './serve/tracker-service.ts';
-export { TrackerSource, type TrackerSourceOptions } from './tracker-source.ts';
 export { parseTrackerUrl, type TrackerUrl } from './tracker-url.ts';

@@ -1,8 +1,8 @@
 // Going on with a run that lies in a folder: it is measured as it began.
 import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
-import { readHeader } from '../../dht/crawl/io/run-parts.ts';
 import type { AddressBook } from '../../dht/dataset/io/address-book.ts';
+import { readHeader } from '../../dht/dataset/io/header-file.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import type { CommandContext } from '../context.ts';
 import type { OptOutFile } from './crawl-arguments.ts';

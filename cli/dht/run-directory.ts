@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { OperationError } from '../../core/base/result.ts';
-import { HEADER_FILE, readHeader } from '../../dht/crawl/io/run-parts.ts';
+import { HEADER_FILE, readHeader } from '../../dht/dataset/io/header-file.ts';
 import { DatasetStore } from '../../dht/dataset/io/store.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import type { CommandContext } from '../context.ts';

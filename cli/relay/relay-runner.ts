@@ -22,7 +22,7 @@ import { DhtNode, type DhtNodeOptions } from '../../dht/io/dht-node.ts';
 import { DhtSource } from '../../dht/io/dht-source.ts';
 import { SharedPort } from '../../dht/io/shared-port.ts';
 import type { TrackerClientOptions } from '../../tracker/io/tracker-client.ts';
-import { TrackerSource } from '../../tracker/tracker-source.ts';
+import { TrackerSource } from '../../tracker/io/tracker-source.ts';
 
 export interface RelayRunnerOptions {
   readonly log: Log;

@@ -3,9 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRng } from '../../core/base/clock.ts';
 import { DEFAULT_CONFIG } from '../../dht/crawl/config.ts';
-import { newHeader, writeHeader } from '../../dht/crawl/io/run-header.ts';
+import { newHeader } from '../../dht/crawl/io/run-header.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
+import { writeHeader } from '../../dht/dataset/io/header-file.ts';
 import { DatasetStore } from '../../dht/dataset/io/store.ts';
 import { storeSummary } from '../../dht/dataset/io/summarise.ts';
 import { EDGE_TABLE, SAMPLE_TABLE, SESSION_TABLE, type SessionRow } from '../../dht/dataset/more-tables.ts';
@@ -178,6 +179,6 @@ export async function makeRunFolder(directory: string, options: RunFolderOptions
     isCut: options.isCut === true,
   });
   store.close();
-  writeHeader(join(directory, 'run.json'), run);
+  writeHeader(directory, run);
   return run;
 }

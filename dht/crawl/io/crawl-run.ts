@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { DhtAddress } from '../../address.ts';
 import { type AddressBook, geoColumns } from '../../dataset/io/address-book.ts';
+import { writeHeader } from '../../dataset/io/header-file.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, type SummaryExtras, storeSummary } from '../../dataset/io/summarise.ts';
@@ -29,17 +30,8 @@ import type { OverlapCounts } from './overlap.ts';
 import { Pass, Vantage } from './pass.ts';
 import type { PlaceCounts } from './places.ts';
 import { addressText, type IpPrivacy } from './privacy.ts';
-import { type ToolIdentity, writeHeader } from './run-header.ts';
-import {
-  checkWayIn,
-  HEADER_FILE,
-  hexOfId,
-  passOptions,
-  passZone,
-  pingAll,
-  recheckSample,
-  zoneOf,
-} from './run-parts.ts';
+import type { ToolIdentity } from './run-header.ts';
+import { checkWayIn, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
 import { runWarnings } from './run-warnings.ts';
 
 export const JOURNAL_FILE = 'journal';
@@ -434,6 +426,6 @@ export class CrawlRun {
   #saveHeader(changes: Partial<RunRow>): void {
     this.#header = { ...this.#header, ...changes };
     this.#store.put(RUN_TABLE, [this.#header]);
-    writeHeader(join(this.setup.directory, HEADER_FILE), this.#header);
+    writeHeader(this.setup.directory, this.#header);
   }
 }

@@ -4,6 +4,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
+import { writeHeader } from '../../dataset/io/header-file.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
 import type { SummaryRow } from '../../dataset/more-tables.ts';
@@ -31,8 +32,8 @@ import type { AddressText } from '../rows.ts';
 import type { JetStreamEngine, Taken } from './jetstream.ts';
 import { beginRun, reopenRun } from './open-run.ts';
 import { addressText, disguised } from './privacy.ts';
-import { type ToolIdentity, writeHeader } from './run-header.ts';
-import { FLEET_FILE, HEADER_FILE, zoneOf } from './run-parts.ts';
+import type { ToolIdentity } from './run-header.ts';
+import { FLEET_FILE, zoneOf } from './run-parts.ts';
 import { Staging } from './staging.ts';
 
 const STAGING_FOLDER = 'staging';
@@ -380,6 +381,6 @@ export class FleetRun {
   #saveHeader(changes: Partial<RunRow>): void {
     this.#header = { ...this.#header, ...changes };
     this.#store.put(RUN_TABLE, [this.#header]);
-    writeHeader(join(this.#setup.directory, HEADER_FILE), this.#header);
+    writeHeader(this.#setup.directory, this.#header);
   }
 }

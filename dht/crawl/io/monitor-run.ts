@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Row, Table } from '../../dataset/columns.ts';
 import { geoColumns } from '../../dataset/io/address-book.ts';
+import { writeHeader } from '../../dataset/io/header-file.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, summarise } from '../../dataset/io/summarise.ts';
 import {
@@ -32,8 +33,7 @@ import { JournalFile } from './journal-file.ts';
 import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
 import { Pass, type RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
-import { writeHeader } from './run-header.ts';
-import { checkWayIn, HEADER_FILE, halfOf, passOptions, zoneOf } from './run-parts.ts';
+import { checkWayIn, halfOf, passOptions, zoneOf } from './run-parts.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
   readonly pace?: MonitorPace;
@@ -441,6 +441,6 @@ export class MonitorRun implements RowSink {
   #saveHeader(changes: Partial<RunRow>): void {
     this.#header = { ...this.#header, ...changes };
     this.#store.put(RUN_TABLE, [this.#header]);
-    writeHeader(join(this.setup.directory, HEADER_FILE), this.#header);
+    writeHeader(this.setup.directory, this.#header);
   }
 }

@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
+import { HEADER_FILE, readHeader } from '../../dataset/io/header-file.ts';
 import { DatasetStore } from '../../dataset/io/store.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { type CrawlConfig, readConfig } from '../config.ts';
 import type { OptOut } from '../opt-out.ts';
 import { keyId } from './privacy.ts';
 import { newHeader, type ToolIdentity } from './run-header.ts';
-import { HEADER_FILE, readHeader, zoneOf } from './run-parts.ts';
+import { zoneOf } from './run-parts.ts';
 
 export const DATA_FILE = 'data.sqlite';
 

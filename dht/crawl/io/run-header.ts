@@ -1,7 +1,5 @@
-// The header of a new run, and run.json.
+// The header of a new run.
 import { createHash } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
-import { OperationError } from '../../../core/base/result.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { SCHEMA_VERSION } from '../../dataset/schema.ts';
 import type { CrawlConfig } from '../config.ts';
@@ -83,14 +81,4 @@ export function newHeader(facts: HeaderFacts): RunRow {
     warnings: [],
     resumes: [],
   };
-}
-
-/** Beside and renamed: there is a whole one at any time. @throws OperationError `disk` */
-export function writeHeader(path: string, header: RunRow): void {
-  try {
-    writeFileSync(`${path}.part`, `${JSON.stringify(header, null, 2)}\n`);
-    renameSync(`${path}.part`, path);
-  } catch (error) {
-    throw new OperationError('disk', `cannot write ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -1,11 +1,8 @@
-// Parts of a run that know no order of events: its zone, the options of its passes, its header on disk, whom to ask again.
+// Parts of a run that know no order of events: its zone, the options of its passes, whom to ask again.
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { seededRng } from '../../../core/base/clock.ts';
 import { OperationError } from '../../../core/base/result.ts';
 import type { DhtAddress } from '../../address.ts';
-import { readRunHeader } from '../../dataset/header.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import { Id160 } from '../../node-id.ts';
@@ -23,7 +20,6 @@ import type { Driver } from './drive.ts';
 import type { Pass, PassOptions, RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 
-export const HEADER_FILE = 'run.json';
 /** Of a run of several machines: its orders, and which are done. */
 export const FLEET_FILE = 'fleet.json';
 
@@ -125,29 +121,4 @@ export function checkWayIn({ counts }: CrawlMachine): void {
 
 export function hexOfId(id: Id160): string {
   return Buffer.from(id.toBytes()).toString('hex');
-}
-
-/** @throws OperationError `disk` when there is none, or one that is not as the schema says */
-export function readHeader(directory: string): RunRow {
-  const path = join(directory, HEADER_FILE);
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const isMissing = ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-    const what = isMissing ? `no ${HEADER_FILE} is in it` : (error as Error).message;
-    throw new OperationError('disk', `${directory} holds no run: ${what}`, {
-      cause: error,
-      hint: 'Name the folder that `tt dht crawl` or `tt dht monitor` wrote.',
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new OperationError('disk', `${path} is damaged: ${(error as Error).message}`, { cause: error });
-  }
-  const header = readRunHeader(value);
-  if (!header.ok) throw new OperationError('disk', `${path} is not to be used: ${header.reason.what}`);
-  return header.value;
 }

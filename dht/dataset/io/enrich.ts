@@ -1,11 +1,9 @@
 // What databases say about the addresses of a run that has ended, into its enrichment table, from what the dataset shows of them.
-import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
-import { writeHeader } from '../../crawl/io/run-header.ts';
-import { HEADER_FILE } from '../../crawl/io/run-parts.ts';
 import { ENRICHMENT_TABLE, type EnrichmentRow } from '../more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../run-table.ts';
 import { AddressBook, geoColumns } from './address-book.ts';
+import { writeHeader } from './header-file.ts';
 import type { AddressDatabase } from './mmdb.ts';
 import type { DatasetStore } from './store.ts';
 import { storePlaces } from './summarise.ts';
@@ -55,7 +53,7 @@ export function enrichRun(
     store.put(RUN_TABLE, [changed]);
     return { ...counted, enriched: changed };
   });
-  writeHeader(join(directory, HEADER_FILE), enriched);
+  writeHeader(directory, enriched);
   return { header: enriched, ...counts, database: book.name, date: book.date };
 }
 

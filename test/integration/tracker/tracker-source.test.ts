@@ -3,9 +3,9 @@ import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import type { PeerSearch } from '../../../core/base/peer-source.ts';
+import { TrackerSource, type TrackerSourceOptions } from '../../../tracker/io/tracker-source.ts';
 import { TrackerServer } from '../../../tracker/serve/tracker-server.ts';
 import type { ServedAnnounce } from '../../../tracker/serve/tracker-service.ts';
-import { TrackerSource, type TrackerSourceOptions } from '../../../tracker/tracker-source.ts';
 import { waitFor } from '../../support/wait.ts';
 import {
   clientOptions,

@@ -1,20 +1,20 @@
 // Trackers as a PeerSource: the shell of one AnnouncePolicy per torrent. It owns the timers and the announces in flight;
 // invariant: after stop() resolves nothing of the torrent is in flight.
-import { type Clock, randomInt } from '../core/base/clock.ts';
-import type { Endpoint } from '../core/base/endpoint.ts';
-import { type Log, silentLog } from '../core/base/log.ts';
+import { type Clock, randomInt } from '../../core/base/clock.ts';
+import type { Endpoint } from '../../core/base/endpoint.ts';
+import { type Log, silentLog } from '../../core/base/log.ts';
 import type {
   PeerSearch,
   PeerSource,
   PeerSourceEvents,
   PeerSourceStatus,
   SoughtTorrent,
-} from '../core/base/peer-source.ts';
-import { type AnnounceOrder, AnnouncePolicy, type TrackerEntry } from './announce-policy.ts';
-import { startDeadline } from './io/deadline.ts';
-import { type FamilyReply, TrackerClient, type TrackerClientOptions } from './io/tracker-client.ts';
-import type { AnnounceReply, AnnounceRequest, TrackerFailure } from './messages.ts';
-import { parseTrackerUrl, type TrackerUrl } from './tracker-url.ts';
+} from '../../core/base/peer-source.ts';
+import { type AnnounceOrder, AnnouncePolicy, type TrackerEntry } from '../announce-policy.ts';
+import type { AnnounceReply, AnnounceRequest, TrackerFailure } from '../messages.ts';
+import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
+import { startDeadline } from './deadline.ts';
+import { type FamilyReply, TrackerClient, type TrackerClientOptions } from './tracker-client.ts';
 
 export interface TrackerSourceOptions extends TrackerClientOptions {
   readonly log?: Log;
