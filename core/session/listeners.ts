@@ -3,7 +3,7 @@ import type { Endpoint } from '../base/endpoint.ts';
 import { OperationError } from '../base/result.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { listenTcp, type TcpListener } from '../transport/tcp.ts';
-import type { PeerConnection } from './peer-connection.ts';
+import type { PeerConnection } from './peer/peer-connection.ts';
 import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_INCOMING } from './peer-limits.ts';
 import type { ListenSnapshot } from './snapshot.ts';
 

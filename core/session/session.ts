@@ -18,11 +18,13 @@ import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Listeners } from './listeners.ts';
-import { NatHub } from './nat-hub.ts';
-import { PeerConnection } from './peer-connection.ts';
+import { PeerConnection } from './peer/peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
-import { mappingCounts, type ReachSnapshot } from './reach-stats.ts';
-import type { RelaySession } from './relay-session.ts';
+import { NatHub } from './reach/nat-hub.ts';
+import { mappingCounts, type ReachSnapshot } from './reach/reach-stats.ts';
+import type { RelaySession } from './reach/relay-session.ts';
+import { SessionNat } from './reach/session-nat.ts';
+import { WayOut } from './reach/way-out.ts';
 import type {
   AddTorrentOptions,
   Command,
@@ -32,13 +34,11 @@ import type {
   TorrentHandle,
 } from './session-api.ts';
 import { SessionDatagrams } from './session-datagrams.ts';
-import { SessionNat } from './session-nat.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
 import { systemClock, systemRng } from './system.ts';
 import { Torrent } from './torrent.ts';
 import { snapshotTorrent } from './torrent-snapshot.ts';
-import { WayOut } from './way-out.ts';
 
 /** Azureus style (BEP 20): `tt`, version 0.1.0.0. */
 const PEER_ID_PREFIX = '-tt0100-';
@@ -177,8 +177,8 @@ export class Session implements SessionApi {
     const { relays = false } = this.#options;
     if (relays === false || this.#closing !== undefined) return;
     const [{ RelaySession: Relays }, { RelayKeyFile }] = await Promise.all([
-      import('./relay-session.ts'),
-      import('./relay-key-file.ts'),
+      import('./reach/relay-session.ts'),
+      import('./reach/relay-key-file.ts'),
     ]);
     const { bindAddresses = [], stateDir } = this.#options;
     const place = [this.#shared.listenPort(), ...bindAddresses].join('-');

@@ -14,8 +14,8 @@ import type { EncryptionPolicy } from '../transport/mse.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
 import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
-import type { NatHub } from './nat-hub.ts';
-import type { RelaySession } from './relay-session.ts';
+import type { NatHub } from './reach/nat-hub.ts';
+import type { RelaySession } from './reach/relay-session.ts';
 import type { SessionEvent } from './session-api.ts';
 
 /** Distributes over the members of SessionEvent, so that each keeps its own fields. */

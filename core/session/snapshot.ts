@@ -6,7 +6,7 @@ import type { NatSnapshot } from '../nat/nat-snapshot.ts';
 import type { Priority } from '../pieces/policy.ts';
 import type { RelayStatus } from '../relay/client-links.ts';
 import type { UnchokeReason, WastedBytes } from '../swarm/swarm-types.ts';
-import type { ReachedBy, ReachSnapshot } from './reach-stats.ts';
+import type { ReachedBy, ReachSnapshot } from './reach/reach-stats.ts';
 
 export const SNAPSHOT_VERSION = 1;
 

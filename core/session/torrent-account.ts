@@ -23,7 +23,7 @@ import { resumePaths } from '../storage/resume-state.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import { swarmLoad } from '../swarm/swarm-load.ts';
 import { loadAccount, saveAccount } from './account-store.ts';
-import type { PeerConnection } from './peer-connection.ts';
+import type { PeerConnection } from './peer/peer-connection.ts';
 import type { SessionShared } from './shared.ts';
 import type { TorrentState } from './snapshot.ts';
 import type { Torrent } from './torrent.ts';

@@ -7,7 +7,7 @@ import { TorrentStorage } from '../storage/torrent-storage.ts';
 import { Swarm } from '../swarm/swarm.ts';
 import { allowedFastSet } from '../wire/allowed-fast.ts';
 import { FileProgress } from './file-progress.ts';
-import { hostOfBanKey } from './peer-connection.ts';
+import { hostOfBanKey } from './peer/peer-connection.ts';
 import type { AddTorrentOptions, PieceRange } from './session-api.ts';
 import type { SessionShared } from './shared.ts';
 import type { FilePriority } from './snapshot.ts';

@@ -10,8 +10,7 @@ import { SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { StreamEnd } from '../transport/secure-stream.ts';
 import type { Dialable } from './dial-scheduler.ts';
-import { CAME_IN, type Dialled } from './nat-climb.ts';
-import { banKeyOf, PeerConnection, type PeerOwner } from './peer-connection.ts';
+import { banKeyOf, PeerConnection, type PeerOwner } from './peer/peer-connection.ts';
 import {
   FIND_AGAIN_MAX_MS,
   FIND_AGAIN_MS,
@@ -27,7 +26,8 @@ import {
   TURNOVER_SHARE,
   USEFUL_AFTER_MS,
 } from './peer-limits.ts';
-import type { ReachedBy } from './reach-stats.ts';
+import { CAME_IN, type Dialled } from './reach/nat-climb.ts';
+import type { ReachedBy } from './reach/reach-stats.ts';
 import type { SessionShared } from './shared.ts';
 
 export interface PeersOwner extends PeerOwner {

@@ -1,7 +1,7 @@
 // Makes the immutable picture of one torrent from its live parts.
 import { endpointKey } from '../base/endpoint.ts';
 import { clientName } from '../wire/client-name.ts';
-import type { PeerConnection } from './peer-connection.ts';
+import type { PeerConnection } from './peer/peer-connection.ts';
 import type { FileSnapshot, PeerSnapshot, ReachedSnapshot, TorrentSnapshot } from './snapshot.ts';
 import type { Torrent } from './torrent.ts';
 

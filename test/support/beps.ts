@@ -73,6 +73,6 @@ export const BEPS: readonly BepRow[] = [
     bep: 55,
     title: 'hole punching',
     what: 'asks, answers and introduces others',
-    where: ['core/wire/ut-holepunch.ts', 'core/session/punch-relay.ts'],
+    where: ['core/wire/ut-holepunch.ts', 'core/session/reach/punch-relay.ts'],
   },
 ];

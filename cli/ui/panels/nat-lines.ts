@@ -6,7 +6,7 @@ import type { Rung } from '../../../core/nat/ladder.ts';
 import type { NatFamilySnapshot } from '../../../core/nat/nat-snapshot.ts';
 import type { MappingSnapshot } from '../../../core/nat/port-mapper.ts';
 import type { RelayStatus } from '../../../core/relay/client-links.ts';
-import type { ReachSnapshot } from '../../../core/session/reach-stats.ts';
+import type { ReachSnapshot } from '../../../core/session/reach/reach-stats.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
 import { safeText } from '../../output/text.ts';
 import { formatBytes, formatCount } from '../../output/units.ts';

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { concatBytes, EMPTY_BYTES } from '../../../core/base/bytes.ts';
 import { decodeFrame, encodeFrame, FRAME_BYTES, seenInMirror } from '../../../core/relay/frame.ts';
-import { PunchPorts } from '../../../core/session/punch-ports.ts';
+import { PunchPorts } from '../../../core/session/reach/punch-ports.ts';
 import { systemRng } from '../../../core/session/system.ts';
 import { dialTcp, listenTcp } from '../../../core/transport/tcp.ts';
 import { RelayRig } from '../../support/relay-rig.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { AnybodyCalls } from '../../../core/session/anybody-calls.ts';
+import { AnybodyCalls } from '../../../core/session/reach/anybody-calls.ts';
 
 it('calls for anybody soon, then ever more rarely, and soon again after an answer', () => {
   const calls = new AnybodyCalls();

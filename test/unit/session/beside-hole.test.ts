@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { holeless } from '../../../core/session/beside-hole.ts';
+import { holeless } from '../../../core/session/reach/beside-hole.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

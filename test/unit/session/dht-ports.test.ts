@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
-import { DhtPorts } from '../../../core/session/dht-ports.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
+import { DhtPorts } from '../../../core/session/peer/dht-ports.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
 
 function peer(offersDht: boolean, isAdmitted = true) {
   const told: number[] = [];

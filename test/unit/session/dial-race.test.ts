@@ -1,6 +1,6 @@
 // TCP and uTP to one endpoint, 250 ms apart.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Attempt, HEAD_START_MS, raceDials } from '../../../core/session/dial-race.ts';
+import { type Attempt, HEAD_START_MS, raceDials } from '../../../core/session/reach/dial-race.ts';
 import type { ByteStream } from '../../../core/transport/byte-stream.ts';
 
 interface Fake {

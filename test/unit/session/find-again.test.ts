@@ -2,15 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import type { Candidate } from '../../../core/discovery/candidates.ts';
-import type { Dialled } from '../../../core/session/nat-climb.ts';
-import { closeDeadSplices } from '../../../core/session/nat-splice.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
 import {
   FIND_AGAIN_MAX_MS,
   FIND_AGAIN_MS,
   FOUND_AGAIN_MS,
   STALLED_MS,
 } from '../../../core/session/peer-limits.ts';
+import type { Dialled } from '../../../core/session/reach/nat-climb.ts';
+import { closeDeadSplices } from '../../../core/session/reach/nat-splice.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
 

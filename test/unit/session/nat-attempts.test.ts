@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import { Ladder } from '../../../core/nat/ladder.ts';
-import { NatAttempts } from '../../../core/session/nat-attempts.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
-import { ReachStats } from '../../../core/session/reach-stats.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
+import { NatAttempts } from '../../../core/session/reach/nat-attempts.ts';
+import { ReachStats } from '../../../core/session/reach/reach-stats.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 import type { ByteStream } from '../../../core/transport/byte-stream.ts';
 

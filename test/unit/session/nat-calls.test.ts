@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
 import { type CallResult, type IncomingCall, ROLE } from '../../../core/relay/client-port.ts';
-import { NatCalls } from '../../../core/session/nat-calls.ts';
+import { NatCalls } from '../../../core/session/reach/nat-calls.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 
 const NEIGHBOUR = 1;

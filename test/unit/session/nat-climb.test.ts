@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Ladder, type Rung } from '../../../core/nat/ladder.ts';
 import { reachOf, UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
-import { CallRefused } from '../../../core/session/nat-calls.ts';
-import { Climb, type Dialled, firstStream, NO_RELAY } from '../../../core/session/nat-climb.ts';
+import { CallRefused } from '../../../core/session/reach/nat-calls.ts';
+import { Climb, type Dialled, firstStream, NO_RELAY } from '../../../core/session/reach/nat-climb.ts';
 import type { ByteStream, TransportKind } from '../../../core/transport/byte-stream.ts';
 
 class FakeStream {

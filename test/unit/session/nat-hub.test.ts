@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DatagramPort } from '../../../core/base/datagram-port.ts';
-import { NatHub } from '../../../core/session/nat-hub.ts';
+import { NatHub } from '../../../core/session/reach/nat-hub.ts';
 
 type Sent = Parameters<DatagramPort['send']>;
 

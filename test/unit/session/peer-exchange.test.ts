@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
-import { PeerExchange } from '../../../core/session/peer-exchange.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
+import { PeerExchange } from '../../../core/session/peer/peer-exchange.ts';
 import type { TorrentPeers } from '../../../core/session/torrent-peers.ts';
 import { encodePex } from '../../../core/wire/ut-pex.ts';
 

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../core/base/bytes.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import { MAX_SIGNALS_PER_MINUTE } from '../../../core/nat/ladder-rules.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
-import { Introducers } from '../../../core/session/punch-introducers.ts';
-import { PunchRelay } from '../../../core/session/punch-relay.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
+import { Introducers } from '../../../core/session/reach/punch-introducers.ts';
+import { PunchRelay } from '../../../core/session/reach/punch-relay.ts';
 import { decodeHolepunch, encodeHolepunch, PUNCH_ERRORS } from '../../../core/wire/ut-holepunch.ts';
 
 interface FakeOptions {

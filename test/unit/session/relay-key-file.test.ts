@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
-import { RelayKeyFile } from '../../../core/session/relay-key-file.ts';
+import { RelayKeyFile } from '../../../core/session/reach/relay-key-file.ts';
 import { makeTempDir } from '../../support/temp.ts';
 
 const dir = makeTempDir('tt-relay-key-');

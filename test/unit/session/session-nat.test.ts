@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { SessionNat, type SessionNatOptions } from '../../../core/session/session-nat.ts';
+import { SessionNat, type SessionNatOptions } from '../../../core/session/reach/session-nat.ts';
 
 it('says its own ports of itself before anything is known: most NATs keep them, and nobody can be met at none', () => {
   const options = { families: [4], tcpPort: () => 6881, udpPort: () => 6882 };

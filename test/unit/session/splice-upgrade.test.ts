@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { SPLICE_LINGER_MS } from '../../../core/nat/ladder.ts';
-import type { PeerConnection } from '../../../core/session/peer-connection.ts';
+import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
 

@@ -5,8 +5,8 @@ import type { Endpoint } from '../../../core/base/endpoint.ts';
 import type { CallResult, Introduction } from '../../../core/relay/client-port.ts';
 import { decodeFrame, encodeFrame, encodeMirrorAnswer, seenInMirror } from '../../../core/relay/frame.ts';
 import type { Way } from '../../../core/relay/messages.ts';
-import { type DialFrom, PunchPorts } from '../../../core/session/punch-ports.ts';
-import { agreeOnPorts, punchTcp } from '../../../core/session/tcp-punch.ts';
+import { type DialFrom, PunchPorts } from '../../../core/session/reach/punch-ports.ts';
+import { agreeOnPorts, punchTcp } from '../../../core/session/reach/tcp-punch.ts';
 import type { ByteStream, ByteStreamEvents } from '../../../core/transport/byte-stream.ts';
 
 const RELAY = { host: '44.1.0.1', port: 7000 };

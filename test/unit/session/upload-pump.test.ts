@@ -1,6 +1,6 @@
 // Blocks for one peer leave together: those of one read of the socket, and those that one read of the disk brought.
 import { expect, test } from 'vitest';
-import { type UploadLine, UploadPump } from '../../../core/session/upload-pump.ts';
+import { type UploadLine, UploadPump } from '../../../core/session/peer/upload-pump.ts';
 import type { ReadDone } from '../../../core/storage/read-cache.ts';
 import type { TorrentStorage } from '../../../core/storage/torrent-storage.ts';
 import type { Swarm } from '../../../core/swarm/swarm.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import { DIAL_TIMEOUT_MS, UTP_TRY_MS } from '../../../core/session/peer-limits.ts';
-import { WayOut, type WayOutOptions } from '../../../core/session/way-out.ts';
+import { WayOut, type WayOutOptions } from '../../../core/session/reach/way-out.ts';
 import type { ByteStream } from '../../../core/transport/byte-stream.ts';
 import type { UtpConnectOptions, UtpStack } from '../../../core/transport/utp-api.ts';
 import { freePort } from '../../support/ports.ts';
