@@ -60,7 +60,7 @@ export interface CandidatePoolOptions {
   /** BEP 40 canonical priority, or anything random while the own address is unknown. */
   readonly rank: (endpoint: Endpoint) => number;
   readonly isBanned: (host: string) => boolean;
-  /** Our own listening endpoints, which trackers like to hand back. */
+  /** Our own endpoints, which trackers like to hand back; asked again before a dial, for it may be found out late which those are. */
   readonly isSelf: (endpoint: Endpoint) => boolean;
 }
 
@@ -92,8 +92,15 @@ export class CandidatePool {
     return count;
   }
 
-  /** @returns how many were new */
-  add(endpoints: Iterable<Endpoint>, origin: PeerOrigin, options: { isSeed?: boolean } = {}): number {
+  /**
+   * @param options.isMet somebody was met there: it is not us, whatever it looks like (two behind one gateway)
+   * @returns how many were new
+   */
+  add(
+    endpoints: Iterable<Endpoint>,
+    origin: PeerOrigin,
+    options: { isSeed?: boolean; isMet?: boolean } = {},
+  ): number {
     let added = 0;
     for (const given of endpoints) {
       const host = normalizeHost(given.host);
@@ -109,7 +116,8 @@ export class CandidatePool {
         if (known.failures >= PARK_AFTER_FAILURES) known.failures = PARK_AFTER_FAILURES - 1;
         continue;
       }
-      if (!isDialable(endpoint) || this.#options.isSelf(endpoint) || this.#options.isBanned(host)) continue;
+      const isSelf = options.isMet !== true && this.#options.isSelf(endpoint);
+      if (!isDialable(endpoint) || isSelf || this.#options.isBanned(host)) continue;
       if (this.#byKey.size >= MAX_CANDIDATES && !this.#evictFor(origin)) continue;
       this.#byKey.set(key, {
         endpoint,
@@ -205,7 +213,8 @@ export class CandidatePool {
   #isReady(candidate: Candidate, nowMs: number, skipSeeds: boolean): boolean {
     if (candidate.state !== 'idle' || candidate.notBeforeMs > nowMs) return false;
     if (candidate.failures >= PARK_AFTER_FAILURES && candidate.origin !== 'manual') return false;
-    return !(skipSeeds && candidate.isSeed);
+    if (skipSeeds && candidate.isSeed) return false;
+    return candidate.hasAnswered || !this.#options.isSelf(candidate.endpoint);
   }
 
   /**

@@ -1,5 +1,4 @@
 // The TCP listeners of a session: one port for both families, and the connections that have not said which torrent.
-import type { Endpoint } from '../base/endpoint.ts';
 import { OperationError } from '../base/result.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import { listenTcp, type TcpListener } from '../transport/tcp.ts';
@@ -76,10 +75,6 @@ export class Listeners {
   /** 0 when nothing listens. */
   get port(): number {
     return this.#listeners[0]?.port ?? 0;
-  }
-
-  isSelf({ host, port }: Endpoint): boolean {
-    return this.#listeners.some((listener) => listener.port === port && listener.host === host);
   }
 
   /** When too many wait already, the oldest of the host that has most makes room: a flood pushes out itself. */

@@ -1,7 +1,7 @@
 // The UDP side of a session: the shared port beside the TCP listener's, and uTP on it.
 import type { Clock, Rng } from '../base/clock.ts';
 import type { DatagramPort, OpenDatagramPort } from '../base/datagram-port.ts';
-import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+import { isIPv6 } from '../base/endpoint.ts';
 import type { OperationError } from '../base/result.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { UtpStack } from '../transport/utp-api.ts';
@@ -57,11 +57,6 @@ export class SessionDatagrams {
     });
     this.#utp = utp;
     if (this.#isClosed) await utp.close();
-  }
-
-  /** As a peer would be told of us; bound to everything, an address says nothing. */
-  isSelf({ host, port }: Endpoint, bound: readonly string[] | undefined): boolean {
-    return bound?.includes(host) === true && this.#utp?.port(isIPv6(host) ? 6 : 4) === port;
   }
 
   /** @param bound the local addresses of the port; undefined: all */

@@ -2,7 +2,7 @@
 import { toHex } from '../base/bytes.ts';
 import type { Clock, Rng } from '../base/clock.ts';
 import { randomInt } from '../base/clock.ts';
-import { type Endpoint, isIPv6 } from '../base/endpoint.ts';
+import { isIPv6 } from '../base/endpoint.ts';
 import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { OperationError, UsageError } from '../base/result.ts';
@@ -18,6 +18,7 @@ import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Listeners } from './listeners.ts';
+import { OwnEndpoints } from './own-endpoints.ts';
 import { PeerConnection } from './peer/peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
 import { NatHub } from './reach/nat-hub.ts';
@@ -57,6 +58,7 @@ export class Session implements SessionApi {
   readonly #subscribers = new Set<(event: SessionEvent) => void>();
   readonly #bans = new Set<string>();
   readonly #votes = new AddressVotes();
+  readonly #own: OwnEndpoints;
   readonly #nat: SessionNat;
   readonly #lsd: LsdSource | undefined;
   readonly #wayOut: WayOut;
@@ -89,6 +91,15 @@ export class Session implements SessionApi {
       },
     });
     this.#nat = this.#makeNat(options, rng);
+    this.#own = new OwnEndpoints(
+      {
+        bound: options.bindAddresses,
+        ports: (family) => [this.#listeners.port, this.#datagrams.utp?.port(family) ?? 0],
+        outerHosts: (family) => [this.#votes.winner(family), ...this.#nat.outerHosts(family)],
+        outerPorts: (family) => this.#nat.outerPorts(family),
+      },
+      () => this.#clock.nowMs(),
+    );
     const maxPeers = options.maxPeers ?? MAX_PEERS;
     this.#shared = {
       clock: this.#clock,
@@ -120,17 +131,20 @@ export class Session implements SessionApi {
       nat: new NatHub({
         utp: () => this.#datagrams.utp,
         datagrams: () => this.#datagrams.port,
-        isSelf: (endpoint) => this.#isOwn(endpoint),
+        isSelf: (endpoint) => this.#own.has(endpoint),
         nowMs: () => this.#clock.nowMs(),
         utpPeerCount: () => this.#utpPeerCount(),
       }),
       resolvesNames: isDirect,
       announcedPort: () => this.#nat.announcedPort,
       listenPort: () => this.#listeners.port || this.#datagrams.utpPort,
-      isSelf: (endpoint) => this.#isListening(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
+      isSelf: (endpoint) => this.#own.has(endpoint) || this.#relays?.isOwnProxy(endpoint) === true,
       isBanned: (key) => this.#bans.has(key),
       ban: (key) => this.#bans.add(key),
-      voteExternalAddress: (host, voter) => this.#votes.vote(host, voter),
+      voteExternalAddress: (host, voter) => {
+        this.#votes.vote(host, voter);
+        this.#own.refresh();
+      },
       externalAddress: (family) => this.#votes.winner(family),
       emit: (infoHash, event) => this.#emit(infoHash, event),
     };
@@ -358,20 +372,6 @@ export class Session implements SessionApi {
     for (const { peers } of this.#torrents.values())
       for (const { stream } of peers.connections) if (stream.transport === 'utp') count++;
     return count;
-  }
-
-  /** Our endpoints as the world sees them: nobody shall send us to ourselves. */
-  #isListening(endpoint: Endpoint): boolean {
-    return this.#listeners.isSelf(endpoint) || this.#datagrams.isSelf(endpoint, this.#options.bindAddresses);
-  }
-
-  #isOwn(endpoint: Endpoint): boolean {
-    if (this.#isListening(endpoint)) return true;
-    const seen = this.#votes.winner(isIPv6(endpoint.host) ? 6 : 4);
-    return (
-      endpoint.host === seen &&
-      (endpoint.port === this.#listeners.port || endpoint.port === this.#nat.announcedPort)
-    );
   }
 
   #accept(stream: ByteStream): void {

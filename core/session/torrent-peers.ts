@@ -156,7 +156,7 @@ export class TorrentPeers implements Dialable {
    */
   adopt(endpoint: Endpoint, dialled: Dialled): boolean {
     if (!this.#owner.isActive || !this.#hasPlace) return false;
-    this.pool.add([endpoint], 'pex');
+    this.pool.add([endpoint], 'pex', { isMet: true });
     const candidate = this.pool.find(endpoint);
     if (candidate === undefined || candidate.state === 'self') return false;
     if (candidate.state === 'idle') candidate.state = 'dialling';

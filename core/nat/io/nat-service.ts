@@ -125,6 +125,18 @@ export class NatService {
     return mapped?.externalPort ?? tcpPort;
   }
 
+  /** Our address as DHT nodes, relays and the gateway name it. */
+  outerHosts(family: 4 | 6): readonly (string | undefined)[] {
+    const mapped = (this.#mapping?.mappings(family) ?? []).map(({ externalHost }) => externalHost);
+    return [...mapped, this.classOf(family)?.external?.host];
+  }
+
+  /** Ports that the gateway forwards to us, and the one that DHT nodes and relays see of our UDP port. */
+  outerPorts(family: 4 | 6): readonly (number | undefined)[] {
+    const mapped = (this.#mapping?.mappings(family) ?? []).map(({ externalPort }) => externalPort);
+    return [...mapped, this.classOf(family)?.external?.port];
+  }
+
   /** What we say of ourselves to relays and peers. IPv4 counts where there is both: IPv6 is dialled first anyway. */
   facts(): PeerFacts {
     const known = this.classOf(4) ?? this.classOf(6);

@@ -200,7 +200,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   #adoptable({ endpoint, answered }: Attempt): Candidate | undefined {
     if (answered === undefined) return undefined;
     const { pool } = this.#owner.peers;
-    pool.add([endpoint], 'pex');
+    pool.add([endpoint], 'pex', { isMet: true });
     const candidate = pool.find(endpoint);
     if (candidate?.state !== 'idle') return undefined;
     this.#learn(candidate, answered);

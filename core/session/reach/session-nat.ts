@@ -61,6 +61,16 @@ export class SessionNat {
     return this.#service?.announcedPort ?? this.#options.tcpPort();
   }
 
+  /** As DHT nodes, relays and the gateway say. */
+  outerHosts(family: 4 | 6): readonly (string | undefined)[] {
+    return this.#service?.outerHosts(family) ?? [];
+  }
+
+  /** Where strangers or those that we have written to reach us, where that is another port than ours. */
+  outerPorts(family: 4 | 6): readonly (number | undefined)[] {
+    return this.#service?.outerPorts(family) ?? [];
+  }
+
   /** For relays and peers. Before anything is known: our own port, which most NATs keep. */
   facts(): PeerFacts {
     const { tcpPort, udpPort, families } = this.#options;

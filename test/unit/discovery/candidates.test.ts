@@ -39,6 +39,30 @@ describe('the candidate pool', () => {
     expect(isDialable(at('127.0.0.1'))).toBe(true);
   });
 
+  it('does not dial what turns out to be us, until that turns out to be wrong; whom it met is somebody else', () => {
+    let self = 0;
+    const known = new CandidatePool({
+      rng: seededRng(1),
+      rank: () => 0,
+      isBanned: () => false,
+      isSelf: ({ port }) => port === self,
+    });
+    known.add([at('44.1.1.1', 7000)], 'tracker');
+    self = 7000;
+    expect(known.next(0, false)).toBeUndefined();
+    expect(known.nextReadyMs(false)).toBeUndefined();
+    self = 7001;
+    const candidate = known.next(0, false) as Candidate;
+    expect(candidate.endpoint.port).toBe(7000);
+    known.connected(candidate);
+    known.retryAtOnce(candidate, false);
+    self = 7000;
+    expect(known.next(0, false)).toBe(candidate);
+    // Behind one gateway two may look alike.
+    expect(known.add([at('44.1.1.2', 7000)], 'pex')).toBe(0);
+    expect(known.add([at('44.1.1.2', 7000)], 'pex', { isMet: true })).toBe(1);
+  });
+
   it("dials the user's own peers first, then by rank", () => {
     const known = pool({ rank: ({ host }) => Number(host.split('.')[3]) });
     known.add([at('10.0.0.1'), at('10.0.0.3'), at('10.0.0.2')], 'tracker');
