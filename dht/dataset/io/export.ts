@@ -1,5 +1,5 @@
 // A run as files that other programs read: one for each table, made beside and renamed, so that a file with its name is whole.
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationError } from '../../../core/base/result.ts';
 import type { Table } from '../columns.ts';
@@ -43,8 +43,9 @@ function openTable(path: string, table: Table, { format, createdBy }: ExportOpti
   if (format === 'parquet') return new ParquetFile(path, table, createdBy);
   const file = openSync(path, 'w');
   const lines = textOf(format, table);
-  if (format === 'csv') writeSync(file, csvHeader(table));
-  return { put: (rows) => void writeSync(file, lines(rows)), close: () => closeSync(file) };
+  // Not writeSync: on a disk that is nearly full it writes a part and says so to nobody.
+  if (format === 'csv') writeFileSync(file, csvHeader(table));
+  return { put: (rows) => writeFileSync(file, lines(rows)), close: () => closeSync(file) };
 }
 
 /** Rows in batches; between two of them the loop turns, so that a signal is heard. */

@@ -1,5 +1,5 @@
 // Rows as a stream of JSON objects, one a line, each with the name of its table in `record`.
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeFileSync } from 'node:fs';
 import type { Row, Table } from '../columns.ts';
 
 export class JsonlWriter {
@@ -23,7 +23,8 @@ export class JsonlWriter {
       (text) => {
         if (isOld) ftruncateSync(file);
         isOld = false;
-        writeSync(file, text);
+        // All of it, on a disk that is nearly full too.
+        writeFileSync(file, text);
       },
       () => closeSync(file),
     );
