@@ -51,6 +51,10 @@ describe('estimators', () => {
     expect(estimate?.low).toBeGreaterThan(14_000);
     expect(estimate?.high).toBeLessThan(18_000);
     expect(bernoulli(0, { hits: 1, of: 1 }, 1)).toBeUndefined();
+    // That all of twenty were found again does not make it certain that nobody is missed.
+    const found = bernoulli(1_000, { hits: 20, of: 20 }, 1);
+    expect(found?.value).toBe(1_000);
+    expect(found?.high).toBeGreaterThan(1_050);
   });
 
   it('two looks at a population that is not closed: who is there between them', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
 import { randomBytes } from '../../../core/base/clock.ts';
+import { DhtAddress } from '../../../dht/address.ts';
 import { compareDistance, Id160 } from '../../../dht/node-id.ts';
 import { LOOKUP_PRESETS, type LookupPolicy, TRUSTING_TABLE } from '../../../dht/options.ts';
 import type { GetPeersResult, LookupResult, QueryTrace } from '../../../dht/results.ts';
@@ -186,6 +187,21 @@ describe('a lookup', () => {
     expect(node.machine.contacts().length).toBeGreaterThanOrEqual(before - 10);
   });
 
+  it('asks one at a time once it is clear that hardly anybody answers', () => {
+    const net = network(6, 0);
+    const node = net.nodes[0] as NetNode;
+    net.onDatagram = (sent) => !sent.to.equals(node.address);
+    const mostAtOnce = (damping: boolean): number => {
+      const { trace } = lookup(net, node, { alpha: 3, damping, useCache: false });
+      // Three times three are needed to know.
+      const times = trace.slice(9).map(({ sentAtMs }) => sentAtMs);
+      expect(times.length).toBeGreaterThan(3);
+      return Math.max(...times.map((atMs) => times.filter((other) => other === atMs).length));
+    };
+    expect(mostAtOnce(true)).toBe(1);
+    expect(mostAtOnce(false)).toBe(3);
+  });
+
   it('uses paths that share no node when asked to', () => {
     const net = network(7, 0);
     const { trace, recall } = lookup(net, net.nodes[0] as NetNode, { disjointPaths: 3 });
@@ -194,6 +210,54 @@ describe('a lookup', () => {
     for (const query of trace)
       if (query.source.kind === 'reply') expect(trace[query.source.query]?.path).toBe(query.path);
     expect(recall).toBeGreaterThanOrEqual(0.75);
+  });
+
+  it('believes on such a path only what comes closer with every hop', () => {
+    const net = network(7, 0.3);
+    let hops = 0;
+    for (const node of net.nodes.slice(0, 6)) {
+      const { trace, result } = lookup(net, node, { disjointPaths: 3 });
+      const aim = Id160.of(result.target);
+      const idOf = (query: QueryTrace): Id160 => Id160.of(query.id as Uint8Array);
+      for (const query of trace) {
+        if (query.source.kind !== 'reply') continue;
+        const source = trace[query.source.query] as QueryTrace;
+        const earlier = trace.filter(
+          ({ path, answeredAtMs }) =>
+            path === source.path && (answeredAtMs ?? Infinity) < (source.answeredAtMs as number),
+        );
+        // The first eight say where the path begins.
+        if (earlier.length < 8) continue;
+        hops++;
+        expect(compareDistance(aim, idOf(query), idOf(source))).toBeLessThanOrEqual(0);
+      }
+    }
+    expect(hops).toBeGreaterThan(0);
+  });
+
+  it('counts one node of a /24 among the closest, however many are nearest', () => {
+    const options = {
+      maintenance: { enabled: false },
+      table: { requireValidIds: false, restrictAddresses: false },
+    } as const;
+    const net = new DhtNet(13);
+    for (let i = 0; i < 60; i++) net.add(options);
+    const target = randomBytes(net.rng, 20);
+    // Three of one house, with the ids nearest to the target.
+    for (const host of [1, 2, 3]) {
+      const nodeId = target.slice();
+      nodeId[19] = (nodeId[19] as number) ^ host;
+      net.add({ ...options, nodeId }, DhtAddress.v4((90 << 24) + host, 6881));
+    }
+    net.fillTables(60);
+    const inHouse = (restrictAddresses: boolean): number => {
+      const policy = { restrictAddresses, requireValidIds: false, useCache: false };
+      const { result } = lookup(net, net.nodes[0] as NetNode, policy, target);
+      expect(result.closest.length).toBe(8);
+      return result.closest.filter(({ address }) => address.host.startsWith('90.0.0.')).length;
+    };
+    expect(inHouse(true)).toBe(1);
+    expect(inHouse(false)).toBe(3);
   });
 
   it('starts the second time where the first one ended', () => {

@@ -285,6 +285,18 @@ describe('Tokens', () => {
     expect(tokens.isValid(token.subarray(1), address('1.2.3.4'), key, 0, NOW_MS)).toBe(false);
     expect(new Tokens(rng).isValid(token, address('1.2.3.4'), key, 0, NOW_MS)).toBe(false);
   });
+
+  it('change with the epochs of BEP 5: one of the first moment holds for ten minutes, one of the last for five', () => {
+    const tokens = new Tokens(rng);
+    const from = address('1.2.3.4');
+    const epochMs = 30 * 5 * MINUTE_MS;
+    const endMs = epochMs + 10 * MINUTE_MS;
+    for (const givenMs of [epochMs, epochMs + 5 * MINUTE_MS - 1]) {
+      const token = make(tokens, from, givenMs);
+      expect(tokens.isValid(token, from, key, 0, endMs - 1)).toBe(true);
+      expect(tokens.isValid(token, from, key, 0, endMs)).toBe(false);
+    }
+  });
 });
 
 describe('DeadlineHeap', () => {

@@ -116,6 +116,22 @@ describe('choker', () => {
     expect(rig.choker.unchokedCount).toBe(5);
   });
 
+  it('turns it with the round that comes a moment early, not ten seconds late', () => {
+    const rig = new Rig(undefined, 3);
+    rig.addMany(4, MB);
+    rig.addMany(6);
+    rig.round();
+    const [holder] = rig.unchoked().filter(({ received }) => received === 0);
+    const drawnAtMs = holder?.luckySinceMs as number;
+    for (const afterMs of [10_000, 20_000]) {
+      rig.choker.runRound(0, drawnAtMs + afterMs);
+      expect(holder?.luckySinceMs).toBe(drawnAtMs);
+    }
+    rig.choker.runRound(0, drawnAtMs + 29_600);
+    const [next] = rig.unchoked().filter(({ received }) => received === 0);
+    expect(next?.luckySinceMs).toBe(drawnAtMs + 29_600);
+  });
+
   it('turns the optimistic slot every 30 s, not sooner', () => {
     const rig = new Rig();
     rig.addMany(4, MB);
