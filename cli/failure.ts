@@ -54,6 +54,12 @@ function reasonOf(error: unknown, code: string | undefined): ExitReason {
   return 'unexpected';
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  EMFILE: 'Raise the limit with "ulimit -n", then run the same command again.',
+  ENFILE: 'Close something, then run the same command again.',
+  ENOSPC: 'Free some space, then run the same command again.',
+};
+
 export function failureOf(error: unknown): Failure {
   const code = systemCodeOf(error);
   const reason = reasonOf(error, code);
@@ -62,7 +68,7 @@ export function failureOf(error: unknown): Failure {
       ? error.hint
       : reason === 'unexpected'
         ? 'This is a bug in tt. Run it again with -vv for a stack trace and report it.'
-        : undefined;
+        : HINTS[code ?? ''];
   return {
     reason,
     message: error instanceof Error ? error.message : String(error),

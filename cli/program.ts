@@ -58,7 +58,10 @@ const download: CommandSpec = {
     },
     {
       title: 'Seeding afterwards',
-      flags: [{ flags: '--seed', summary: 'go on seeding until told to stop' }, ...STOP_SEEDING_FLAGS],
+      flags: [
+        { flags: '--seed', summary: 'go on seeding until told to stop; --timeout ends downloads only' },
+        ...STOP_SEEDING_FLAGS,
+      ],
     },
     NETWORK_FLAGS,
   ],

@@ -32,7 +32,7 @@ function choose(metainfo: Metainfo, wanted: string | undefined, range: ByteRange
   let index = files[0]?.index;
   if (wanted !== undefined) {
     const exact = files.find((file) => file.path.join('/') === wanted);
-    const found = exact === undefined ? selectFiles(metainfo, [wanted]) : [];
+    const found = exact === undefined ? selectFiles(metainfo, [wanted], '') : [];
     const chosen = exact === undefined ? files.filter((file) => (found[file.index] ?? 0) > 0) : [exact];
     if (chosen.length > 1)
       throw new UsageError(`"${wanted}" names ${chosen.length} files, one is needed`, hint);

@@ -135,7 +135,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
       for (const job of jobs) watchDone(job);
       try {
         await Promise.all(loaded.map((each) => addTorrent(context, session, each)));
-        return await waitForJobs(context, jobs, timeoutMs);
+        const leftMs = timeoutMs === undefined ? undefined : Math.max(0, startedAtMs + timeoutMs - nowMs());
+        return await waitForJobs(context, jobs, leftMs);
       } finally {
         last = unwatch();
         await Promise.all(hooks);

@@ -207,6 +207,7 @@ function outcomeOf(
       stack: undefined,
     });
   }
+  for (const line of jobs.flatMap((job) => job.seedLine() ?? [])) context.output.summary(line);
   const last = failures.pop();
   for (const failure of failures) context.output.failure(failure);
   const reasons = jobs.map((job) => job.reason('unfinished'));

@@ -85,6 +85,12 @@ export class Output {
     }
   }
 
+  /** The last word to a person, on stderr; programs have the result. */
+  summary(text: string): void {
+    if (!this.isForPrograms && !this.mode.isQuiet)
+      this.console.err(`${this.console.errStyle.dim('tt:')} ${text}`);
+  }
+
   warn(text: string): void {
     if (!this.mode.isQuiet)
       this.console.err(`${this.console.errStyle.yellow('tt: warning:')} ${safeText(text)}`);

@@ -178,6 +178,15 @@ export class Job {
     return `${name}: ${formatBytes(wantedFileBytes(last))} in ${elapsed} (${speed})${sent}, ${ratio}, ${wasted}, ${where}`;
   }
 
+  /** What became of a seed; undefined where nothing was ever served. */
+  seedLine(): string | undefined {
+    const { last } = this;
+    if (last === undefined || !this.isComplete) return undefined;
+    const time = formatElapsed(this.lastAtMs - (this.completedAtMs as number));
+    const sent = `${formatBytes(last.uploadedBytes)} sent, ratio ${last.ratio.toFixed(2)}`;
+    return `seeded ${safeText(last.name)} for ${time}: ${sent}`;
+  }
+
   /** Where the time went and what it cost; nothing of a torrent that moved no data and waited for none. */
   accountLines(style: Style): readonly string[] {
     const account = this.last?.account;

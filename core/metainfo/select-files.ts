@@ -18,12 +18,19 @@ const INDEX_PATTERN = /^\d+(-\d*)?(,\d+(-\d*)?)*$/;
  * - a path or glob with `/`, such as `season 1/**`: a file or folder, from the torrent's name or from below it. `./7` is the
  *   file called 7 at the top.
  * Padding files are always skipped (nobody needs to ask for them).
+ * @param flag what the patterns were given with, for the mistakes; '' for an argument
  * @returns one entry for each file. @throws UsageError on a pattern that selects nothing, naming it
  */
-export function selectFiles(metainfo: Metainfo, patterns: readonly string[]): Selection[] {
+export function selectFiles(
+  metainfo: Metainfo,
+  patterns: readonly string[],
+  flag: '--select ' | '' = '--select ',
+): Selection[] {
   const priorities = metainfo.files.map((): Selection => SKIPPED);
   for (const pattern of patterns) {
-    const selects = INDEX_PATTERN.test(pattern) ? byIndex(pattern, metainfo) : byPath(pattern, metainfo);
+    const selects = INDEX_PATTERN.test(pattern)
+      ? byIndex(pattern, metainfo, flag)
+      : byPath(pattern, metainfo);
     let found = false;
     for (const file of metainfo.files) {
       if (file.isPadding || !selects(file)) continue;
@@ -32,7 +39,7 @@ export function selectFiles(metainfo: Metainfo, patterns: readonly string[]): Se
     }
     if (!found)
       throw new UsageError(
-        `--select ${JSON.stringify(pattern)} matches no file of ${JSON.stringify(metainfo.name)}`,
+        `${flag}${JSON.stringify(pattern)} matches no file of ${JSON.stringify(metainfo.name)}`,
         'tt info lists the files with their numbers',
       );
   }
@@ -50,7 +57,7 @@ export function selectByRanges(metainfo: Metainfo, ranges: NonNullable<Magnet['s
     : metainfo.files.map((file) => (file.isPadding ? SKIPPED : NORMAL));
 }
 
-function byIndex(pattern: string, metainfo: Metainfo): (file: FileEntry) => boolean {
+function byIndex(pattern: string, metainfo: Metainfo, flag: string): (file: FileEntry) => boolean {
   const count = metainfo.files.length;
   const ranges = pattern.split(',').map((part): [number, number] => {
     const [first, last] = part.split('-');
@@ -60,7 +67,7 @@ function byIndex(pattern: string, metainfo: Metainfo): (file: FileEntry) => bool
     ];
     if (range[0] < 1 || range[1] > count || range[0] > range[1])
       throw new UsageError(
-        `--select ${part}: the files of ${JSON.stringify(metainfo.name)} are numbered 1 to ${count}`,
+        `${flag}${part}: the files of ${JSON.stringify(metainfo.name)} are numbered 1 to ${count}`,
         'tt info lists the files with their numbers; ./NAME selects a file whose name is a number',
       );
     return range;

@@ -15,16 +15,22 @@ interface Explanation {
   readonly hint?: string;
 }
 
+/** What was verified stays so: nothing is fetched twice. */
+const THEN_RESUME = 'then run the same command again';
+
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
-  ENOSPC: { text: 'no space left on the disk', hint: 'free some space, then resume' },
-  EDQUOT: { text: 'the disk quota is used up', hint: 'free some space, then resume' },
+  ENOSPC: { text: 'no space left on the disk', hint: `free some space, ${THEN_RESUME}` },
+  EDQUOT: { text: 'the disk quota is used up', hint: `free some space, ${THEN_RESUME}` },
   EFBIG: { text: 'the file is larger than this file system allows', hint: 'choose another disk' },
-  EIO: { text: 'the disk reports an input/output error', hint: 'check the disk and its cable, then resume' },
-  ENODEV: { text: 'the disk is gone', hint: 'plug it in again, then resume' },
-  ENXIO: { text: 'the disk is gone', hint: 'plug it in again, then resume' },
+  EIO: {
+    text: 'the disk reports an input/output error',
+    hint: `check the disk and its cable, ${THEN_RESUME}`,
+  },
+  ENODEV: { text: 'the disk is gone', hint: `plug it in again, ${THEN_RESUME}` },
+  ENXIO: { text: 'the disk is gone', hint: `plug it in again, ${THEN_RESUME}` },
   ENOENT: {
     text: 'it is not there any more',
-    hint: 'plug the disk in again or put the file back, then resume; or start again to fetch what is missing',
+    hint: 'plug the disk in again or put the file back, then run the same command again: it fetches what is missing',
   },
   EROFS: { text: 'the file system is read-only', hint: 'choose another folder, or mount it writable' },
   EACCES: { text: 'permission denied', hint: 'change the permissions, or choose another folder' },
@@ -34,8 +40,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   EEXIST: { text: 'something else lies there already', hint: 'move it away, or choose another folder' },
   ENOTFILE: { text: 'it is no ordinary file', hint: 'move it away, or choose another folder' },
   ENAMETOOLONG: { text: 'the name is too long for this file system', hint: 'choose a shorter folder' },
-  EMFILE: { text: 'too many open files', hint: 'raise the limit with `ulimit -n`, then resume' },
-  ENFILE: { text: 'too many open files on this machine', hint: 'close something, then resume' },
+  EMFILE: {
+    text: 'too many open files',
+    hint: 'raise the limit with "ulimit -n", then run the same command again',
+  },
+  ENFILE: { text: 'too many open files on this machine', hint: `close something, ${THEN_RESUME}` },
   EUNSAFE: {
     text: 'a symbolic link lies on the way, and links are not followed when writing',
     hint: 'give the real folder, or move the link away',
@@ -82,7 +91,15 @@ export function operationErrorOf(fault: DiskFault, cause?: unknown): OperationEr
 }
 
 /** For async code on the main thread. */
-export function diskOperationError(error: unknown, action: string, path: string): OperationError {
+export function diskOperationError(
+  error: unknown,
+  action: string,
+  path: string,
+  hint?: string,
+): OperationError {
   if (error instanceof OperationError) return error;
-  return operationErrorOf(faultOf(error, action, path), error);
+  const said = operationErrorOf(faultOf(error, action, path), error);
+  return hint === undefined
+    ? said
+    : new OperationError('disk', said.message, { code: said.code as string, hint, cause: error });
 }

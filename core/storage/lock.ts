@@ -55,9 +55,15 @@ export async function takeLock(path: string, what: string): Promise<Lock> {
       await unlink(own);
     }
   } catch (error) {
-    throw diskOperationError(error, 'lock', path);
+    throw diskOperationError(error, 'lock', path, hintOf(error));
   }
   throw heldError(what, undefined);
+}
+
+/** A read-only home is no reason not to download: the lock lies in the state folder, not where the data goes. */
+function hintOf(error: unknown): string | undefined {
+  const isFolderAtFault = ['EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EEXIST'].includes(errnoOf(error) ?? '');
+  return isFolderAtFault ? 'resume state is kept there; --state-dir names another folder for it' : undefined;
 }
 
 /** Whether a living process holds it. */

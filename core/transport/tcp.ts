@@ -180,6 +180,12 @@ function adopt(raw: net.Socket): ByteStream | undefined {
   return stream;
 }
 
+const LISTEN_TROUBLE: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken (EADDRINUSE)',
+  EACCES: 'ports so low need more rights (EACCES)',
+  EADDRNOTAVAIL: 'the address is not of this machine (EADDRNOTAVAIL)',
+};
+
 /** @throws OperationError `network` when the address cannot be bound (code EADDRINUSE, EACCES, EADDRNOTAVAIL, ...) */
 export function listenTcp(
   host: string,
@@ -195,8 +201,9 @@ export function listenTcp(
       reject(
         new OperationError(
           'network',
-          `cannot listen on ${host} port ${port}: ${error.code ?? error.message}`,
+          `cannot listen on ${host} port ${port}: ${LISTEN_TROUBLE[error.code ?? ''] ?? error.message}`,
           {
+            hint: 'give another --port, or --port 0 for any that is free',
             ...(error.code === undefined ? {} : { code: error.code }),
             cause: error,
           },

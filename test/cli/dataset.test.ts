@@ -133,7 +133,8 @@ describe('a report', () => {
         [['export', 'first', '--format', 'csv', '--out', '-'], 2, /one table a stream/],
         [['enrich', 'first'], 2, /--mmdb FILE/],
         [['enrich', 'first', '--mmdb', 'first/run.json'], 8, /run\.json is no MMDB database/],
-        [['enrich', 'first', '--mmdb', 'none.mmdb'], 8, /none\.mmdb/],
+        [['enrich', 'first', '--mmdb', 'none.mmdb'], 8, /cannot read .*none\.mmdb: there is no such file$/m],
+        [['enrich', 'first', '--mmdb', 'first'], 8, /cannot read .*first: it is a folder$/m],
       ];
       for (const [args, code, message] of wrong) {
         const result = await tt('dht', ...args);

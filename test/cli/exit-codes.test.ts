@@ -1,5 +1,6 @@
 // Every exit code, one by one, from the real program, with the slug that JSON gives for it.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import net from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { start } from '../support/process.ts';
@@ -114,6 +115,21 @@ describe('each code with its slug', () => {
     });
   });
 
+  it('3 timeout: a site is waited for no longer than --timeout says', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const url = `http://127.0.0.1:${(silent.address() as net.AddressInfo).port}/x`;
+    try {
+      const result = await tt('download', url, '-o', 'never', '--timeout', '400ms', '--json', ...LOCAL);
+      expect(result.code).toBe(3);
+      expect(json(result)).toMatchObject({ reason: 'timeout', torrents: [{ source: url, exitCode: 3 }] });
+      expect(result.stderr).toContain('did not answer in full within 0.4 s');
+    } finally {
+      silent.close();
+      silent.closeAllConnections();
+    }
+  });
+
   it('4 unfinished: nobody reads the events any more', async () => {
     const child = start(
       process.execPath,
@@ -156,7 +172,8 @@ describe('each code with its slug', () => {
     server.close();
     expect(result.code).toBe(6);
     expect(json(result)).toMatchObject({ reason: 'network', error: { code: 'EADDRINUSE' } });
-    expect(result.stderr).toContain(String(port));
+    expect(result.stderr).toContain(`port ${port}: the port is taken (EADDRINUSE)`);
+    expect(result.stderr).toContain('--port 0');
   });
 
   it('7 bad torrent or magnet', async () => {
@@ -180,6 +197,16 @@ describe('each code with its slug', () => {
     expect(exists.code).toBe(8);
     expect(json(exists)).toMatchObject({ error: { code: 'EEXIST' } });
     expect(exists.stderr).toContain('--force');
+  });
+
+  it('8 disk: no state folder, with the flag that names another', async () => {
+    const nowhere = ['--state-dir', '/dev/null/tt'];
+    const result = await tt('download', 'data.torrent', '-o', 'x', '--json', ...nowhere, ...LOCAL);
+    expect(result.code).toBe(8);
+    expect(json(result)).toMatchObject({
+      reason: 'disk',
+      error: { code: 'ENOTDIR', hint: expect.stringContaining('--state-dir') },
+    });
   });
 
   it.skipIf(process.getuid?.() === 0)('8 disk: a folder that may not be written', async () => {

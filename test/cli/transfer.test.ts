@@ -232,6 +232,7 @@ describe('seed', () => {
     const result = await child.waitForExit(TIMEOUT_MS);
     expect(result.code).toBe(143);
     expect(result.stdout).toMatch(/^magnet:\?xt=urn:btih:[0-9a-f]{40}&\S+$/);
+    expect(result.stderr).toMatch(/^tt: seeded data for .*: 0 B sent, ratio 0\.00$/m);
   });
   it('refuses data that is not whole', async () => {
     mkdirSync(`${place.path}/part/data`, { recursive: true });

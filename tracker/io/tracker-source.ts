@@ -11,6 +11,7 @@ import type {
   SoughtTorrent,
 } from '../../core/base/peer-source.ts';
 import { type AnnounceOrder, AnnouncePolicy, type TrackerEntry } from '../announce-policy.ts';
+import { FailureNotes } from '../failure-notes.ts';
 import type { AnnounceReply, AnnounceRequest, TrackerFailure } from '../messages.ts';
 import { parseTrackerUrl, type TrackerUrl } from '../tracker-url.ts';
 import { startDeadline } from './deadline.ts';
@@ -33,6 +34,8 @@ const FAMILY_GRACE_MS = 250;
 const NAMED_PEER_TIMEOUT_MS = 5_000;
 /** Between two announces for no other reason than that our port has changed. */
 const MIN_MOVE_MS = 60_000;
+/** Trackers that fail at once are told in one line, once so long has passed since the first that has none of its own. */
+const SUM_AFTER_MS = 1_000;
 /** setTimeout's own ceiling is 2^31 - 1. */
 const MAX_TIMER_MS = 3600_000;
 
@@ -85,6 +88,8 @@ class TrackerSearch implements PeerSearch {
   #announcedPort: number | undefined;
   #movedAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  readonly #failures = new FailureNotes();
+  #sumTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(
@@ -141,6 +146,7 @@ class TrackerSearch implements PeerSearch {
 
   async #sayGoodbye(timeoutMs: number): Promise<void> {
     clearTimeout(this.#timer);
+    this.#tellSum();
     const farewells = this.#policy.stop();
     this.#abort.abort();
     if (timeoutMs > 0) {
@@ -216,17 +222,31 @@ class TrackerSearch implements PeerSearch {
     const request = (): AnnounceRequest => this.#requestFor(order);
     void this.#client.announce(url, request, { signal: this.#abort.signal }, onOutcome).then(() => {
       if (best === undefined && this.#stopping === undefined) {
-        this.#log('warn', `tracker ${url.href}: ${failure.message}`, {
-          tookMs: this.#clock.nowMs() - startedMs,
-        });
+        this.#tellFailure(url.href, failure.message, this.#clock.nowMs() - startedMs);
       }
       settle();
     });
   }
 
+  #tellFailure(url: string, message: string, tookMs: number): void {
+    this.#log(this.#failures.handleFailure(url, message), `tracker ${url}: ${message}`, { tookMs });
+    if (this.#failures.owesSum) this.#sumTimer ??= setTimeout(() => this.#tellSum(), SUM_AFTER_MS);
+  }
+
+  #tellSum(): void {
+    clearTimeout(this.#sumTimer);
+    const text = this.#failures.pollSum(this.#urls.size);
+    if (text !== undefined) this.#log('warn', text);
+  }
+
   #takeReply(order: AnnounceOrder, url: TrackerUrl, from: string, reply: AnnounceReply): void {
     if (reply.trackerId !== undefined) this.#trackerIds.set(url.href, reply.trackerId);
-    if (reply.warning !== undefined) this.#log('warn', `tracker ${url.href}: ${reply.warning}`);
+    if (reply.warning === undefined) this.#failures.handleAnswer(url.href);
+    else
+      this.#log(
+        this.#failures.handleFailure(url.href, reply.warning),
+        `tracker ${url.href}: ${reply.warning}`,
+      );
     if (reply.externalHost !== undefined) this.#events.onExternalAddress?.(reply.externalHost, from);
     this.#policy.handlePeers(order.tracker, reply.peers.length);
     if (reply.peers.length > 0) this.#events.onPeers(reply.peers, 'tracker');

@@ -28,7 +28,7 @@ export async function fetchTorrent(
     if (deadline.aborted)
       throw new OperationError(
         'timeout',
-        `${shown(url)} did not answer in full within ${limits.timeoutMs} ms`,
+        `${shown(url)} did not answer in full within ${limits.timeoutMs / 1000} s`,
       );
     const { cause } = error as { cause?: unknown };
     const inner = cause instanceof Error && cause.message !== '' ? cause : error;

@@ -24,7 +24,7 @@ export interface LoadSourceOptions {
 }
 
 /** A slow tracker site answers in seconds; beyond this the user is better told. */
-const DEFAULT_TIMEOUT_MS = 30_000;
+export const DEFAULT_FETCH_TIMEOUT_MS = 30_000;
 
 /** How loadSource will read `text`; touches nothing. A file called like a hash needs `./` in front. */
 export function sourceKindOf(text: string): SourceKind {
@@ -58,7 +58,7 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
       const { fetchTorrent } = await import('./fetch-torrent.ts');
       const fetched = await fetchTorrent(source, {
         maxBytes: maxTorrentBytes,
-        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        timeoutMs: options.timeoutMs ?? DEFAULT_FETCH_TIMEOUT_MS,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       return fetched instanceof Uint8Array

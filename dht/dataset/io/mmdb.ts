@@ -80,8 +80,20 @@ export class AddressDatabase {
 
   /** @throws OperationError `disk` when it cannot be read or is no such database */
   static open(path: string): AddressDatabase {
+    let bytes: Buffer;
     try {
-      return new AddressDatabase(path, new Reader<never>(readFileSync(path)));
+      bytes = readFileSync(path);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why =
+        code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
+      throw new OperationError('disk', `cannot read the database ${path}: ${why}`, {
+        ...(code === undefined ? {} : { code }),
+        cause: error,
+      });
+    }
+    try {
+      return new AddressDatabase(path, new Reader<never>(bytes));
     } catch (error) {
       throw new OperationError('disk', `${path} is no MMDB database: ${(error as Error).message}`, {
         hint: 'Give the .mmdb file itself, unpacked.',

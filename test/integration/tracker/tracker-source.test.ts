@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
+import type { Log } from '../../../core/base/log.ts';
 import type { PeerSearch } from '../../../core/base/peer-source.ts';
 import { TrackerSource, type TrackerSourceOptions } from '../../../tracker/io/tracker-source.ts';
 import { TrackerServer } from '../../../tracker/serve/tracker-server.ts';
@@ -57,6 +58,17 @@ function until(what: string, ask: () => boolean): Promise<unknown> {
 }
 
 describe('a torrent among trackers', () => {
+  it('that are all dead is six lines of warning', async () => {
+    const tiers = Array.from({ length: 30 }, (_, i) => [`http://127.0.0.1:1/announce${i}`]);
+    const warnings: string[] = [];
+    const log: Log = (level, message) => void (level === 'warn' && warnings.push(message));
+    const { search } = openSearch(tiers, { options: { log } });
+    await until('all of them to fail', () => search.status().every(({ state }) => state === 'error'));
+    await search.stop(0);
+    expect(warnings).toHaveLength(6);
+    expect(warnings[5]).toMatch(/^25 more of 30 trackers have trouble/);
+  });
+
   it.each([0, 1])(
     'finds peers over both families, and is told, and tells, all there is (url %i)',
     async (which) => {

@@ -169,4 +169,8 @@ describe('exit codes', () => {
     [Object.assign(new Error('x'), { code: 'ETIMEDOUT' }), 'timeout'],
     ['a string', 'unexpected'],
   ])('%s is %s', (error, reason) => expect(failureOf(error).reason).toBe(reason));
+  it('says what to do about what the machine ran out of', () => {
+    const failure = failureOf(Object.assign(new Error('x'), { code: 'EMFILE' }));
+    expect(failure).toMatchObject({ reason: 'disk', hint: expect.stringContaining('ulimit -n') });
+  });
 });

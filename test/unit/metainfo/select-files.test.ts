@@ -68,6 +68,19 @@ describe('patterns', () => {
 });
 
 describe('BEP 53 ranges', () => {
+  it.each(['nope', '9'])('names what was given: a flag, or the argument %s alone', (pattern) => {
+    const messageOf = (...flag: [] | ['']): string => {
+      try {
+        selectFiles(show, [pattern], ...flag);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return '';
+    };
+    expect(messageOf()).toContain('--select');
+    expect(messageOf('')).toContain(pattern);
+    expect(messageOf('')).not.toContain('--select');
+  });
   it('count from 0, skip padding, and mean everything when they hit nothing', () => {
     expect(selectByRanges(show, [[0, 2]])).toEqual([4, 0, 4, 0, 0, 0, 0]);
     expect(selectByRanges(show, [[3, 99_999_999]])).toEqual([0, 0, 0, 4, 4, 4, 4]);
