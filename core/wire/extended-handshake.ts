@@ -28,6 +28,8 @@ export interface ExtendedHandshake {
   readonly uploadOnly?: boolean | undefined;
   /** `tt_relay`: the peer relays (docs/relay.md). */
   readonly relay?: RelayOffer | undefined;
+  /** `tt_nat`: what the peer knows of its own place behind NATs, as an index into the states of docs/relay.md. */
+  readonly natState?: number | undefined;
 }
 
 /** What somebody who relays says of that in its handshake. */
@@ -77,6 +79,7 @@ export function decodeExtendedHandshake(payload: Uint8Array): Result<ExtendedHan
     metadataSize: integerWithin(dict, 'metadata_size', 1, Number.MAX_SAFE_INTEGER),
     uploadOnly: uploadOnly === undefined ? undefined : uploadOnly !== 0,
     relay: relayOffer(dict.dict('tt_relay')),
+    natState: integerWithin(dict, 'tt_nat', 0, MAX_SMALL),
   });
 }
 
@@ -108,6 +111,7 @@ export function composeExtendedFacts(facts: ExtendedFacts): Record<string, Encod
   set('reqq', facts.requestQueue);
   set('metadata_size', facts.metadataSize);
   set('upload_only', facts.uploadOnly === undefined ? undefined : Number(facts.uploadOnly));
+  set('tt_nat', facts.natState);
   if (facts.relay !== undefined) {
     const { version, roles, free, challenge } = facts.relay;
     set('tt_relay', { ch: challenge, free, roles, v: version });

@@ -2,6 +2,7 @@
 import type { InfoHash } from '../../base/ids.ts';
 import { isLocalAddress } from '../../base/local-address.ts';
 import type { Metainfo } from '../../metainfo/metainfo.ts';
+import { NAT_STATES } from '../../relay/messages.ts';
 import type { Swarm } from '../../swarm/swarm.ts';
 import type { ExtendedHandshake } from '../../wire/extended-handshake.ts';
 import {
@@ -105,7 +106,22 @@ export class PeerExtensions {
       requestQueue: REQUEST_QUEUE,
       metadataSize: this.#owner.metainfo?.infoBytes.length,
       uploadOnly: this.#owner.isComplete,
+      natState: this.#natState,
     };
+  }
+
+  /** For the peer's account of how we were reached: introductions of BEP 55 carry nothing of it. BEP 27 as above. */
+  get #natState(): number | undefined {
+    const known = NAT_STATES.indexOf(this.#shared.nat.ownFacts().state);
+    const isShown = this.#owner.metainfo !== undefined && this.nat.punch.isOffered;
+    return isShown && known > 0 ? known : undefined;
+  }
+
+  #notePlace(connection: PeerConnection, { natState = 0 }: ExtendedHandshake): void {
+    const peer = natState === 0 ? undefined : NAT_STATES[natState];
+    if (peer === undefined || connection.reached === undefined) return;
+    const { peer: told = 'unknown' } = connection.reached;
+    if (told === 'unknown') connection.reached = { ...connection.reached, peer };
   }
 
   /** The metadata (and what we have) became known: tells those who connected before. */
@@ -120,6 +136,7 @@ export class PeerExtensions {
   }
 
   onHandshake(connection: PeerConnection, handshake: ExtendedHandshake): void {
+    if (this.nat.punch.isOffered) this.#notePlace(connection, handshake);
     if (this.#exchangesPeers && connection.wire.peerTakes(UT_PEX.name)) {
       this.#exchange.join(connection);
       this.#exchange.tellAtOnce(connection, this.#shared.clock.nowMs());

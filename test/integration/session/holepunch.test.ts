@@ -169,4 +169,42 @@ describe('ut_holepunch', () => {
     });
     expect(await met).toMatchObject({ transport: 'tcp', reached: { rung: 'direct' } });
   });
+
+  it.each([
+    [false, { rung: 'direct', own: 'unknown', peer: 'apdm' }],
+    [true, { rung: 'direct', own: 'unknown' }],
+  ])(
+    'each side learns what the other knows of its own place, whoever introduced them (private: %s)',
+    async (isPrivate, reached) => {
+      await using world = new World();
+      const made = await world.make({ a: 1_000_000 }, { isPrivate });
+      const place = { filter: 'apdf', tcpPort: 6881, udpPort: 6881 } as const;
+      const seed = await world.seed(made, {
+        openDatagramPort: udp(),
+        ownPlace: () => ({ ...place, state: 'apdm' }),
+      });
+      const session = await world.session('leech', {
+        openDatagramPort: udp(),
+        ownPlace: () => ({ ...place, state: 'unknown' }),
+      });
+      const complete = untilEvent(session, 'completed');
+      let seen: unknown;
+      // The seed leaves with the last piece.
+      const look = (): void => {
+        seen = session.snapshot().torrents[0]?.peers[0]?.reached ?? seen;
+      };
+      session.subscribe(look);
+      await session.add({
+        source: { metainfo: made.metainfo },
+        directory: world.path('out'),
+        peers: [addressOf(seed)],
+      });
+      await complete;
+      const { ms: _, tried: __, firstByteMs: ___, ...known } = seen as Record<string, unknown>;
+      expect(known).toEqual(reached);
+      // The other side knows nothing that would be worth saying.
+      const [back] = seed.snapshot().torrents[0]?.peers ?? [];
+      expect(back?.reached?.peer).toBeUndefined();
+    },
+  );
 });
