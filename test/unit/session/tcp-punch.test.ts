@@ -13,6 +13,9 @@ const RELAY = { host: '44.1.0.1', port: 7000 };
 const PEER = { host: '44.3.0.1', port: 5000 };
 const SEEN = { host: '44.2.0.1', port: 41_000 };
 
+/** What is waited for needs no time, only turns of the loop: the default of a second says how busy the machine is. */
+const HANGS = { timeout: 30_000 };
+
 class FakeStream implements ByteStream {
   readonly transport = 'tcp';
   readonly localPort = 40_123;
@@ -67,7 +70,7 @@ class World {
 
   async prepared(seen: Endpoint = SEEN): Promise<this> {
     const port = this.ports.prepare(RELAY);
-    await vi.waitFor(() => expect(this.mirror?.written).toHaveLength(1));
+    await vi.waitFor(() => expect(this.mirror?.written).toHaveLength(1), HANGS);
     const question = decodeFrame(this.mirror.written[0] as Uint8Array);
     this.mirror.events.onBytes(encodeMirrorAnswer(question?.token as Uint8Array, seen));
     expect(await port).toBe(seen.port);
@@ -131,7 +134,7 @@ describe('a port to punch from', () => {
       const world = new World();
       const port = world.ports.prepare(RELAY);
       const failed = expect(port).rejects.toThrow('does not say');
-      await vi.waitFor(() => expect(world.mirror?.written).toHaveLength(1));
+      await vi.waitFor(() => expect(world.mirror?.written).toHaveLength(1), HANGS);
       if (answer === 'other token')
         world.mirror.events.onBytes(encodeMirrorAnswer(new Uint8Array(16).fill(9), SEEN));
       else if (answer === 'end') world.mirror.destroy();
@@ -196,7 +199,7 @@ describe('a hole for TCP', () => {
           () => {},
         );
         const soFar = roles.length;
-        await vi.waitFor(() => expect(roles.length).toBe(soFar + 1));
+        await vi.waitFor(() => expect(roles.length).toBe(soFar + 1), HANGS);
         given.abort();
       }
       expect(roles.sort()).toEqual(['listens', 'speaks']);
