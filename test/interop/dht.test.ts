@@ -294,6 +294,9 @@ describe.skipIf(skipsFor('libtorrent', 'transmission', 'aria2'))('one DHT of fou
     }, 2_000);
     try {
       await transfer.waitUntilComplete(SLOW_TIMEOUT_MS);
+    } catch (error) {
+      const stories = [seed, leech].map((client) => `--- ${client.name}\n${client.story?.() ?? ''}`);
+      throw new Error(stories.join('\n'), { cause: error });
     } finally {
       clearInterval(nudge);
     }

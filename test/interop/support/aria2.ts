@@ -13,6 +13,7 @@ import {
   type Endpoint,
   type Source,
   START_TIMEOUT_MS,
+  STORY_LINES,
   type Transfer,
   type TransferStats,
   untilComplete,
@@ -26,6 +27,10 @@ const ENCRYPTION: Readonly<Record<Encryption, readonly string[]>> = {
   preferred: ['--bt-require-crypto=false', '--bt-min-crypto-level=arc4'],
   required: ['--bt-force-encryption=true'],
 };
+
+/** Of its log, which is mostly the DHT's messages. */
+const ABOUT_PEERS =
+  /Connecting to|PeerLookup|Received \d+ peers|eer.*(disconnect|drop|closed|returned)|xception|Download/;
 
 interface Status {
   readonly status: 'active' | 'waiting' | 'paused' | 'error' | 'complete' | 'removed';
@@ -43,8 +48,10 @@ export class Aria2Client implements Client {
   readonly endpoint: Endpoint;
   readonly process: RunningProcess;
   readonly #rpcUrl: string;
+  readonly #logFile: string;
 
-  constructor(process: RunningProcess, endpoint: Endpoint, rpcPort: number) {
+  constructor(process: RunningProcess, endpoint: Endpoint, rpcPort: number, logFile: string) {
+    this.#logFile = logFile;
     this.process = process;
     this.endpoint = endpoint;
     this.#rpcUrl = `http://127.0.0.1:${rpcPort}/jsonrpc`;
@@ -86,6 +93,14 @@ export class Aria2Client implements Client {
 
   leech(source: Source, parentDir: string): Promise<Aria2Transfer> {
     return this.#add(source, parentDir);
+  }
+
+  story(): string {
+    const lines = readFileSync(this.#logFile, 'utf8').split('\n');
+    return lines
+      .filter((line) => ABOUT_PEERS.test(line))
+      .slice(-STORY_LINES)
+      .join('\n');
   }
 
   async stop(): Promise<void> {
@@ -142,8 +157,11 @@ export const aria2 = {
     const port = await freePort(options.family === 'v4' ? '0.0.0.0' : '::');
     const rpcPort = await freePort();
     mkdirSync(options.stateDir, { recursive: true });
+    const logFile = join(options.stateDir, 'aria2.log');
     const args = [
       '--no-conf',
+      `--log=${logFile}`,
+      '--log-level=info',
       '--enable-rpc',
       '--rpc-save-upload-metadata=false',
       `--rpc-listen-port=${rpcPort}`,
@@ -177,7 +195,7 @@ export const aria2 = {
       ...ENCRYPTION[options.encryption],
     ];
     const process = start('aria2c', args, { name: `aria2 ${host}` });
-    const client = new Aria2Client(process, { host, port }, rpcPort);
+    const client = new Aria2Client(process, { host, port }, rpcPort, logFile);
     await process.waitFor(async () => (await client.call('getVersion')) !== undefined, {
       what: 'the RPC of aria2c',
       timeoutMs: START_TIMEOUT_MS,

@@ -57,7 +57,12 @@ export interface Client {
   seed(source: Source, parentDir: string): Promise<Transfer>;
   leech(source: Source, parentDir: string): Promise<Transfer>;
   stop(): Promise<void>;
+  /** What went on with its peers, for the report of a failure. */
+  story?(): string;
 }
+
+/** Lines that a failure's report holds of each client. */
+export const STORY_LINES = 40;
 
 export interface ClientKind {
   readonly name: string;

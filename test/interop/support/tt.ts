@@ -12,6 +12,7 @@ import {
   type Encryption,
   type Endpoint,
   type Source,
+  STORY_LINES,
   type Transfer,
   type TransferStats,
   withMagnetHints,
@@ -181,6 +182,12 @@ export class TtClient implements Client {
     const keepsSeeding = this.#options.keepsSeeding === true;
     const command = ['download', what, '--out', parentDir, ...(keepsSeeding ? ['--seed'] : [])];
     return Promise.resolve(this.#start(command, source, !keepsSeeding));
+  }
+
+  story(): string {
+    const events = this.#transfers.flatMap((transfer) => transfer.events);
+    const told = events.filter(({ event }) => event !== 'progress').slice(-STORY_LINES);
+    return told.map((event) => JSON.stringify(event)).join('\n');
   }
 
   async stop(): Promise<void> {
