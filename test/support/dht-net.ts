@@ -106,6 +106,15 @@ export class DhtNet {
     return result;
   }
 
+  /** Gives a command to a node and runs until it has its result. @throws Error when that takes more than a minute */
+  ask<T>(node: NetNode, run: (finish: (result: T) => void, nowMs: number) => void): T {
+    let result: T | undefined;
+    this.command(node, (_machine, nowMs) => run((done) => (result = done), nowMs));
+    this.run(60_000, () => result !== undefined);
+    if (result === undefined) throw new Error('no result');
+    return result;
+  }
+
   /** Runs until `isDone` or for `forMs`. @returns whether it was done */
   run(forMs: number, isDone: () => boolean = () => false): boolean {
     const endMs = this.nowMs + forMs;

@@ -212,29 +212,6 @@ describe('a lookup', () => {
     expect(recall).toBeGreaterThanOrEqual(0.75);
   });
 
-  it('believes on such a path only what comes closer with every hop', () => {
-    const net = network(7, 0.3);
-    let hops = 0;
-    for (const node of net.nodes.slice(0, 6)) {
-      const { trace, result } = lookup(net, node, { disjointPaths: 3 });
-      const aim = Id160.of(result.target);
-      const idOf = (query: QueryTrace): Id160 => Id160.of(query.id as Uint8Array);
-      for (const query of trace) {
-        if (query.source.kind !== 'reply') continue;
-        const source = trace[query.source.query] as QueryTrace;
-        const earlier = trace.filter(
-          ({ path, answeredAtMs }) =>
-            path === source.path && (answeredAtMs ?? Infinity) < (source.answeredAtMs as number),
-        );
-        // The first eight say where the path begins.
-        if (earlier.length < 8) continue;
-        hops++;
-        expect(compareDistance(aim, idOf(query), idOf(source))).toBeLessThanOrEqual(0);
-      }
-    }
-    expect(hops).toBeGreaterThan(0);
-  });
-
   it('counts one node of a /24 among the closest, however many are nearest', () => {
     const options = {
       maintenance: { enabled: false },

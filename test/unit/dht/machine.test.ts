@@ -28,19 +28,6 @@ function network(seed: number, count = 60): DhtNet {
   return net;
 }
 
-/** Runs a command to its end. */
-function ask<T>(
-  net: DhtNet,
-  node: NetNode,
-  command: (finish: (result: T) => void, nowMs: number) => void,
-): T {
-  let result: T | undefined;
-  net.command(node, (_machine, nowMs) => command((done) => (result = done), nowMs));
-  net.run(60_000, () => result !== undefined);
-  if (result === undefined) throw new Error('no result');
-  return result;
-}
-
 const nth = (net: DhtNet, i: number): NetNode => net.nodes[i] as NetNode;
 
 describe('peers', () => {
@@ -48,13 +35,13 @@ describe('peers', () => {
     const net = network(1);
     const hash = randomBytes(net.rng, 20);
     const one = nth(net, 1);
-    const announced = ask<AnnounceResult>(net, one, (onAnnounced, nowMs) =>
+    const announced = net.ask<AnnounceResult>(one, (onAnnounced, nowMs) =>
       one.machine.announce(hash, { port: 51413, onAnnounced }, nowMs),
     );
     expect(announced.accepted.length).toBe(8);
     const find = (): readonly DhtAddress[] => {
       const other = nth(net, 2);
-      return ask<{ readonly peers: readonly DhtAddress[] }>(net, other, (onDone, nowMs) =>
+      return net.ask<{ readonly peers: readonly DhtAddress[] }>(other, (onDone, nowMs) =>
         other.machine.getPeers(hash, { onDone }, nowMs),
       ).peers;
     };
@@ -69,11 +56,11 @@ describe('peers', () => {
     const net = network(2);
     const hash = randomBytes(net.rng, 20);
     const one = nth(net, 1);
-    ask(net, one, (onAnnounced, nowMs) =>
+    net.ask(one, (onAnnounced, nowMs) =>
       one.machine.announce(hash, { port: 1, impliedPort: true, onAnnounced }, nowMs),
     );
     const other = nth(net, 2);
-    const { peers } = ask<{ readonly peers: readonly DhtAddress[] }>(net, other, (onDone, nowMs) =>
+    const { peers } = net.ask<{ readonly peers: readonly DhtAddress[] }>(other, (onDone, nowMs) =>
       other.machine.getPeers(hash, { onDone }, nowMs),
     );
     expect(peers[0]?.port).toBe(6881);
@@ -84,12 +71,12 @@ describe('peers', () => {
     const hash = randomBytes(net.rng, 20);
     for (let i = 10; i < 60; i++) {
       const node = nth(net, i);
-      ask(net, node, (onAnnounced, nowMs) =>
+      net.ask(node, (onAnnounced, nowMs) =>
         node.machine.announce(hash, { port: 9, isSeed: i < 30, onAnnounced }, nowMs),
       );
     }
     const asker = nth(net, 1);
-    const result = ask<ScrapeResult>(net, asker, (onDone, nowMs) =>
+    const result = net.ask<ScrapeResult>(asker, (onDone, nowMs) =>
       asker.machine.scrape(hash, { onDone }, nowMs),
     );
     expect(result.filters).toBeGreaterThanOrEqual(8);
@@ -101,9 +88,9 @@ describe('peers', () => {
     const net = network(4);
     const hash = randomBytes(net.rng, 20);
     const node = nth(net, 1);
-    ask(net, node, (onAnnounced, nowMs) => node.machine.announce(hash, { port: 9, onAnnounced }, nowMs));
+    net.ask(node, (onAnnounced, nowMs) => node.machine.announce(hash, { port: 9, onAnnounced }, nowMs));
     const asker = nth(net, 5);
-    const result = ask<SampleResult>(net, asker, (onDone, nowMs) =>
+    const result = net.ask<SampleResult>(asker, (onDone, nowMs) =>
       asker.machine.sample(hash, { onDone }, nowMs),
     );
     const found = new Set(result.replies.flatMap((reply) => reply.samples.map(toHex)));
@@ -117,10 +104,10 @@ describe('items (BEP 44)', () => {
     const net = network(5);
     const item = immutableItem(utf8('d3:foo3:bare'));
     const one = nth(net, 1);
-    const put = ask<PutItemResult>(net, one, (onDone, nowMs) => one.machine.putItem(item, { onDone }, nowMs));
+    const put = net.ask<PutItemResult>(one, (onDone, nowMs) => one.machine.putItem(item, { onDone }, nowMs));
     expect(put.accepted.length).toBe(8);
     const other = nth(net, 2);
-    const got = ask<GetItemResult>(net, other, (onDone, nowMs) =>
+    const got = net.ask<GetItemResult>(other, (onDone, nowMs) =>
       other.machine.getItem(item.target, { onDone }, nowMs),
     );
     expect(got.item?.v).toEqual(item.v);
@@ -133,7 +120,7 @@ describe('items (BEP 44)', () => {
     const version = (seq: bigint) => signItem({ seed, v: utf8(`i${seq}e`), seq, salt });
     const one = nth(net, 1);
     const put = (seq: bigint, cas?: bigint): PutItemResult =>
-      ask<PutItemResult>(net, one, (onDone, nowMs) =>
+      net.ask<PutItemResult>(one, (onDone, nowMs) =>
         one.machine.putItem(version(seq), { onDone, ...(cas === undefined ? {} : { cas }) }, nowMs),
       );
     expect(put(5n).accepted.length).toBe(8);
@@ -141,7 +128,7 @@ describe('items (BEP 44)', () => {
     expect(put(7n, 5n).errors.get(301)).toBe(8);
     expect(put(3n).errors.get(302)).toBe(8);
     const other = nth(net, 2);
-    const got = ask<GetItemResult>(net, other, (onDone, nowMs) =>
+    const got = net.ask<GetItemResult>(other, (onDone, nowMs) =>
       other.machine.getItem(version(1n).target, { onDone, salt }, nowMs),
     );
     expect(got.item).toMatchObject({ kind: 'mutable', seq: 6n });
@@ -155,7 +142,7 @@ describe('bootstrap', () => {
     const saved = net.nodes.slice(0, 90);
     for (const node of saved) if (net.rng.next() < 0.66) node.isUp = false;
     const fresh = net.add();
-    const result = ask<BootstrapResult>(net, fresh, (onDone, nowMs) =>
+    const result = net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
       fresh.machine.bootstrap({ nodes: saved, onDone }, nowMs),
     );
     expect(result.elapsedMs).toBeLessThan(1_000);
@@ -169,7 +156,7 @@ describe('bootstrap', () => {
     for (const node of dead) node.isUp = false;
     const router = nth(net, 1);
     const fresh = net.add();
-    const result = ask<BootstrapResult>(net, fresh, (onDone, nowMs) =>
+    const result = net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
       fresh.machine.bootstrap({ nodes: dead, routers: [router.address], onDone }, nowMs),
     );
     expect(result.usedRouters).toBe(true);
@@ -184,7 +171,7 @@ describe('bootstrap', () => {
     let asked = 0;
     net.listen(router, () => asked++);
     const fresh = net.add({}, DhtAddress.v4(0x0c000009, 6881));
-    ask<BootstrapResult>(net, fresh, (onDone, nowMs) =>
+    net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
       fresh.machine.bootstrap({ nodes: net.nodes.slice(0, 40), routers: [router], onDone }, nowMs),
     );
     expect(asked).toBe(0);
@@ -193,7 +180,7 @@ describe('bootstrap', () => {
   it('ends with nothing when there is nobody', () => {
     const net = new DhtNet(10);
     const node = net.add();
-    const result = ask<BootstrapResult>(net, node, (onDone, nowMs) =>
+    const result = net.ask<BootstrapResult>(node, (onDone, nowMs) =>
       node.machine.bootstrap({ onDone }, nowMs),
     );
     expect(result.nodes).toBe(0);
@@ -204,7 +191,7 @@ describe('bootstrap', () => {
     const router = nth(net, 1);
     router.isUp = false;
     const fresh = net.add();
-    ask<BootstrapResult>(net, fresh, (onDone, nowMs) =>
+    net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
       fresh.machine.bootstrap({ routers: [router.address], onDone }, nowMs),
     );
     expect(fresh.machine.contacts().length).toBe(0);
@@ -219,7 +206,7 @@ describe('bootstrap', () => {
     if (!decoded.ok) throw new Error(decoded.reason.what);
     expect(toHex(decoded.value.ids[0]?.id as Uint8Array)).toBe(toHex(nth(net, 3).id));
     const fresh = net.add();
-    const result = ask<BootstrapResult>(net, fresh, (onDone, nowMs) =>
+    const result = net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
       fresh.machine.bootstrap({ nodes: decoded.value.contacts, onDone }, nowMs),
     );
     expect(result.savedAlive).toBe(decoded.value.contacts.length);
@@ -237,7 +224,7 @@ describe('the table over time', () => {
         toStranger.push(sent);
       return true;
     };
-    ask<PingResult>(net, stranger, (onDone, nowMs) => stranger.machine.ping(node.address, onDone, nowMs));
+    net.ask<PingResult>(stranger, (onDone, nowMs) => stranger.machine.ping(node.address, onDone, nowMs));
     const startedAtMs = net.nowMs;
     const isKnown = (): boolean =>
       node.machine.contacts().some((one) => one.address.equals(stranger.address));
@@ -325,7 +312,7 @@ describe('read-only nodes (BEP 43)', () => {
       if (sent.from.equals(shy.address)) queries.push(sent);
       return true;
     };
-    ask<BootstrapResult>(net, shy, (onDone, nowMs) =>
+    net.ask<BootstrapResult>(shy, (onDone, nowMs) =>
       shy.machine.bootstrap({ nodes: net.nodes.slice(0, 20), onDone }, nowMs),
     );
     expect(queries.length).toBeGreaterThan(5);
@@ -350,12 +337,12 @@ describe('two families (BEP 32)', () => {
     net.fillTables(30);
     const hash = randomBytes(net.rng, 20);
     const one = nth(net, 1);
-    const announced = ask<AnnounceResult>(net, one, (onAnnounced, nowMs) =>
+    const announced = net.ask<AnnounceResult>(one, (onAnnounced, nowMs) =>
       one.machine.announce(hash, { port: 9, onAnnounced }, nowMs),
     );
     expect(announced.accepted.length).toBe(8);
     const other = nth(net, 2);
-    const { peers } = ask<{ readonly peers: readonly DhtAddress[] }>(net, other, (onDone, nowMs) =>
+    const { peers } = net.ask<{ readonly peers: readonly DhtAddress[] }>(other, (onDone, nowMs) =>
       other.machine.getPeers(hash, { onDone }, nowMs),
     );
     expect(peers.map((peer) => peer.host)).toEqual([one.address.host]);

@@ -1,6 +1,7 @@
 // What the DHT tests share: a machine in a box that keeps what it sends, addresses, and messages read back.
 import { readFileSync } from 'node:fs';
 import { type BencodeDict, decodeBencode } from '../../../core/base/bencode.ts';
+import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { fromHex, utf8 } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/address.ts';
@@ -8,6 +9,7 @@ import { KrpcMessage } from '../../../dht/krpc.ts';
 import { scanKrpc } from '../../../dht/krpc-scan.ts';
 import { DhtMachine } from '../../../dht/machine.ts';
 import type { DhtOptions } from '../../../dht/options.ts';
+import type { DhtNet, SentDatagram } from '../../support/dht-net.ts';
 
 const FIXTURES = new URL('../../../fixtures/', import.meta.url);
 
@@ -46,6 +48,33 @@ export function tree(bytes: Uint8Array): BencodeDict {
   const decoded = decodeBencode(bytes);
   if (!decoded.ok) throw new Error(decoded.reason.what);
   return decoded.value.value as BencodeDict;
+}
+
+/** `nodes` of a reply: 26 bytes each (BEP 5). */
+export function compactNodes(
+  contacts: readonly { readonly id: Uint8Array; readonly address: DhtAddress }[],
+): Uint8Array {
+  const bytes = new Uint8Array(contacts.length * 26);
+  contacts.forEach(({ id, address }, i) => {
+    bytes.set(id, i * 26);
+    address.writeCompact(bytes, i * 26 + 20);
+  });
+  return bytes;
+}
+
+/** Answers every query at `address` with whatever `r` makes of it. */
+export function liar(
+  net: DhtNet,
+  address: DhtAddress,
+  r: (query: SentDatagram, target: Uint8Array) => Record<string, Uint8Array>,
+): void {
+  net.listen(address, (sent) => {
+    const { message } = scan(sent.bytes);
+    if (message.kind !== 'query') return;
+    const target = message.copy(message.target) ?? new Uint8Array(20);
+    const reply = encodeBencode({ r: r(sent, target), t: message.copy(message.tid) as Uint8Array, y: 'r' });
+    net.send(reply, address, sent.from);
+  });
 }
 
 export interface Sent {

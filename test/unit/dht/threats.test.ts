@@ -8,47 +8,11 @@ import { isValidId } from '../../../dht/bep42.ts';
 import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
 import type { LookupPolicy } from '../../../dht/options.ts';
 import type { AnnounceResult, GetPeersResult, LookupResult, PingResult } from '../../../dht/results.ts';
-import { DhtNet, type NetNode, type SentDatagram } from '../../support/dht-net.ts';
+import { DhtNet, type NetNode } from '../../support/dht-net.ts';
 import { liveBytes } from '../../support/live-memory.ts';
-import { Box, nthAddress, scan, tree } from './material.ts';
+import { Box, compactNodes, liar, nthAddress, scan, tree } from './material.ts';
 
 const nth = (net: DhtNet, i: number): NetNode => net.nodes[i] as NetNode;
-
-function compact(contacts: readonly { readonly id: Uint8Array; readonly address: DhtAddress }[]): Uint8Array {
-  const bytes = new Uint8Array(contacts.length * 26);
-  contacts.forEach(({ id, address }, i) => {
-    bytes.set(id, i * 26);
-    address.writeCompact(bytes, i * 26 + 20);
-  });
-  return bytes;
-}
-
-/** Answers every query at `address` with whatever `r` makes of it. */
-function liar(
-  net: DhtNet,
-  address: DhtAddress,
-  r: (query: SentDatagram, target: Uint8Array) => Record<string, Uint8Array>,
-): void {
-  net.listen(address, (sent) => {
-    const { message } = scan(sent.bytes);
-    if (message.kind !== 'query') return;
-    const target = message.copy(message.target) ?? new Uint8Array(20);
-    const reply = encodeBencode({ r: r(sent, target), t: message.copy(message.tid) as Uint8Array, y: 'r' });
-    net.send(reply, address, sent.from);
-  });
-}
-
-function run<T>(
-  net: DhtNet,
-  node: NetNode,
-  command: (finish: (result: T) => void, nowMs: number) => void,
-): T {
-  let result: T | undefined;
-  net.command(node, (_machine, nowMs) => command((done) => (result = done), nowMs));
-  net.run(60_000, () => result !== undefined);
-  if (result === undefined) throw new Error('no result');
-  return result;
-}
 
 function findNode(
   net: DhtNet,
@@ -56,8 +20,52 @@ function findNode(
   target: Uint8Array,
   policy: Partial<LookupPolicy> = {},
 ): LookupResult {
-  return run(net, node, (onDone, nowMs) => node.machine.findNode(target, { onDone, policy }, nowMs));
+  return net.ask(node, (onDone, nowMs) => node.machine.findNode(target, { onDone, policy }, nowMs));
 }
+
+describe('a node right beside the target that names a crowd around it', () => {
+  const CROWD = Array.from({ length: 8 }, (_, i) => DhtAddress.v4((96 << 24) + i * 256 + 1, 6881));
+  const beside = (target: Uint8Array, mask: number): Uint8Array => {
+    const id = target.slice();
+    id[19] = (id[19] as number) ^ mask;
+    return id;
+  };
+  const asked = (disjointPaths: number): number => {
+    const net = new DhtNet(21);
+    for (let i = 0; i < 250; i++)
+      net.add({ maintenance: { enabled: false }, table: { requireValidIds: false } });
+    net.fillTables(25);
+    const target = randomBytes(net.rng, 20);
+    const address = DhtAddress.v4((95 << 24) + 1, 6881);
+    const id = beside(target, 1);
+    const node = net.nodes[0] as NetNode;
+    node.machine.insertVerified({ id, address }, net.nowMs, 20);
+    const named = compactNodes(CROWD.map((one, i) => ({ id: beside(target, i + 2), address: one })));
+    net.listen(address, (sent) => {
+      // Late enough for its path to know eight that answer, and where it is.
+      net.at(net.nowMs + 3_000, () => {
+        const tid = scan(sent.bytes).message;
+        net.send(
+          encodeBencode({ r: { id, nodes: named }, t: tid.copy(tid.tid) as Uint8Array, y: 'r' }),
+          address,
+          sent.from,
+        );
+      });
+    });
+    let count = 0;
+    net.onDatagram = ({ to }) => {
+      if (CROWD.some((one) => one.equals(to))) count++;
+      return true;
+    };
+    findNode(net, node, target, { disjointPaths, stall: { kind: 'never' }, requireValidIds: false });
+    return count;
+  };
+
+  it('is not followed on disjoint paths, where every hop must come closer', () => {
+    expect(asked(1)).toBe(8);
+    expect(asked(3)).toBe(0);
+  });
+});
 
 describe('sybils that answer everywhere with ids made for the question', () => {
   it('get no places in tables and cost no recall, at 5 %', () => {
@@ -73,7 +81,7 @@ describe('sybils that answer everywhere with ids made for the question', () => {
           id: randomIdAt(Id160.of(target), 150, net.rng).toBytes(),
           address: one,
         }));
-        return { id: near, nodes: compact(named.slice(0, 8)), token: utf8('t') };
+        return { id: near, nodes: compactNodes(named.slice(0, 8)), token: utf8('t') };
       });
       // They were honest once: that is how they got in.
       for (const node of net.nodes)
@@ -121,7 +129,7 @@ describe('an eclipse of one info hash', () => {
     for (const one of crowd) {
       liar(net, one.address, () => {
         const others = crowd.filter(() => net.rng.next() < 0.4).slice(0, 16);
-        return { id: one.id, nodes: compact(others), token: utf8('t') };
+        return { id: one.id, nodes: compactNodes(others), token: utf8('t') };
       });
     }
     for (const node of net.nodes) for (const one of crowd) node.machine.insertVerified(one, net.nowMs, 10);
@@ -146,10 +154,10 @@ describe('an eclipse of one info hash', () => {
     }
     const hash = randomBytes(net.rng, 20);
     const sybils = besiege(net, hash, ids, subnets);
-    const announced = run<AnnounceResult>(net, one, (onAnnounced, nowMs) =>
+    const announced = net.ask<AnnounceResult>(one, (onAnnounced, nowMs) =>
       one.machine.announce(hash, { port: 5, onAnnounced }, nowMs),
     );
-    const result = run<GetPeersResult>(net, other, (onDone, nowMs) =>
+    const result = net.ask<GetPeersResult>(other, (onDone, nowMs) =>
       other.machine.getPeers(hash, { onDone }, nowMs),
     );
     return {
@@ -185,7 +193,7 @@ describe('poisoned `nodes`', () => {
     for (const address of liars) {
       liar(net, address, (_query, target) => ({
         id: ids.get(address.host) as Uint8Array,
-        nodes: compact(
+        nodes: compactNodes(
           Array.from({ length: 100 }, (_, i) => ({
             id: randomIdAt(Id160.of(target), 20 + i, net.rng).toBytes(),
             address: DhtAddress.v4((99 << 24) | (9 << 16) | (9 << 8) | 9, 1000 + i),
@@ -227,7 +235,7 @@ describe('poisoned `nodes`', () => {
     const good = Array.from({ length: 30 }, (_, i) => nthAddress(i));
     liar(net, address, () => ({
       id,
-      nodes: compact([...named, ...good].map((one) => ({ id: randomBytes(net.rng, 20), address: one }))),
+      nodes: compactNodes([...named, ...good].map((one) => ({ id: randomBytes(net.rng, 20), address: one }))),
     }));
     node.machine.insertVerified({ id, address }, net.nowMs, 5);
     const asked = new Set<string>();
@@ -400,7 +408,7 @@ describe('a node that answers with another id', () => {
     claimed = randomBytes(net.rng, 20);
     findNode(net, node, randomBytes(net.rng, 20));
     expect(node.machine.contacts()).toEqual([]);
-    run<PingResult>(net, node, (onDone, nowMs) => node.machine.ping(address, onDone, nowMs));
+    net.ask<PingResult>(node, (onDone, nowMs) => node.machine.ping(address, onDone, nowMs));
     expect(node.machine.contacts()).toEqual([]);
   });
 
