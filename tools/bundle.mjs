@@ -1,47 +1,92 @@
 // Makes the program, `dist/program/`, out of few files: reading some 250 modules one by one is two thirds of what tt needs
-// to start. One file for the program, one for every thread (`*-worker.ts`), chunks for what is loaded later. All lie in one
-// folder, so that a thread's file is found beside the code that starts it, as in the sources.
-import { globSync, readdirSync, rmSync } from 'node:fs';
-import { basename } from 'node:path';
+// to start. Two files for what the program always loads, one for every thread (`*-worker.ts`), chunks for what is loaded later. All
+// lie in one folder, so that a thread's file is found beside the code that starts it, as in the sources.
+import { globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { withoutFacades } from './builtins.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const outdir = `${root}dist/program`;
-const threads = globSync('{cli,core,dht}/**/*-worker.ts', { cwd: root });
-const entries = { main: 'cli/main.ts' };
-for (const file of threads) {
+const MAIN = 'cli/main.ts';
+/** Packages in CommonJS ask for Node's own modules, by way of one function of esbuild's. */
+const REQUIRE = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);\n';
+
+const threads = {};
+for (const file of globSync('{cli,core,dht}/**/*-worker.ts', { cwd: root })) {
   const name = basename(file, '.ts');
-  if (name in entries) throw new Error(`two threads are named ${name}: their files would be one`);
-  entries[name] = file;
+  if (name in threads) throw new Error(`two threads are named ${name}: their files would be one`);
+  threads[name] = file;
 }
 
-const { metafile } = await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: entries,
   outdir,
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  chunkNames: 'chunk-[hash]',
   // Ink asks for it where DEV is set, which is for those who work on Ink.
   external: ['react-devtools-core'],
   alias: { 'string-width': './cli/ui/ink-width.ts' },
   define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
-  // Packages in CommonJS ask for Node's own modules.
-  banner: {
-    js: "import { createRequire as ttRequire } from 'node:module'; const require = ttRequire(import.meta.url);",
-  },
   logLevel: 'warning',
   metafile: true,
-});
+  write: false,
+};
+
+function buildProgram(plugins) {
+  return build({
+    ...common,
+    entryPoints: { main: MAIN },
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    plugins,
+  });
+}
+
+/** Paths of what the program imports when it needs it. */
+function partsOf({ inputs }) {
+  const imports = Object.values(inputs).flatMap((input) => input.imports);
+  const late = imports.filter(({ kind, external }) => kind === 'dynamic-import' && external !== true);
+  return new Set(late.map(({ path }) => path));
+}
+
+/**
+ * esbuild cuts a chunk for each set of parts that share a module, so that the modules of the program's own first step lie in
+ * twenty. Parts that all say that they need the whole of it leave one.
+ */
+function afterMain(parts) {
+  return {
+    name: 'after-main',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.tsx?$/ }, ({ path }) => {
+        if (!parts.has(relative(root, path))) return undefined;
+        const contents = `import ${JSON.stringify(root + MAIN)};\n${readFileSync(path, 'utf8')}`;
+        return { contents, loader: path.endsWith('x') ? 'tsx' : 'ts' };
+      });
+    },
+  };
+}
+
+const plain = await buildProgram([]);
+const built = [
+  await buildProgram([afterMain(partsOf(plain.metafile))]),
+  // A thread has nothing in common with the program but memory: chunks for what both use would only be more files to read.
+  await build({ ...common, entryPoints: threads }),
+];
+mkdirSync(outdir, { recursive: true });
+for (const { path, text } of built.flatMap(({ outputFiles }) => outputFiles))
+  writeFileSync(path, `${text.includes('typeof require') ? REQUIRE : ''}${withoutFacades(text)}`);
 // A dependency that brings a copy of its own would measure text its own way, and slowly.
-if (Object.keys(metafile.inputs).some((file) => file.includes('node_modules/string-width/')))
+const inputs = built.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+if (inputs.some((file) => file.includes('node_modules/string-width/')))
   throw new Error('string-width is in the bundle: cli/ui/ink-width.ts should stand in its place');
 // Only now, and only what is of no use any more: a tt that runs meanwhile finds the chunks that it has not loaded yet.
-const made = new Set(Object.keys(metafile.outputs).map((file) => basename(file)));
+const made = new Set(
+  built.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((file) => basename(file))),
+);
 for (const file of readdirSync(outdir)) {
   if (!made.has(file)) rmSync(`${outdir}/${file}`, { recursive: true, force: true });
 }
