@@ -60,6 +60,23 @@ export type JournalRecord =
   | { readonly kind: 'probed'; readonly node: number; readonly verdict: Verdict; readonly atMs: number }
   | { readonly kind: 'scans'; readonly scans: ScanState };
 
+/** When it was written, on the clock of the run, as far as it says. */
+export function recordedMs(record: JournalRecord): number {
+  switch (record.kind) {
+    case 'listed':
+      return record.queuedMs;
+    case 'visit':
+      return (record.visit.row.received_us ?? record.visit.row.queued_us) / 1000;
+    case 'scans':
+      return record.scans.atMs;
+    case 'resumed':
+    case 'watched':
+      return 0;
+    default:
+      return record.atMs;
+  }
+}
+
 const HEAD_BYTES = 5;
 const SENT_BYTES = 9;
 /** A topology visit with 64 entries is 20 KB; more is damage. */

@@ -1,11 +1,11 @@
 // `tt dht crawl` from the real program on loopback: a whole run, its dataset, kill -9 and resume, a clean stop, bad input.
 import { createSocket } from 'node:dgram';
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
 import { type CountingNet, countingNet } from '../support/crawl-net.ts';
 import { loopbackDht } from '../support/dht-loopback.ts';
+import { runRows } from '../support/run-rows.ts';
 import { waitFor } from '../support/wait.ts';
 import { json, makePlace, TIMEOUT_MS } from './support.ts';
 
@@ -27,14 +27,8 @@ beforeAll(async () => {
 });
 afterAll(() => net?.close());
 
-function rows(directory: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(`${place.path}/${directory}/data.sqlite`, { readOnly: true });
-  try {
-    return database.prepare(sql).all() as Record<string, unknown>[];
-  } finally {
-    database.close();
-  }
-}
+const rows = (directory: string, sql: string): Record<string, unknown>[] =>
+  runRows(`${place.path}/${directory}`, sql);
 
 /** Told of by eight on average, of which a fifth is dead: one look alone misses one in six hundred. */
 const MAX_MISSED = 2;
@@ -145,8 +139,22 @@ describe('a crawl', () => {
       expect(header).toMatchObject({ state: 'partial', state_reason: 'signal' });
       expect(header['queue_left']).toBeGreaterThan(0);
       expect(header['warnings']).toHaveLength(1);
+      // Meanwhile somebody sets the clock of the machine an hour back: the clock of the run knows nothing of it.
+      const back = new Date(Date.parse(header['started_utc'] as string) + 3_600_000).toISOString();
+      writeFileSync(`${place.path}/stopped/run.json`, JSON.stringify({ ...header, started_utc: back }));
+      const [{ latest }] = rows('stopped', 'SELECT max(received_us) AS latest FROM visit') as [
+        { latest: number },
+      ];
       const result = await tt('dht', 'crawl', '--resume', 'stopped', '--interface', '127.0.0.1', '--json');
       expect(json(result)).toMatchObject({ reason: 'done', run: { state: 'complete' } });
+      const { elapsed_us: elapsed } = json(result)['run'] as { elapsed_us: number };
+      expect(elapsed).toBeGreaterThan(latest);
+      const times = rows('stopped', 'SELECT queued_us AS queued, received_us AS received FROM visit');
+      expect(
+        times.filter(
+          ({ queued, received }) => Number(queued) < 0 || (received !== null && Number(received) < 0),
+        ),
+      ).toEqual([]);
       expect(missing('stopped').length).toBeLessThanOrEqual(MAX_MISSED);
     },
     TIMEOUT_MS,

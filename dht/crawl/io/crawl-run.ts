@@ -9,14 +9,14 @@ import { type AddressBook, geoColumns } from '../../dataset/io/address-book.ts';
 import { writeHeader } from '../../dataset/io/header-file.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
-import { lossOf, type SummaryExtras, storeSummary } from '../../dataset/io/summarise.ts';
+import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
 import { ENRICHMENT_TABLE, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { Id160 } from '../../node-id.ts';
 import type { CrawlConfig } from '../config.ts';
 import type { CrawlCounts } from '../crawl-counts.ts';
 import { type Estimate, fromDistances } from '../estimates.ts';
-import { JournalBuffer } from '../journal.ts';
+import { JournalBuffer, recordedMs } from '../journal.ts';
 import type { OptOut } from '../opt-out.ts';
 import { type Recheck, recheckRows } from '../recheck.ts';
 import { rangeOf } from '../repeat-zone.ts';
@@ -88,7 +88,6 @@ export interface CrawlResult {
 const MS_PER_MINUTE = 60_000;
 
 type Stop = 'signal' | 'time' | undefined;
-type Extras = { -readonly [Key in keyof SummaryExtras]?: SummaryExtras[Key] };
 
 export class CrawlRun {
   readonly setup: CrawlSetup;
@@ -97,7 +96,8 @@ export class CrawlRun {
   readonly #store: DatasetStore;
   readonly #journal: JournalFile;
   readonly #vantage: Vantage;
-  readonly #startedUnixMs: number;
+  /** From performance.now() to the clock of the run. */
+  readonly #clockOffsetMs: number;
   #header: RunRow;
   /** The first is kept for the repeat and the recheck. */
   readonly #passes: Pass[];
@@ -116,6 +116,7 @@ export class CrawlRun {
       passes: Pass[];
       isLastEnded: boolean;
       vantage: Vantage;
+      reachedMs: number;
     },
   ) {
     this.setup = setup;
@@ -127,7 +128,9 @@ export class CrawlRun {
     this.#vantage = opened.vantage;
     this.config = opened.header.config as CrawlConfig;
     this.zone = zoneOf(this.config);
-    this.#startedUnixMs = Date.parse(opened.header.started_utc);
+    // The clock of a run goes on through its pauses, and never backwards, whatever somebody does to the machine's.
+    const sinceMs = Math.max(Date.now() - Date.parse(opened.header.started_utc), opened.reachedMs);
+    this.#clockOffsetMs = sinceMs - performance.now();
   }
 
   /** Makes the directory, or opens the one to resume, and crawls to the end. @throws OperationError */
@@ -169,6 +172,7 @@ export class CrawlRun {
     const run = new CrawlRun(setup, {
       ...{ store, journal, header, passes: [], isLastEnded: true },
       vantage: new Vantage(),
+      reachedMs: 0,
     });
     run.#saveHeader(run.#geoColumns(undefined));
     return run;
@@ -179,8 +183,10 @@ export class CrawlRun {
     const { header, config, store } = await reopenRun(setup);
     const passes: Pass[] = [];
     let isLastEnded = true;
+    let reached = 0;
     const vantage = new Vantage();
     const journal = JournalFile.resume(join(directory, JOURNAL_FILE), config.family, (record) => {
+      reached = Math.max(reached, recordedMs(record));
       const current = passes.at(-1);
       if (record.kind === 'pass') {
         const zone = record.pass === 1 ? zoneOf(config) : passZone(config, passes[0] as Pass);
@@ -206,7 +212,10 @@ export class CrawlRun {
     if (!isLastEnded) last?.machine.endRestore();
     const visits = passes.reduce((sum, { machine }) => sum + machine.counts.visits, 0);
     const lineage = [...(header.resumes as readonly unknown[]), { at_utc: new Date().toISOString(), visits }];
-    const run = new CrawlRun(setup, { store, journal, header, passes, isLastEnded, vantage });
+    const run = new CrawlRun(setup, {
+      ...{ store, journal, header, passes, isLastEnded, vantage },
+      reachedMs: reached,
+    });
     run.#rechecked = storedRecheck(store);
     const again = { resumes: lineage, state: 'running', state_reason: null, ended_utc: null };
     run.#saveHeader({ ...again, ...run.#geoColumns(undefined) });
@@ -222,7 +231,6 @@ export class CrawlRun {
     setup.signal.addEventListener('abort', onAbort, { once: true });
     if (setup.signal.aborted) this.#end('signal');
     const timer = setup.timeMs === undefined ? undefined : setTimeout(() => this.#end('time'), setup.timeMs);
-    const extras: Extras = {};
     try {
       const drivers: Driver[] = [];
       try {
@@ -234,8 +242,7 @@ export class CrawlRun {
       } finally {
         await Promise.all(drivers.map((driver) => driver.close()));
       }
-      if (this.#stop === undefined) extras.distances = await this.#distances();
-      return this.#finish(extras);
+      return this.#finish(this.#stop === undefined ? await this.#distances() : undefined);
     } catch (error) {
       this.#saveHeader({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
       throw error;
@@ -249,12 +256,7 @@ export class CrawlRun {
   }
 
   /** Milliseconds since the run began, pauses included. */
-  #nowMs = (): number => {
-    const since = Date.now() - performance.now();
-    this.#clockOffsetMs ??= since - this.#startedUnixMs;
-    return performance.now() + this.#clockOffsetMs;
-  };
-  #clockOffsetMs: number | undefined;
+  #nowMs = (): number => performance.now() + this.#clockOffsetMs;
 
   #end(reason: Stop): void {
     this.#stop ??= reason;
@@ -354,7 +356,7 @@ export class CrawlRun {
     return fromDistances(await this.setup.lookups(this.config));
   }
 
-  #finish(measured: Partial<SummaryExtras>): CrawlResult {
+  #finish(distances: Estimate | undefined): CrawlResult {
     this.#phase = 'summary';
     const { config } = this;
     const [first, second] = this.#passes;
@@ -364,7 +366,7 @@ export class CrawlRun {
     const summary = storeSummary(this.#store, {
       runId: this.runId,
       zoneBits: this.zone.bits,
-      distances: measured.distances,
+      distances,
       planted: plantedFound(this.#store, config.planted),
       ...recheckExtras(this.#rechecked, first?.look),
       turnover,

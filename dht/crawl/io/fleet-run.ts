@@ -114,6 +114,8 @@ export class FleetRun {
   readonly #underway = new Map<number, NonNullable<Beat['work']>>();
   readonly #doneBefore: number;
   #startedMs = performance.now();
+  /** When the run began, before its pauses, on the clock that nobody sets. */
+  readonly #runStartedMs: number;
   #header: RunRow;
   #rows = 0;
   #discarded = 0;
@@ -121,6 +123,7 @@ export class FleetRun {
   private constructor(setup: FleetSetup, header: RunRow, store: DatasetStore, state: FleetState) {
     this.#setup = setup;
     this.#header = header;
+    this.#runStartedMs = performance.now() - Math.max(0, Date.now() - Date.parse(header.started_utc));
     this.#config = header.config as CrawlConfig;
     this.#store = store;
     this.#state = state;
@@ -343,7 +346,7 @@ export class FleetRun {
   ): Promise<{ readonly run: RunRow; readonly summary: readonly SummaryRow[] }> {
     const zone = zoneOf(this.#config);
     const hasTwo = this.#state.orders.some(({ pass }) => pass === 2);
-    const { run_id: runId, started_utc: startedUtc } = this.#header;
+    const { run_id: runId } = this.#header;
     const summary = storeSummary(this.#store, {
       runId,
       zoneBits: zone.bits,
@@ -360,7 +363,7 @@ export class FleetRun {
       state: stopped === undefined ? 'complete' : 'partial',
       state_reason: stopped ?? null,
       ended_utc: new Date().toISOString(),
-      elapsed_us: Math.max(0, Date.now() - Date.parse(startedUtc)) * 1000,
+      elapsed_us: Math.round((performance.now() - this.#runStartedMs) * 1000),
       loss_share: loss?.share ?? null,
       loss_answers: loss?.answers ?? 0,
       warnings: left === 0 ? [] : [`The run was cut: ${left} of ${this.#ledger.size} parts are missing.`],

@@ -180,7 +180,9 @@ async function crawl(
     jsonl: undefined,
     vantage: new Vantage(),
   });
-  const clockOffsetMs = Date.now() - performance.now() - order.startedUnixMs;
+  // A machine whose clock is behind the coordinator's still has no times before the run.
+  const sinceMs = Math.max(0, Date.now() - order.startedUnixMs);
+  const clockOffsetMs = sinceMs - performance.now();
   const nowMs = (): number => performance.now() + clockOffsetMs;
   const driver = await Driver.open({ family: config.family, port: 0, bind: bind(config.family) }, nowMs);
   const onAbort = (): void => driver.wake();
