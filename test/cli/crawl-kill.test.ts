@@ -1,12 +1,12 @@
 // kill -9 again and again, at moments that a seed draws, in every mode: nothing is lost, nobody is visited twice, nobody is asked
 // more often than the tries and the kills allow, and a monitor's sessions go on.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
 import { randomInt, seededRng } from '../../core/base/clock.ts';
 import { type CountingNet, countingNet, MANY_ENTRIES } from '../support/crawl-net.ts';
 import type { RunningProcess } from '../support/process.ts';
+import { runRows } from '../support/run-rows.ts';
 import { waitFor } from '../support/wait.ts';
 import { json, makePlace, TIMEOUT_MS } from './support.ts';
 
@@ -28,14 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => net?.close());
 
-function rows(directory: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(`${place.path}/${directory}/data.sqlite`, { readOnly: true });
-  try {
-    return database.prepare(sql).all() as Record<string, unknown>[];
-  } finally {
-    database.close();
-  }
-}
+const rows = (directory: string, sql: string): Record<string, unknown>[] =>
+  runRows(`${place.path}/${directory}`, sql);
 
 /** Kills it after so many more queries; false when it had ended before. */
 async function killAfter(process: RunningProcess, queries: number): Promise<boolean> {

@@ -1,9 +1,9 @@
 // `tt dht crawl --mmdb` from the real program: where nodes are, looked up before addresses are hashed; broken databases; resumed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CountingNet, countingNet } from '../support/crawl-net.ts';
 import { mmdbBytes } from '../support/mmdb.ts';
+import { runRows } from '../support/run-rows.ts';
 import { waitFor } from '../support/wait.ts';
 import { json, makePlace, TIMEOUT_MS } from './support.ts';
 
@@ -35,17 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => net?.close());
 
-function rows(directory: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(at(`${directory}/data.sqlite`), { readOnly: true });
-  try {
-    return database
-      .prepare(sql)
-      .all()
-      .map((row) => ({ ...row }));
-  } finally {
-    database.close();
-  }
-}
+const rows = (directory: string, sql: string): Record<string, unknown>[] => runRows(at(directory), sql);
 
 function countOf(directory: string, metric: string): unknown {
   return rows(directory, `SELECT item, value, basis FROM summary WHERE metric = '${metric}'`);

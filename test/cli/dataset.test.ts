@@ -8,6 +8,7 @@ import type { Columns } from '../../dht/dataset/columns.ts';
 import { TABLES } from '../../dht/dataset/schema.ts';
 import { mmdbBytes } from '../support/mmdb.ts';
 import { makeRunFolder, START_MS } from '../support/run-folder.ts';
+import { runRows } from '../support/run-rows.ts';
 import { waitFor } from '../support/wait.ts';
 import { json, makePlace, TIMEOUT_MS } from './support.ts';
 
@@ -268,12 +269,8 @@ describe('an enrichment', () => {
     ];
     writeFileSync(at('country.mmdb'), mmdbBytes('Test-Country', countries, BUILT_S - 86_400));
   });
-  const rows = (run: string): Record<string, unknown>[] => {
-    const database = new DatabaseSync(at(`${run}/data.sqlite`), { readOnly: true });
-    const all = database.prepare('SELECT * FROM enrichment ORDER BY ip').all() as Record<string, unknown>[];
-    database.close();
-    return all.map((row) => ({ ...row }));
-  };
+  const rows = (run: string): Record<string, unknown>[] =>
+    runRows(at(run), 'SELECT * FROM enrichment ORDER BY ip');
 
   it(
     'adds what the databases say of every address, and the plots of it',

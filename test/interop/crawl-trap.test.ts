@@ -3,7 +3,6 @@
 import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Rng, randomInt, seededRng } from '../../core/base/clock.ts';
 import { DhtAddress } from '../../dht/address.ts';
@@ -11,6 +10,7 @@ import { trapPolicy } from '../../dht/crawl/subnets.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
 import { compareDistance, Id160, randomIdAt } from '../../dht/node-id.ts';
 import { readQuery, writeReply } from '../../dht/sim/stub-replies.ts';
+import { runRows } from '../support/run-rows.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { networkMissing } from './support/network.ts';
 import { runTt } from './support/tt.ts';
@@ -167,12 +167,8 @@ describe.skipIf(networkMissing() !== undefined)('a trap', () => {
       const estimate = value('nodes_in_zone', 'chapman');
       expect(estimate?.low).toBeLessThanOrEqual(truth);
       expect(estimate?.high).toBeLessThan(truth * 1.1);
-      const database = new DatabaseSync(join(out, 'data.sqlite'), { readOnly: true });
-      const visits = database.prepare("SELECT DISTINCT net FROM visit WHERE outcome = 'trapped'").all() as {
-        net: string;
-      }[];
-      database.close();
-      expect(visits.map(({ net }) => net)).toEqual([`${TRAP}.0/24`]);
+      const visits = runRows(out, "SELECT DISTINCT net FROM visit WHERE outcome = 'trapped'");
+      expect(visits).toEqual([{ net: `${TRAP}.0/24` }]);
     },
     TEST_TIMEOUT_MS,
   );

@@ -2,7 +2,6 @@
 // found, clients are told apart by `v`, and the dead from the slow.
 import { createSocket, type Socket } from 'node:dgram';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toHex } from '../../core/base/bytes.ts';
@@ -13,6 +12,7 @@ import { Id160 } from '../../dht/node-id.ts';
 import { OUR_MAINTENANCE } from '../../dht/options.ts';
 import { readQuery, writeReply } from '../../dht/sim/stub-replies.ts';
 import { type RunningProcess, start } from '../support/process.ts';
+import { runRows } from '../support/run-rows.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { waitFor } from '../support/wait.ts';
 import { nextHosts } from './support/network.ts';
@@ -193,15 +193,13 @@ describe.skipIf(skipsFor('libtorrent'))('a crawl of 250 real nodes', () => {
         summary: { metric: string; item: string; value: number; low: number; high: number }[];
       };
       expect(report.run.state).toBe('complete');
-      const database = new DatabaseSync(join(out, 'data.sqlite'), { readOnly: true });
-      const visits = database.prepare('SELECT ip, port, outcome, client, id_observed FROM visit').all() as {
+      const visits = runRows<{
         ip: string;
         port: number;
         outcome: string;
         client: string | null;
         id_observed: string | null;
-      }[];
-      database.close();
+      }>(out, 'SELECT ip, port, outcome, client, id_observed FROM visit');
       const at = (place: Place) => visits.filter(({ ip, port }) => ip === place.host && port === place.port);
 
       // Only who is listed can be found. A node tells eight of those it knows: who stands in several tables is told of, who stands in

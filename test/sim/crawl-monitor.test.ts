@@ -9,6 +9,7 @@ import {
   MONITOR_PACE,
   type MonitoredSession,
   MonitorMachine,
+  type MonitorPort,
   type Verdict,
 } from '../../dht/crawl/monitor-machine.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
@@ -25,8 +26,21 @@ const MINUTE_MS = 60_000;
 const WINDOW_MS = 180 * MINUTE_MS;
 const RESCAN_MS = 2 * MINUTE_MS;
 const MEDIAN_MIN = 40;
-/** Only a run that may be killed writes these down. */
-const UNHEARD = { onWatched: () => {}, onProbed: () => {} };
+
+/** A monitor that hands on what it sends and the sessions that end: only a run that may be killed hears the rest. */
+function monitorThat(hands: Pick<MonitorPort, 'send' | 'onSession'>): MonitorMachine {
+  return new MonitorMachine(
+    {
+      family: 4,
+      rng: seededRng(1),
+      ownId: Id160.random(seededRng(2)),
+      version: new Uint8Array(0),
+      policy: POLITE,
+      pace: MONITOR_PACE,
+    },
+    { onWatched: () => {}, onProbed: () => {}, ...hands },
+  );
+}
 
 it('survival of sessions is that of the world', () => {
   const world = new CrawlWorld({
@@ -41,25 +55,14 @@ it('survival of sessions is that of the world', () => {
   const rows: SessionRow[] = [];
   let queries = 0;
   const send = world.join();
-  const monitor = new MonitorMachine(
-    {
-      family: 4,
-      rng: seededRng(1),
-      ownId: Id160.random(seededRng(2)),
-      version: new Uint8Array(0),
-      policy: POLITE,
-      pace: MONITOR_PACE,
+  const monitor = monitorThat({
+    send: (datagram, to) => {
+      queries++;
+      send(datagram, to);
     },
-    {
-      ...UNHEARD,
-      send: (datagram, to) => {
-        queries++;
-        send(datagram, to);
-      },
-      onSession: (session) =>
-        rows.push(sessionRow(session, { runId: 'r', number: rows.length, text: RAW_TEXT })),
-    },
-  );
+    onSession: (session) =>
+      rows.push(sessionRow(session, { runId: 'r', number: rows.length, text: RAW_TEXT })),
+  });
   let absentMs: number | undefined;
   for (let atMs = CRAWL_START_MS; atMs < CRAWL_START_MS + WINDOW_MS; atMs += RESCAN_MS) {
     world.run(monitor, () => monitor.isDone, atMs);
@@ -154,17 +157,10 @@ it('sessions begin and end where they do in truth, neither earlier nor later', (
 
 it('an id that moves is one id at two endpoints', () => {
   const ends: number[] = [];
-  const monitor = new MonitorMachine(
-    {
-      family: 4,
-      rng: seededRng(1),
-      ownId: Id160.random(seededRng(2)),
-      version: new Uint8Array(0),
-      policy: POLITE,
-      pace: MONITOR_PACE,
-    },
-    { ...UNHEARD, send: () => {}, onSession: ({ endpointChanges }) => ends.push(endpointChanges) },
-  );
+  const monitor = monitorThat({
+    send: () => {},
+    onSession: ({ endpointChanges }) => ends.push(endpointChanges),
+  });
   const id = Id160.random(seededRng(3));
   monitor.add(id, DhtAddress.v4(20 << 24, 1), 0, undefined);
   monitor.add(id, DhtAddress.v4(21 << 24, 1), 1, undefined);
@@ -194,22 +190,10 @@ it('killed and gone on with from its journal is what it would have been; after a
   }
   const begin = (): Seen => {
     const sessions: MonitoredSession[] = [];
-    const monitor = new MonitorMachine(
-      {
-        family: 4,
-        rng: seededRng(1),
-        ownId: Id160.random(seededRng(2)),
-        version: new Uint8Array(0),
-        policy: POLITE,
-        pace: MONITOR_PACE,
-      },
-      {
-        send: () => {},
-        onSession: (session) => sessions.push(session),
-        onWatched: () => {},
-        onProbed: () => {},
-      },
-    );
+    const monitor = monitorThat({
+      send: () => {},
+      onSession: (session) => sessions.push(session),
+    });
     return { monitor, sessions };
   };
   const plain = (sessions: readonly MonitoredSession[]): unknown[] =>

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { seededRng } from '../../../core/base/clock.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import type { Candidate } from '../../../core/discovery/candidates.ts';
 import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
@@ -11,11 +10,10 @@ import {
 } from '../../../core/session/peer-limits.ts';
 import type { Dialled } from '../../../core/session/reach/nat-climb.ts';
 import { closeDeadSplices } from '../../../core/session/reach/nat-splice.ts';
-import type { SessionShared } from '../../../core/session/shared.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
+import { sharedForPeers } from '../../support/peers-shared.ts';
 
 const PEER = new Uint8Array(20).fill(1);
-const OURS = new Uint8Array(20).fill(9);
 const ENDPOINT = { host: '203.0.113.7', port: 6881 };
 const OTHER_ADDRESS = { host: '198.51.100.7', port: 6881 };
 const START_MS = 1_000_000;
@@ -66,22 +64,7 @@ function scene() {
     connect,
     tickUntil,
   };
-  const shared = {
-    clock: { nowMs: () => scene.nowMs },
-    rng: seededRng(1),
-    peerId: OURS,
-    maxPeersPerTorrent: 10,
-    isFull: () => false,
-    isBanned: () => false,
-    isSelf: () => false,
-    externalAddress: () => undefined,
-    dials: { poke: () => {} },
-    log: () => {},
-    nat: {
-      ownFacts: () => ({ state: 'unknown' }),
-      relays: { check: () => scene.checks++ },
-    },
-  } as unknown as SessionShared;
+  const shared = sharedForPeers(() => scene.nowMs, { check: () => scene.checks++ });
   scene.peers = new TorrentPeers(shared, { isActive: true, isComplete: false } as PeersOwner);
   scene.peers.dialler = {
     dial: () => {

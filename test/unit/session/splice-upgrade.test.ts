@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { seededRng } from '../../../core/base/clock.ts';
 import { SPLICE_LINGER_MS } from '../../../core/nat/ladder.ts';
 import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
-import type { SessionShared } from '../../../core/session/shared.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
+import { sharedForPeers } from '../../support/peers-shared.ts';
 
 const PEER = new Uint8Array(20).fill(1);
-const OURS = new Uint8Array(20).fill(9);
 const ENDPOINT = { host: '203.0.113.7', port: 6881 };
 
 class FakeConnection {
@@ -35,21 +33,8 @@ class FakeConnection {
 }
 
 function scene() {
-  const clock = { nowMs: () => scene.nowMs };
   const scene = { nowMs: 1000, peers: undefined as unknown as TorrentPeers, admit };
-  const shared = {
-    clock,
-    rng: seededRng(1),
-    peerId: OURS,
-    maxPeersPerTorrent: 10,
-    isFull: () => false,
-    isBanned: () => false,
-    isSelf: () => false,
-    externalAddress: () => undefined,
-    dials: { poke: () => {} },
-    log: () => {},
-    nat: { ownFacts: () => ({ state: 'unknown' }) },
-  } as unknown as SessionShared;
+  const shared = sharedForPeers(() => scene.nowMs);
   scene.peers = new TorrentPeers(shared, { isActive: true, isComplete: false } as PeersOwner);
   function admit(connection: FakeConnection): string | undefined {
     const refusal = scene.peers.admit(connection as unknown as PeerConnection);
