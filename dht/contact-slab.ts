@@ -1,7 +1,8 @@
 // Contacts of one table in one Int32Array: 40 bytes each, no object per contact, and distances compare in place. A slot is an
 // index; freed slots are used again. Who they are and how they do lie in two parts of the array, because the second is gone through
 // once a minute. Times are kept in tenths of a second to fit a word.
-import { DhtAddress, type Family, getWord, putWord } from './address.ts';
+import { ID_BYTES } from '../core/base/ids.ts';
+import { DhtAddress, type Family, getWord } from './address.ts';
 import { Id160, sharedBits } from './node-id.ts';
 
 const ID = 0;
@@ -270,17 +271,19 @@ export class ContactSlab {
     return this.#word(this.#stateOf(slot) + PACKED) >>> ROUND_TRIP_SHIFT;
   }
 
-  /** @returns how many bytes were written: 26 or 38 */
-  writeNode(slot: number, out: Uint8Array, at: number): number {
+  /** As `nodes` and `nodes6` have it. @returns where it ends: 26 or 38 bytes further */
+  writeNode(slot: number, out: DataView, at: number): number {
+    const words = this.#words;
     const from = slot * this.#stride;
-    for (let i = 0; i < 5; i++) putWord(out, at + i * 4, this.#word(from + i));
-    let end = at + 20;
-    const ipWords = this.family === 4 ? 1 : 4;
-    for (let i = 0; i < ipWords; i++, end += 4) putWord(out, end, this.#word(from + IP + i));
-    const port = this.#word(from + PORT);
-    out[end] = port >>> 8;
-    out[end + 1] = port;
-    return end + 2 - at;
+    out.setInt32(at, words[from] as number);
+    out.setInt32(at + 4, words[from + 1] as number);
+    out.setInt32(at + 8, words[from + 2] as number);
+    out.setInt32(at + 12, words[from + 3] as number);
+    out.setInt32(at + 16, words[from + 4] as number);
+    let end = at + ID_BYTES;
+    for (let i = from + IP; i < from + this.#stride; i++, end += 4) out.setInt32(end, words[i] as number);
+    out.setUint16(end, words[from + PORT] as number);
+    return end + 2;
   }
 
   #word(at: number): number {

@@ -1,32 +1,57 @@
 // Composes KRPC messages into one preallocated buffer, keys in BEP 3 order. Invariant: nothing it makes is longer than the
 // 1024 bytes of BEP 32; lists are cut to fit. A composed view is valid until the next message is begun.
 
-import { utf8 } from '../core/base/bytes.ts';
+import { concatBytes, utf8 } from '../core/base/bytes.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
-import { type DhtAddress, putWord } from './address.ts';
+import { type DhtAddress, getWord } from './address.ts';
 import type { Id160 } from './node-id.ts';
 
 /** BEP 32. */
 export const MAX_MESSAGE_BYTES = 1024;
 /** Room after the limit, so that an overrun is noticed instead of cut. */
 const SLACK = 2048;
+const BUFFER_BYTES = MAX_MESSAGE_BYTES + SLACK;
+/** Of an id, and of anything shorter: where words may begin. What would come later is too long anyway, and only counted. */
+const WORDS_END = BUFFER_BYTES - ID_BYTES;
 const DIGIT_0 = 0x30;
+const COLON = 0x3a;
+const WORD_BYTES = 4;
 
-const literals = new Map<string, Uint8Array>();
-/** Encoded once per process. */
-export function literal(text: string): Uint8Array {
-  let bytes = literals.get(text);
-  if (bytes === undefined) {
-    bytes = utf8(text);
-    literals.set(text, bytes);
-  }
-  return bytes;
+/** Text that many messages have, as words, so that four bytes are written at a time; the last word ends in zeros. */
+export interface Phrase {
+  /** Bytes. */
+  readonly length: number;
+  readonly words: Int32Array;
 }
 
+export function phrase(...parts: readonly Uint8Array[]): Phrase {
+  const bytes = concatBytes(parts);
+  const words = new Int32Array(Math.ceil(bytes.length / WORD_BYTES));
+  const padded = concatBytes([bytes, new Uint8Array(WORD_BYTES)]);
+  for (let i = 0; i < words.length; i++) words[i] = getWord(padded, i * WORD_BYTES);
+  return { length: bytes.length, words };
+}
+
+const literals = new Map<string, Phrase>();
+/** Encoded once per process. */
+export function literal(text: string): Phrase {
+  let found = literals.get(text);
+  if (found === undefined) {
+    found = phrase(utf8(text));
+    literals.set(text, found);
+  }
+  return found;
+}
+
+/** `n:` for every n of at most three digits: it fits a word. */
+const PREFIX_WORDS = Int32Array.from({ length: 1000 }, (_, n) => phrase(utf8(`${n}:`)).words[0] as number);
+
 export class Composer {
-  readonly buffer = new Uint8Array(MAX_MESSAGE_BYTES + SLACK);
+  readonly buffer = new Uint8Array(BUFFER_BYTES);
+  /** The same bytes: a word in one store, big-endian. */
+  readonly view = new DataView(this.buffer.buffer);
   /** By length: making a view costs as much as half of a message. */
-  readonly #views: (Uint8Array | undefined)[] = Array.from({ length: MAX_MESSAGE_BYTES + SLACK + 1 });
+  readonly #views: (Uint8Array | undefined)[] = Array.from({ length: BUFFER_BYTES + 1 });
   at = 0;
 
   begin(): this {
@@ -54,16 +79,21 @@ export class Composer {
     return view;
   }
 
-  raw(bytes: Uint8Array): this {
-    // A loop beats TypedArray.set below a few dozen bytes, which nearly all are.
-    const { buffer } = this;
-    let { at } = this;
-    for (let i = 0; i < bytes.length; i++) buffer[at++] = bytes[i] as number;
-    this.at = at;
+  text({ length, words }: Phrase): this {
+    const view = this.view;
+    const { at } = this;
+    if (at + words.length * WORD_BYTES <= BUFFER_BYTES)
+      for (let i = 0, to = at; i < words.length; i++, to += WORD_BYTES) view.setInt32(to, words[i] as number);
+    this.at = at + length;
     return this;
   }
 
+  raw(bytes: Uint8Array): this {
+    return this.span(bytes, 0, bytes.length);
+  }
+
   span(bytes: Uint8Array, start: number, end: number): this {
+    // A loop beats TypedArray.set below a few dozen bytes, which nearly all are.
     const { buffer } = this;
     let { at } = this;
     for (let i = start; i < end; i++) buffer[at++] = bytes[i] as number;
@@ -79,8 +109,14 @@ export class Composer {
 
   /** `n:` of a byte string that follows. */
   lengthPrefix(length: number): this {
-    this.digits(length);
-    this.buffer[this.at++] = 0x3a;
+    const { at } = this;
+    if (length >= PREFIX_WORDS.length || at > WORDS_END) {
+      this.digits(length);
+      this.buffer[this.at++] = COLON;
+      return this;
+    }
+    this.view.setInt32(at, PREFIX_WORDS[length] as number);
+    this.at = at + (length < 10 ? 2 : length < 100 ? 3 : WORD_BYTES);
     return this;
   }
 
@@ -103,19 +139,36 @@ export class Composer {
 
   /** 20 bytes, without their length. */
   id(id: Id160): this {
-    id.write(this.buffer, this.at);
-    this.at += ID_BYTES;
+    const { view, at } = this;
+    if (at <= WORDS_END) {
+      view.setInt32(at, id.a);
+      view.setInt32(at + 4, id.b);
+      view.setInt32(at + 8, id.c);
+      view.setInt32(at + 12, id.d);
+      view.setInt32(at + 16, id.e);
+    }
+    this.at = at + ID_BYTES;
     return this;
   }
 
-  compact(address: DhtAddress): this {
-    this.at += address.writeCompact(this.buffer, this.at);
+  /** 6 or 18 bytes (BEP 5, BEP 32). */
+  compact({ family, w0, w1, w2, w3, port }: DhtAddress): this {
+    if (family === 6) this.word(w0).word(w1).word(w2);
+    return this.word(family === 6 ? w3 : w0).half(port);
+  }
+
+  /** Big-endian, as everything here. */
+  half(value: number): this {
+    const { at } = this;
+    if (at <= WORDS_END) this.view.setUint16(at, value);
+    this.at = at + 2;
     return this;
   }
 
   word(value: number): this {
-    putWord(this.buffer, this.at, value);
-    this.at += 4;
+    const { at } = this;
+    if (at <= WORDS_END) this.view.setInt32(at, value);
+    this.at = at + WORD_BYTES;
     return this;
   }
 }

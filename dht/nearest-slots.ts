@@ -27,6 +27,11 @@ export class NearestSlots {
     return this.#slots[index] as number;
   }
 
+  /** One that is farther than all so far. */
+  append(slot: number): void {
+    this.#slots[this.size++] = slot;
+  }
+
   /** @param goodFrom only who answered since (ContactSlab.goodFrom); -1 for all */
   consider(slab: ContactSlab, members: readonly number[], target: Id160, goodFrom: number): void {
     const slots = this.#slots;

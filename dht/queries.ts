@@ -1,9 +1,9 @@
 // The bytes of our queries, replies' frames and errors. Keys stand in sorted order by construction; sizes are those of
 // dht.md and are pinned by a test.
 
-import type { Family } from './address.ts';
+import { utf8 } from '../core/base/bytes.ts';
 import type { KrpcMessage } from './krpc.ts';
-import { type Composer, literal } from './krpc-compose.ts';
+import { type Composer, literal, type Phrase, phrase } from './krpc-compose.ts';
 import type { Id160 } from './node-id.ts';
 import type { DhtItem, QueryName } from './results.ts';
 
@@ -28,10 +28,8 @@ const TARGET = literal('6:target20:');
 const INFO_HASH = literal('9:info_hash20:');
 const READ_ONLY = literal('2:roi1e');
 const TID = literal('1:t');
-const VERSION = literal('1:v');
-const KINDS = { q: literal('1:y1:qe'), r: literal('1:y1:re'), e: literal('1:y1:ee') } as const;
-const nameOf = (name: QueryName): Uint8Array => literal(`e1:q${name.length}:${name}`);
-const NAMES: Readonly<Record<QueryName, Uint8Array>> = {
+const nameOf = (name: QueryName): Phrase => literal(`e1:q${name.length}:${name}`);
+const NAMES: Readonly<Record<QueryName, Phrase>> = {
   ping: nameOf('ping'),
   find_node: nameOf('find_node'),
   get_peers: nameOf('get_peers'),
@@ -40,19 +38,43 @@ const NAMES: Readonly<Record<QueryName, Uint8Array>> = {
   put: nameOf('put'),
   sample_infohashes: nameOf('sample_infohashes'),
 };
-const NODES = { 4: literal('5:nodes'), 6: literal('6:nodes6') } as const;
+
+/** `v`, `y` and the end of a message, by its kind: the same for all messages of a node. */
+type Endings = Readonly<Record<'q' | 'r' | 'e', Phrase>>;
+
+function endingsOf(version: Uint8Array): Endings {
+  const named = version.length > 0 ? utf8(`1:v${version.length}:`) : version;
+  const ending = (kind: string): Phrase => phrase(named, version, utf8(`1:y1:${kind}e`));
+  return { q: ending('q'), r: ending('r'), e: ending('e') };
+}
+
+const endings = new WeakMap<Uint8Array, Endings>();
+/** The last one: nearly always that of the next message. */
+let lastVersion: Uint8Array = new Uint8Array(0);
+let lastEndings = endingsOf(lastVersion);
+
+function endingFor(version: Uint8Array, kind: 'q' | 'r' | 'e'): Phrase {
+  if (version !== lastVersion) {
+    const found = endings.get(version) ?? endingsOf(version);
+    endings.set(version, found);
+    lastVersion = version;
+    lastEndings = found;
+  }
+  // Names one by one: a key that varies is looked up anew each time.
+  return kind === 'r' ? lastEndings.r : kind === 'q' ? lastEndings.q : lastEndings.e;
+}
 
 function open(out: Composer): Composer {
-  return out.begin().raw(OPEN);
+  return out.begin().text(OPEN);
 }
 
 function ownId(out: Composer, frame: QueryFrame): Composer {
-  return out.raw(OWN_ID).id(frame.ownId);
+  return out.text(OWN_ID).id(frame.ownId);
 }
 
 function close(out: Composer, frame: QueryFrame, name: QueryName, tid: Uint8Array): Uint8Array {
-  out.raw(NAMES[name]);
-  if (frame.readOnly) out.raw(READ_ONLY);
+  out.text(NAMES[name]);
+  if (frame.readOnly) out.text(READ_ONLY);
   return tail(out, tid, frame.version, 'q');
 }
 
@@ -65,22 +87,19 @@ export function answerTail(
 ): Uint8Array {
   const length = tid.start < 0 ? 0 : tid.end - tid.start;
   out
-    .raw(TID)
+    .text(TID)
     .lengthPrefix(length)
     .span(bytes, tid.start, tid.start + length);
-  if (version.length > 0) out.raw(VERSION).string(version);
-  return out.raw(KINDS[kind]).done();
+  return out.text(endingFor(version, kind)).done();
 }
 
 /** `t`, `v`, `y` and the end, as in every message. */
 function tail(out: Composer, tid: Uint8Array, version: Uint8Array, kind: 'q' | 'r'): Uint8Array {
-  out.raw(TID).string(tid);
-  if (version.length > 0) out.raw(VERSION).string(version);
-  return out.raw(KINDS[kind]).done();
+  return out.text(TID).string(tid).text(endingFor(version, kind)).done();
 }
 
 function want(out: Composer, wanted: Want): Composer {
-  return wanted === 'both' ? out.raw(literal('4:wantl2:n42:n6e')) : out;
+  return wanted === 'both' ? out.text(literal('4:wantl2:n42:n6e')) : out;
 }
 
 export function pingQuery(out: Composer, frame: QueryFrame, tid: Uint8Array): Uint8Array {
@@ -97,7 +116,7 @@ export function targetQuery(
   wanted: Want,
   tid: Uint8Array,
 ): Uint8Array {
-  ownId(open(out), frame).raw(TARGET).id(target);
+  ownId(open(out), frame).text(TARGET).id(target);
   want(out, wanted);
   return close(out, frame, name, tid);
 }
@@ -109,9 +128,9 @@ export function getPeersQuery(
   options: { readonly noSeeds: boolean; readonly scrape: boolean; readonly want: Want },
   tid: Uint8Array,
 ): Uint8Array {
-  ownId(open(out), frame).raw(INFO_HASH).id(infoHash);
-  if (options.noSeeds) out.raw(literal('6:noseedi1e'));
-  if (options.scrape) out.raw(literal('6:scrapei1e'));
+  ownId(open(out), frame).text(INFO_HASH).id(infoHash);
+  if (options.noSeeds) out.text(literal('6:noseedi1e'));
+  if (options.scrape) out.text(literal('6:scrapei1e'));
   want(out, options.want);
   return close(out, frame, 'get_peers', tid);
 }
@@ -131,10 +150,10 @@ export function announceQuery(
   tid: Uint8Array,
 ): Uint8Array {
   ownId(open(out), frame);
-  if (announce.impliedPort) out.raw(literal('12:implied_porti1e'));
-  out.raw(INFO_HASH).id(infoHash).raw(literal('4:port')).integer(announce.port);
-  if (announce.isSeed) out.raw(literal('4:seedi1e'));
-  out.raw(literal('5:token')).string(token);
+  if (announce.impliedPort) out.text(literal('12:implied_porti1e'));
+  out.text(INFO_HASH).id(infoHash).text(literal('4:port')).integer(announce.port);
+  if (announce.isSeed) out.text(literal('4:seedi1e'));
+  out.text(literal('5:token')).string(token);
   return close(out, frame, 'announce_peer', tid);
 }
 
@@ -147,14 +166,14 @@ export function putQuery(
   tid: Uint8Array,
 ): Uint8Array {
   open(out);
-  if (item.kind === 'mutable' && cas !== undefined) out.raw(literal('3:cas')).bigint(cas);
+  if (item.kind === 'mutable' && cas !== undefined) out.text(literal('3:cas')).bigint(cas);
   ownId(out, frame);
   if (item.kind === 'mutable') {
-    out.raw(literal('1:k')).string(item.publicKey);
-    if (item.salt.length > 0) out.raw(literal('4:salt')).string(item.salt);
-    out.raw(literal('3:seq')).bigint(item.seq).raw(literal('3:sig')).string(item.signature);
+    out.text(literal('1:k')).string(item.publicKey);
+    if (item.salt.length > 0) out.text(literal('4:salt')).string(item.salt);
+    out.text(literal('3:seq')).bigint(item.seq).text(literal('3:sig')).string(item.signature);
   }
-  out.raw(literal('5:token')).string(token).raw(literal('1:v')).raw(item.v);
+  out.text(literal('5:token')).string(token).text(literal('1:v')).raw(item.v);
   return close(out, frame, 'put', tid);
 }
 
@@ -166,11 +185,7 @@ export function errorMessage(
   query: Asked,
   version: Uint8Array,
 ): Uint8Array {
-  out.begin().raw(literal('d1:el')).integer(code).string(literal(text)).raw(literal('e'));
+  out.begin().text(literal('d1:el')).integer(code).lengthPrefix(text.length).text(literal(text));
+  out.text(literal('e'));
   return answerTail(out, query, version, 'e');
-}
-
-/** `nodes` or `nodes6`. */
-export function nodesKey(family: Family): Uint8Array {
-  return NODES[family];
 }

@@ -22,8 +22,9 @@ import { literal } from './krpc-compose.ts';
 import { Id160 } from './node-id.ts';
 import { K } from './options.ts';
 import type { PeerFilters, PeerStore } from './peer-store.ts';
-import { answerTail, errorMessage, nodesKey } from './queries.ts';
+import { answerTail, errorMessage } from './queries.ts';
 import type { DhtItem, QueryName } from './results.ts';
+import type { Counters } from './statistics.ts';
 import { TOKEN_BYTES, type Tokens } from './tokens.ts';
 
 /** As many as everybody sends; the message limit may allow fewer. */
@@ -39,9 +40,17 @@ const HEAD_V4 = literal('d2:ip6:');
 const HEAD_V6 = literal('d2:ip18:');
 const REPLY = literal('1:rd');
 const OWN_ID = literal('2:id20:');
-const TOKEN = literal('5:token');
+const REPLY_OWN_ID = literal('1:rd2:id20:');
+const PEER_FILTER = literal('4:BFpe');
+const SEED_FILTER = literal('4:BFsd');
+const NODES = { 4: literal('5:nodes'), 6: literal('6:nodes6') } as const;
+const TOKEN = literal(`5:token${TOKEN_BYTES}:`);
 const VALUES = literal('6:valuesl');
 const PEERS = { 4: literal('6:'), 6: literal('18:') } as const;
+const KEY = literal('1:k');
+const SEQ = literal('3:seq');
+const SIGNATURE = literal('3:sig');
+const VALUE = literal('1:v');
 const END = literal('e');
 
 export interface Stores {
@@ -64,7 +73,7 @@ export class Responder {
     const { method } = message;
     if (method === 'unknown') return this.#handleUnknown(message, from, family, nowMs);
     const isAnswered = this.#dispatch(method, message, from, family, nowMs);
-    if (isAnswered) this.#context.counters.answered[method]++;
+    if (isAnswered) countAnswer(this.#context.counters.answered, method);
     return isAnswered;
   }
 
@@ -104,19 +113,19 @@ export class Responder {
   #open(from: DhtAddress, family: FamilyState, filters?: PeerFilters): void {
     composer
       .begin()
-      .raw(from.family === 4 ? HEAD_V4 : HEAD_V6)
-      .compact(from)
-      .raw(REPLY);
-    if (filters !== undefined) {
-      composer.raw(literal('4:BFpe')).lengthPrefix(BLOOM_BYTES).raw(filters.peers);
-      composer.raw(literal('4:BFsd')).lengthPrefix(BLOOM_BYTES).raw(filters.seeds);
+      .text(from.family === 4 ? HEAD_V4 : HEAD_V6)
+      .compact(from);
+    if (filters === undefined) composer.text(REPLY_OWN_ID);
+    else {
+      composer.text(REPLY).text(PEER_FILTER).lengthPrefix(BLOOM_BYTES).raw(filters.peers);
+      composer.text(SEED_FILTER).lengthPrefix(BLOOM_BYTES).raw(filters.seeds).text(OWN_ID);
     }
-    composer.raw(OWN_ID).id(family.ownId);
+    composer.id(family.ownId);
   }
 
   #reply(message: KrpcMessage, to: DhtAddress): boolean {
     const context = this.#context;
-    composer.raw(END);
+    composer.text(END);
     const datagram = answerTail(composer, message, context.version, 'r');
     if (composer.isTooLong) return false;
     context.counters.repliesOut++;
@@ -143,15 +152,19 @@ export class Responder {
     const state = this.#context.family(which);
     const entryBytes = ID_BYTES + compactBytes(which);
     const count = state?.table.closest(key, K, 'good', nowMs) ?? 0;
-    composer.raw(nodesKey(which)).lengthPrefix(count * entryBytes);
-    for (let i = 0; i < count && state !== undefined; i++)
-      composer.at += state.table.slab.writeNode(state.table.chosenAt(i), composer.buffer, composer.at);
+    composer.text(NODES[which]).lengthPrefix(count * entryBytes);
+    if (state === undefined) return;
+    const { table } = state;
+    const { slab } = table;
+    const { view } = composer;
+    let { at } = composer;
+    for (let i = 0; i < count; i++) at = slab.writeNode(table.chosenAt(i), view, at);
+    composer.at = at;
   }
 
   #token(message: KrpcMessage, from: DhtAddress, nowMs: number): void {
-    composer.raw(TOKEN).lengthPrefix(TOKEN_BYTES);
-    this.#stores.tokens.write(composer.buffer, composer.at, from, message.bytes, message.target.start, nowMs);
-    composer.at += TOKEN_BYTES;
+    composer.text(TOKEN);
+    this.#stores.tokens.write(composer, from, message.bytes, message.target.start, nowMs);
   }
 
   #getPeers(message: KrpcMessage, from: DhtAddress, family: FamilyState, nowMs: number): boolean {
@@ -177,9 +190,9 @@ export class Responder {
     const most = Math.min(MAX_VALUES, Math.floor(room / (entryBytes + prefix.length)));
     const picked = this.#stores.peers.pick(key, family.family, most, message.noSeeds, nowMs);
     if (picked.length === 0) return;
-    composer.raw(VALUES);
-    for (const peer of picked) composer.raw(prefix).compact(peer);
-    composer.raw(END);
+    composer.text(VALUES);
+    for (const peer of picked) composer.text(prefix).compact(peer);
+    composer.text(END);
   }
 
   #isTokenValid(message: KrpcMessage, from: DhtAddress, key: Uint8Array, nowMs: number): boolean {
@@ -207,16 +220,16 @@ export class Responder {
     const isNews =
       item !== undefined && !(item.kind === 'mutable' && asked !== undefined && item.seq <= asked);
     this.#open(from, family);
-    if (item?.kind === 'mutable' && isNews) composer.raw(literal('1:k')).string(item.publicKey);
+    if (item?.kind === 'mutable' && isNews) composer.text(KEY).string(item.publicKey);
     const { at } = composer;
     this.#nodes(message, family, nowMs);
     const end = (): void => {
       if (item?.kind === 'mutable') {
-        composer.raw(literal('3:seq')).bigint(item.seq);
-        if (isNews) composer.raw(literal('3:sig')).string(item.signature);
+        composer.text(SEQ).bigint(item.seq);
+        if (isNews) composer.text(SIGNATURE).string(item.signature);
       }
       this.#token(message, from, nowMs);
-      if (item !== undefined && isNews) composer.raw(literal('1:v')).raw(item.v);
+      if (item !== undefined && isNews) composer.text(VALUE).raw(item.v);
     };
     end();
     // A long value leaves no room for nodes: whoever wants them asks somebody else, the value is here.
@@ -250,15 +263,22 @@ export class Responder {
     const { peers } = this.#stores;
     const { samples, secondsLeft } = peers.samples(MAX_SAMPLES, nowMs);
     this.#open(from, family);
-    composer.raw(literal('8:interval')).integer(secondsLeft);
+    composer.text(literal('8:interval')).integer(secondsLeft);
     this.#nodes(message, family, nowMs);
-    composer.raw(literal('3:num')).integer(peers.hashes);
+    composer.text(literal('3:num')).integer(peers.hashes);
     const room = composer.room(TAIL_BYTES + message.length(message.tid));
     const count = Math.min(samples.length, Math.max(0, Math.floor(room / ID_BYTES) - 1));
-    composer.raw(literal('7:samples')).lengthPrefix(count * ID_BYTES);
+    composer.text(literal('7:samples')).lengthPrefix(count * ID_BYTES);
     for (let i = 0; i < count; i++) composer.raw(samples[i] as Uint8Array);
     return this.#reply(message, from);
   }
+}
+
+/** Nearly all by their names: a key that varies is looked up anew each time. */
+function countAnswer(answered: Counters['answered'], method: QueryName): void {
+  if (method === 'find_node') answered.find_node++;
+  else if (method === 'get_peers') answered.get_peers++;
+  else answered[method]++;
 }
 
 /** @returns undefined for nonsense: a mutable put with parts missing or of the wrong size */

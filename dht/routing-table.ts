@@ -3,16 +3,17 @@
 // to ourselves are never displaced by farther ones.
 import { type DhtAddress, type Family, getWord } from './address.ts';
 import { ContactSlab } from './contact-slab.ts';
+import { NearestIndex } from './nearest-index.ts';
 import { NearestSlots } from './nearest-slots.ts';
 import { compareDistance, ID_BITS, type Id160 } from './node-id.ts';
 import type { TablePolicy } from './options.ts';
+import { slowestOfCrowd } from './wide-bucket.ts';
 
 /** BEP 5: good is who answered within this time. */
 export const GOOD_MS = 15 * 60_000;
-/** A full bucket trades a contact for one of the same part of the space that is this much faster (mldht). */
-const FASTER_FACTOR = 2.5;
-/** Bits after the bucket's own that should be spread evenly (libtorrent). */
-const DIVERSITY_BITS = 3;
+/** So many questions within so much time make an index worth its while: few nodes are ever asked as often. */
+const BUSY_QUESTIONS = 64;
+const BUSY_MS = 1000;
 /** Buckets that may be known as closed: bits of a word. */
 const CLOSED_BITS = 31;
 
@@ -46,6 +47,11 @@ export class RoutingTable {
   readonly family: Family;
   /** -1 when it has to be counted. */
   #homeLevel = -1;
+  /** Of a busy table, until its members change. */
+  #index: NearestIndex | undefined;
+  /** Questions since `#busyFromMs`. */
+  #questions = 0;
+  #busyFromMs = 0;
 
   constructor(family: Family, ownId: Id160, policy: TablePolicy) {
     this.family = family;
@@ -211,6 +217,11 @@ export class RoutingTable {
     nearest.begin(count);
     const isGoodOnly = mode === 'good' && this.#policy.handOutGoodOnly;
     const goodFrom = isGoodOnly ? ContactSlab.goodFrom(nowMs, GOOD_MS) : -1;
+    const index = this.#index ?? this.#indexWhenBusy(mode, nowMs);
+    if (index !== undefined) {
+      index.search(nearest, target, goodFrom);
+      return nearest.size;
+    }
     const shared = target.sharedBits(this.ownId);
     const level = Math.min(this.#levelOf(shared), this.#levels - 1);
     // Everything at this level or deeper is nearer than anything above; every level above is nearer than the next.
@@ -225,6 +236,16 @@ export class RoutingTable {
         this.#consider(at, target, goodFrom);
     }
     return nearest.size;
+  }
+
+  /** Only those who are asked by others keep count: looking for our own neighbours has no time. */
+  #indexWhenBusy(mode: 'good' | 'all', nowMs: number): NearestIndex | undefined {
+    if (mode === 'all' || ++this.#questions < BUSY_QUESTIONS) return undefined;
+    this.#questions = 0;
+    const isBusy = nowMs - this.#busyFromMs < BUSY_MS;
+    this.#busyFromMs = nowMs;
+    if (isBusy && this.#size > 0) this.#index = new NearestIndex(this.slab, [...this.members()]);
+    return this.#index;
   }
 
   /** The slot at place `index` of the last `closest`. */
@@ -333,6 +354,7 @@ export class RoutingTable {
     bucket.members.push(slot);
     this.slab.markMember(slot, bucket.level);
     this.#size++;
+    this.#index = undefined;
     this.#reopen(bucket);
     // It can only have gone deeper: what was closed stays so.
     this.#homeLevel = -1;
@@ -342,6 +364,7 @@ export class RoutingTable {
     bucket.members.splice(bucket.members.indexOf(slot), 1);
     this.slab.remove(slot);
     this.#size--;
+    this.#index = undefined;
     this.#reopen(bucket);
     this.#homeLevel = this.#countHomeLevel();
     // Our neighbourhood may reach further now, and there nothing is closed.
@@ -386,7 +409,14 @@ export class RoutingTable {
     if (failing >= 0) return failing;
     const farther = this.#fartherNeighbour(bucket, id);
     if (farther >= 0) return farther;
-    return this.#policy.topBuckets.length > 0 ? this.#crowded(bucket, id, roundTripMs) : -1;
+    if (this.#policy.topBuckets.length === 0) return -1;
+    return slowestOfCrowd(
+      this.slab,
+      bucket.members,
+      this.depthOf(bucket) + this.#policy.digitBits,
+      id,
+      roundTripMs,
+    );
   }
 
   /**
@@ -409,28 +439,6 @@ export class RoutingTable {
     for (const slot of bucket.members)
       if (farthest < 0 || this.slab.compareDistance(own, slot, farthest) > 0) farthest = slot;
     return farthest >= 0 && isNearer(farthest) ? farthest : -1;
-  }
-
-  /** Diverse next bits first, then round trips: the slowest of the most crowded part, if that part is not ours or slower. */
-  #crowded(bucket: Bucket, id: Id160, roundTripMs: number): number {
-    const at = (bucket.level + 1) * this.#policy.digitBits;
-    const counts = new Uint8Array(2 ** DIVERSITY_BITS);
-    const partOf = (other: Id160): number => other.bits(at, DIVERSITY_BITS);
-    const parts = bucket.members.map((slot) => partOf(this.slab.id(slot)));
-    for (const part of parts) counts[part] = (counts[part] as number) + 1;
-    const ours = partOf(id);
-    let crowd = 0;
-    for (let part = 1; part < counts.length; part++)
-      if ((counts[part] as number) > (counts[crowd] as number)) crowd = part;
-    const isLopsided = (counts[crowd] as number) > (counts[ours] as number) + 1;
-    const from = isLopsided ? crowd : ours;
-    let slowest = -1;
-    bucket.members.forEach((slot, i) => {
-      if (parts[i] !== from) return;
-      if (slowest < 0 || this.slab.roundTripMs(slot) > this.slab.roundTripMs(slowest)) slowest = slot;
-    });
-    if (slowest < 0 || isLopsided) return slowest;
-    return this.slab.roundTripMs(slowest) > roundTripMs * FASTER_FACTOR ? slowest : -1;
   }
 
   #consider(index: number, target: Id160, goodFrom: number): void {

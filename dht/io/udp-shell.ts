@@ -11,10 +11,12 @@ import type {
 import { type Endpoint, isIPv6 } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { DhtAddress } from '../address.ts';
+import { SendPool } from './send-pool.ts';
 
 /** Bursts of a few thousand datagrams survive a busy moment of the process. */
 const SOCKET_BUFFER_BYTES = 1 << 20;
-const MAX_ADDRESS_CACHE = 2048;
+/** A power of two: places of senders, each in the one that its address and port point to. */
+const SENDER_PLACES = 2048;
 /** What the system sends with when nobody says otherwise; it cannot be asked. */
 const USUAL_TTL = process.platform === 'win32' ? 128 : 64;
 const NO_OPTIONS: SendOptions = {};
@@ -25,6 +27,12 @@ export interface UdpShellOptions {
   readonly port: number;
   readonly bindV4: string | undefined;
   readonly bindV6: string | undefined;
+}
+
+/** With the text of its address as the system gives it. */
+interface Sender {
+  readonly text: string;
+  readonly address: DhtAddress;
 }
 
 /** What node:dgram says of a datagram that the system refused. */
@@ -41,11 +49,13 @@ export class UdpShell implements DatagramPort {
   #v6: Socket | undefined;
   #receivers: readonly DatagramReceiver[] = [];
   #failureHandlers: readonly SendFailureHandler[] = [];
-  /** Parsed senders: a node hears from the same few hundred. */
-  readonly #senders = new Map<string, DhtAddress>();
+  /** Parsed senders: a node hears from the same few hundred. Whoever comes to a place that is taken gets it. */
+  readonly #senders: (Sender | undefined)[] = Array.from({ length: SENDER_PLACES });
   /** Payload comes in runs from one sender. */
-  #lastText = '';
-  #lastSender: DhtAddress | undefined;
+  #last: Sender | undefined;
+  readonly #copies = new SendPool(
+    () => (this.#v4?.getSendQueueCount() ?? 0) + (this.#v6?.getSendQueueCount() ?? 0) === 0,
+  );
   #isClosed = false;
 
   private constructor(options: UdpShellOptions) {
@@ -90,7 +100,7 @@ export class UdpShell implements DatagramPort {
   send(bytes: Uint8Array, to: Endpoint, options: SendOptions = NO_OPTIONS): void {
     const socket = isIPv6(to.host) ? this.#v6 : this.#v4;
     if (socket === undefined || this.#isClosed) return;
-    const datagram = options.isStable === true ? bytes : Buffer.from(bytes);
+    const datagram = options.isStable === true ? bytes : this.#copies.copy(bytes);
     try {
       if (options.ttl !== undefined) this.#sendWithTtl(socket, datagram, to, options.ttl);
       // A callback costs a turn of the event loop: only who asks for the system's answer gets one.
@@ -196,17 +206,23 @@ export class UdpShell implements DatagramPort {
   }
 
   #senderOf({ address, port }: RemoteInfo): DhtAddress | undefined {
-    if (this.#lastSender?.port === port && this.#lastText === address) return this.#lastSender;
-    const key = `${address}/${port}`;
-    let sender = this.#senders.get(key);
-    if (sender === undefined) {
-      sender = DhtAddress.of({ host: address, port });
-      if (sender === undefined) return undefined;
-      if (this.#senders.size >= MAX_ADDRESS_CACHE) this.#senders.clear();
-      this.#senders.set(key, sender);
+    const last = this.#last;
+    if (last !== undefined && last.address.port === port && last.text === address) return last.address;
+    const place = placeOf(address, port);
+    let sender = this.#senders[place];
+    if (sender === undefined || sender.address.port !== port || sender.text !== address) {
+      const parsed = DhtAddress.of({ host: address, port });
+      if (parsed === undefined) return undefined;
+      sender = { text: address, address: parsed };
+      this.#senders[place] = sender;
     }
-    this.#lastText = address;
-    this.#lastSender = sender;
-    return sender;
+    this.#last = sender;
+    return sender.address;
   }
+}
+
+function placeOf(text: string, port: number): number {
+  let hash = port;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash ^ (hash >>> 15)) & (SENDER_PLACES - 1);
 }

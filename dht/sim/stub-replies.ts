@@ -17,6 +17,13 @@ export interface StubReply {
 }
 
 const NODE_BYTES = 26;
+const HEAD = literal('d2:ip6:');
+const OWN_ID = literal('1:rd2:id20:');
+const NODES = literal('5:nodes');
+const TOKEN = literal('5:token');
+const VALUES = literal('6:valuesl');
+const PEER = literal('6:');
+const END = literal('e');
 const message = new KrpcMessage();
 const out = new Composer();
 
@@ -27,17 +34,17 @@ export function readQuery(datagram: Uint8Array): KrpcMessage | undefined {
 
 /** @returns a view, valid until the next reply */
 export function writeReply(query: KrpcMessage, reply: StubReply, asker: DhtAddress): Uint8Array {
-  out.begin().raw(literal('d2:ip6:')).compact(asker).raw(literal('1:rd2:id20:')).id(reply.id);
+  out.begin().text(HEAD).compact(asker).text(OWN_ID).id(reply.id);
   if (reply.nodes !== undefined) {
-    out.raw(literal('5:nodes')).lengthPrefix(reply.nodes.length * NODE_BYTES);
+    out.text(NODES).lengthPrefix(reply.nodes.length * NODE_BYTES);
     for (const { id, address } of reply.nodes) out.id(id).compact(address);
   }
-  if (reply.token !== undefined) out.raw(literal('5:token')).string(reply.token);
+  if (reply.token !== undefined) out.text(TOKEN).string(reply.token);
   if (reply.peers.length > 0) {
-    out.raw(literal('6:valuesl'));
-    for (const peer of reply.peers) out.raw(literal('6:')).compact(peer);
-    out.raw(literal('e'));
+    out.text(VALUES);
+    for (const peer of reply.peers) out.text(PEER).compact(peer);
+    out.text(END);
   }
-  out.raw(literal('e'));
+  out.text(END);
   return answerTail(out, query, CLIENT_VERSION, 'r');
 }

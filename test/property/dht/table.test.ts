@@ -4,7 +4,7 @@ import { seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/address.ts';
 import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
 import { OUR_TABLE, type TablePolicy } from '../../../dht/options.ts';
-import { RoutingTable } from '../../../dht/routing-table.ts';
+import { GOOD_MS, RoutingTable } from '../../../dht/routing-table.ts';
 
 const NOW_MS = 5_000_000;
 
@@ -49,6 +49,41 @@ describe('RoutingTable', () => {
           }
         },
       ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('finds the same while it is asked all the time, whoever comes, goes or falls silent meanwhile', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.constantFrom(...policies), (seed, policy) => {
+        const rng = seededRng(seed);
+        const own = Id160.random(rng);
+        const table = new RoutingTable(4, own, policy);
+        for (let round = 0; round < 4; round++) {
+          for (let i = 0; i < 60; i++) {
+            const id =
+              rng.next() < 0.5 ? Id160.random(rng) : randomIdAt(own, Math.floor(rng.next() * 20), rng);
+            const heardMs = rng.next() < 0.2 ? NOW_MS - 2 * GOOD_MS : NOW_MS;
+            table.offer(id, DhtAddress.v4((60 << 24) + (round * 60 + i) * 256, 1), 50, heardMs);
+          }
+          // Often enough that the table takes itself for busy; then some go, and it is asked at once again.
+          for (let i = 0; i < 200; i++) table.closest(Id160.random(rng), 8, 'good', NOW_MS);
+          for (const isAfterLosses of [false, true]) {
+            if (isAfterLosses)
+              for (const one of members(table).slice(0, 10))
+                for (let i = 0; i < policy.maxFailures; i++) table.fail(one.id, one.address, NOW_MS);
+            const good = [...table.members()].filter((slot) => table.isGood(slot, NOW_MS));
+            for (const target of [own, Id160.random(rng), randomIdAt(own, 6, rng)]) {
+              const found = table.closest(target, 8, 'good', NOW_MS);
+              const got = Array.from({ length: found }, (_, i) => table.slab.id(table.chosenAt(i)).key);
+              const expected = good
+                .map((slot) => table.slab.id(slot))
+                .sort((x, y) => compareDistance(target, x, y));
+              expect(got).toEqual(expected.slice(0, 8).map((id) => id.key));
+            }
+          }
+        }
+      }),
       { numRuns: 30 },
     );
   });

@@ -16,6 +16,7 @@ import {
   signedBuffer,
   signItem,
 } from '../../../dht/items.ts';
+import { Composer } from '../../../dht/krpc-compose.ts';
 import { LookupCache } from '../../../dht/lookup-cache.ts';
 import { NetworkSize } from '../../../dht/network-size.ts';
 import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
@@ -270,9 +271,10 @@ describe('PeerStore', () => {
 describe('Tokens', () => {
   const key = new Uint8Array(20).fill(1);
   const make = (tokens: Tokens, from: DhtAddress, nowMs: number): Uint8Array => {
-    const token = new Uint8Array(TOKEN_BYTES);
-    tokens.write(token, 0, from, key, 0, nowMs);
-    return token;
+    const out = new Composer().begin();
+    tokens.write(out, from, key, 0, nowMs);
+    expect(out.at).toBe(TOKEN_BYTES);
+    return out.done();
   };
 
   it('hold for their address and hash, for five to ten minutes', () => {
