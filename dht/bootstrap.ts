@@ -15,6 +15,9 @@ const WIDTH = 32;
 /** With fewer saved nodes alive after this time, routers are asked. */
 const ENOUGH_ALIVE = 10;
 const ROUTERS_AFTER_MS = 500;
+/** Nobody answered: one datagram lost, or an entry that is busy. Asked again so often before it is said that there is no way in. */
+const MORE_ROUNDS = 3;
+const NEXT_ROUND_AFTER_MS = 1_000;
 /** So many answers make a good start for the lookup of ourselves. */
 const START_ALIVE = 8;
 /** A saved node that takes longer gives its place to the next. */
@@ -45,6 +48,7 @@ export class Bootstrap {
   #alive = 0;
   #queries = 0;
   #usedRouters = false;
+  #roundsLeft = MORE_ROUNDS;
   #group: LookupGroup | undefined;
   #isDone = false;
 
@@ -144,11 +148,25 @@ export class Bootstrap {
       makeTask: () => findNodeTask(ownId, this.#want),
       onEnd: (result, _stores, atMs) => {
         for (const report of result.reports) this.#queries += report.queries;
-        this.#end(atMs);
+        this.#endRound(atMs);
       },
       nowMs,
     });
     this.#group.start();
+  }
+
+  /** Again when no family has found anybody; a family that is not there at all keeps nobody waiting. */
+  #endRound(nowMs: number): void {
+    const families = [...this.#context.families.values()];
+    const isFutile = this.#routers.length === 0 || this.#roundsLeft === 0;
+    if (this.#isDone || isFutile || families.some(({ table }) => table.size > 0)) {
+      this.#end(nowMs);
+      return;
+    }
+    this.#roundsLeft--;
+    this.#group = undefined;
+    this.#usedRouters = false;
+    this.#context.timers.set(this.#routersDue, nowMs + NEXT_ROUND_AFTER_MS);
   }
 
   /** Wider than an ordinary lookup, and the round trips of a few saved nodes are enough to know a slow one by. */

@@ -74,6 +74,7 @@ export class DhtMachine {
   readonly #maintenance = new Map<Family, Maintenance>();
   readonly #followAddress: boolean;
   #bootstrapOptions: BootstrapOptions = {};
+  #joining: DhtOperation | undefined;
 
   constructor(options: DhtOptions, output: DhtOutput, nowMs: number) {
     const { rng } = options;
@@ -172,6 +173,7 @@ export class DhtMachine {
       },
       trace: () => parts.flatMap((part) => part.trace()),
     };
+    this.#joining = operation;
     const finish = (result: FamilyBootstrapResult, family: Family, atMs: number): void => {
       this.#maintenance.get(family)?.markSelfLookup(atMs);
       results.push(result);
@@ -301,6 +303,7 @@ export class DhtMachine {
       lookupSelf: (atMs) => this.#lookupSelf(state, atMs),
       rejoin: (atMs) => {
         const { nodes, routers } = this.#bootstrapOptions;
+        if (this.#joining?.isDone === false) return;
         if ((nodes?.length ?? 0) + (routers?.length ?? 0) > 0) this.bootstrap(this.#bootstrapOptions, atMs);
       },
     });

@@ -186,6 +186,27 @@ describe('bootstrap', () => {
     expect(result.nodes).toBe(0);
   });
 
+  it('asks its only entry again when a datagram is lost, and says so when there is no answer at all', () => {
+    const net = network(13);
+    const router = nth(net, 1);
+    const fresh = net.add();
+    let asked = 0;
+    let lost = Number.POSITIVE_INFINITY;
+    net.onDatagram = ({ from, to }) => from !== fresh.address || to !== router.address || ++asked > lost;
+    const join = () =>
+      net.ask<BootstrapResult>(fresh, (onDone, nowMs) =>
+        fresh.machine.bootstrap({ routers: [router.address], onDone }, nowMs),
+      );
+    const none = join();
+    expect(none).toMatchObject({ nodes: 0, usedRouters: true });
+    expect(asked).toBe(4);
+    asked = 0;
+    lost = 1;
+    const result = join();
+    expect(result.nodes).toBeGreaterThanOrEqual(8);
+    expect(result.elapsedMs).toBeLessThan(5_000);
+  });
+
   it('is tried again while the table is empty', () => {
     const net = network(11);
     const router = nth(net, 1);
