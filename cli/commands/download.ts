@@ -64,6 +64,7 @@ async function addTorrent(context: CommandContext, session: SessionApi, prepared
     const select = guardedSelection(selection(flags, loaded), (mistake) => job.fail(mistake));
     const options = sourceOptions(context, loaded, job.source);
     job.infoHash = infoHashOf(loaded);
+    job.hasWebSeeds = ('metainfo' in loaded ? loaded.metainfo : loaded.magnet).webSeeds.length > 0;
     await session.add({
       ...options,
       directory: settings.out,
@@ -200,12 +201,16 @@ function outcomeOf(
   };
 }
 
+const WEB_SEEDS_UNUSED = ' Its web seeds are not used: tt takes data from peers alone.';
+
 function incomplete(job: Job, reason: ExitReason, timeoutMs: number | undefined): Failure {
   const within = timeoutMs === undefined ? '' : ` within ${formatDuration(timeoutMs)}`;
   return {
     reason,
     message: `${job.source}: not complete${within}`,
-    hint: looksCutShort(job.source) ? CUT_SHORT_HINT : 'Run the same command again to go on.',
+    hint: looksCutShort(job.source)
+      ? CUT_SHORT_HINT
+      : `Run the same command again to go on.${job.hasWebSeeds ? WEB_SEEDS_UNUSED : ''}`,
     code: undefined,
     stack: undefined,
   };

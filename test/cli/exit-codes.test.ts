@@ -115,6 +115,13 @@ describe('each code with its slug', () => {
     });
   });
 
+  it('3 timeout: web seeds are not used, and that is said', async () => {
+    expect((await tt('create', 'data', '-q', '-w', 'http://127.0.0.1:9/', '-o', 'web.torrent')).code).toBe(0);
+    const result = await tt('download', 'web.torrent', '-o', 'web', '--timeout', '300ms', ...LOCAL);
+    expect(result.code).toBe(3);
+    expect(result.stderr).toContain('web seeds are not used');
+  });
+
   it('3 timeout: a site is waited for no longer than --timeout says', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     await new Promise((resolve) => silent.once('listening', resolve));

@@ -1,6 +1,7 @@
 // Proves the harness itself: the clients nobody here wrote, against each other. When this fails, look here before blaming tt.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { start } from '../support/process.ts';
 import { makeTempDir } from '../support/temp.ts';
 import { aria2 } from './support/aria2.ts';
 import type { Client, ClientKind, Encryption, Source } from './support/client.ts';
@@ -13,6 +14,7 @@ import { skipsFor } from './support/requirements.ts';
 import { StaticTracker } from './support/static-tracker.ts';
 import { transmission } from './support/transmission.ts';
 
+const RUNNER = join(import.meta.dirname, 'run.ts');
 const TRANSFER_TIMEOUT_MS = 150_000;
 
 interface Pair {
@@ -138,4 +140,13 @@ describe.skipIf(isSkipped)('the real clients among themselves', () => {
       await opentracker.stop();
     }
   });
+});
+
+test('a runner that is told to end leaves nothing running', { timeout: 60_000 }, async () => {
+  const say = "console.log('inside');setInterval(() => {}, 1000)";
+  const runner = start(process.execPath, [RUNNER, '--', process.execPath, '-e', say]);
+  await runner.waitForLine(/^inside$/, 30_000);
+  // To it alone, not to its process group.
+  process.kill(runner.child.pid as number, 'SIGTERM');
+  expect((await runner.waitForExit(30_000)).code).toBe(1);
 });

@@ -85,5 +85,7 @@ const child = spawn(
     },
   },
 );
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+// `unshare` takes no notice of these while its child runs; with it goes all that is in the namespaces.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => child.kill('SIGKILL'));
 child.once('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
