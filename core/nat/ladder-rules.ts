@@ -58,6 +58,14 @@ export class IntroductionBudget {
   /** By endpoint: when an introduction to it was counted last, and by whom it was made since. */
   readonly #last = new Map<string, { readonly atMs: number; readonly relays: Set<string> }>();
 
+  /** Whether one to there would be followed now; nothing is counted. */
+  hasRoomFor(target: Endpoint, nowMs: number): boolean {
+    const last = this.#last.get(endpointKey(target));
+    if (last !== undefined && nowMs - last.atMs < SAME_MS) return true;
+    const toTarget = this.#targets.count(targetKey(target), nowMs);
+    return this.#all.count(ALL, nowMs) < MAX_IN_ALL && toTarget < MAX_PER_TARGET;
+  }
+
   /** @returns whether this one may be followed; if so it is counted */
   take(relay: string, target: Endpoint, nowMs: number): boolean {
     const key = targetKey(target);

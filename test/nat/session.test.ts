@@ -55,7 +55,11 @@ describe('a session behind a gateway', () => {
       timeoutMs: WAIT_MS,
     });
     await first.stop('SIGTERM');
-    expect(await lab.site(0).igd.mappings()).toHaveLength(2);
+    // It does not wait long for the gateway's word.
+    await waitFor(async () => (await lab.site(0).igd.mappings()).length === 2, {
+      what: () => `the first seed's mappings to be gone\n${first.tail()}`,
+      timeoutMs: WAIT_MS,
+    });
     // Only the second seed is left, at the port that the gateway chose.
     const out = join(dir.path, 'out');
     const leech = await runTt(lab.public(1), [
@@ -63,7 +67,10 @@ describe('a session behind a gateway', () => {
     ]);
     expect(leech.code, `${leech.stdout}\n${leech.stderr}\n${second.tail()}`).toBe(0);
     await second.stop('SIGTERM');
-    expect(await lab.site(0).igd.mappings()).toEqual([]);
+    await waitFor(async () => (await lab.site(0).igd.mappings()).length === 0, {
+      what: () => `the second seed's mappings to be gone\n${second.tail()}`,
+      timeoutMs: WAIT_MS,
+    });
     expect(Object.values(await lab.leaks())).toEqual([0, 0, 0, 0]);
   });
 

@@ -43,8 +43,8 @@ const SLOWLY = ['--down-limit', '8KiB'];
 const CLASSIFY_MS = 60_000;
 /** Lines of one turn may come one after the other. */
 const SAME_TURN_MS = 5;
-/** Where the first attempt meets a seed that does not know itself yet, the next one is a minute later. */
-const UPGRADE_MS = 100_000;
+/** Where the first attempt meets a seed that does not know itself yet, or a machine that is slow, the next ones are a minute apart. */
+const UPGRADE_MS = 220_000;
 
 /** Of the line `session` of `--events`. */
 interface SessionEvent {

@@ -145,6 +145,8 @@ export class NatCalls {
     signal: AbortSignal,
   ): Promise<ByteStream> {
     let refusal: CallRefused | undefined;
+    const isSpent = called.endpoint !== undefined && !this.#shared.nat.canFollow(called.endpoint);
+    if (isSpent && rung === 'punch') throw new CallRefused('rules');
     const role = ROLE_FOR[rung] ?? ROLE.signal;
     const { relays } = this.#shared.nat;
     const isAnybody = called.key === undefined && called.endpoint === undefined;
@@ -155,7 +157,9 @@ export class NatCalls {
     for (const link of links.slice(0, MAX_LINKS)) {
       if (signal.aborted) break;
       if (!this.#limitOf(link).take(this.#shared.clock.nowMs())) continue;
-      const again = this.#repeatable(() => this.#callOne(link, called, tried));
+      const again = this.#repeatable(() =>
+        this.#callOne(link, called, isSpent ? [...tried, 'punch'] : tried),
+      );
       const result = await again.call();
       if (result.kind === 'go') return this.#follow(result.introduction, again, onAnswer, signal);
       refusal = new CallRefused(result.code);
@@ -336,7 +340,11 @@ export class NatCalls {
     if (own.isOpen === 'yes' && !tried.has('direct')) return 'direct';
     const { punchPorts } = this.#shared.nat;
     const tcpPunch = punchPorts !== undefined && (call.roles & ROLE.mirror) !== 0;
-    const way = answerTo(own, theirs, { splice: true, tcpPunch }, tried);
+    // Where no more introductions are followed for a while, nothing is agreed to that needs one.
+    const { host, udpPort, tcpPort } = caller;
+    const canFollow = this.#shared.nat.canFollow({ host, port: udpPort || tcpPort });
+    const ruledOut: readonly Rung[] = canFollow ? [] : ['reverse', 'punch', 'tcp-punch'];
+    const way = answerTo(own, theirs, { splice: true, tcpPunch }, new Set([...tried, ...ruledOut]));
     if (way === 'no') return 'none';
     if (way === 'tcp-punch' && punchPorts !== undefined) {
       // The first answers only say that this is the way: until both ports are known the caller calls again.

@@ -26,6 +26,8 @@ import { ReachStats } from './reach-stats.ts';
 
 /** Leaves the home gateway and dies before it comes near another: where the peer's gateway answers strangers, a packet that comes too early closes the hole. */
 const FIRST_TTL = 2;
+/** Behind a carrier's gateway the home's comes first: where a hole did not open twice, every other time the outer one is opened as well. */
+const OUTER_TTL = 3;
 /** So long: both sides hear of each other at about the same time. */
 const FIRST_TTL_MS = 300;
 /** The second time, when one side may have heard of it much later than the other. */
@@ -90,7 +92,8 @@ export class NatHub {
   readonly #torrents = new Map<string, CalledTorrent>();
   #utpDialsMs: number[] = [];
   readonly #punching = new Map<string, Promise<unknown>>();
-  readonly #vainHoles = new Map<string, number>();
+  /** Holes that did not open, by endpoint: when the last was begun, how many in a row. */
+  readonly #vainHoles = new Map<string, { readonly atMs: number; readonly count: number }>();
   readonly stats = new ReachStats();
   /** Set by whoever runs relays; undefined without. */
   relays: RelayCalls | undefined;
@@ -170,6 +173,11 @@ export class NatHub {
 
   // --- for torrents
 
+  /** Another introduction to there would be followed: who agrees to one and does not send makes the other side's packets close the hole. */
+  canFollow(target: Endpoint): boolean {
+    return this.#budget.hasRoomFor(target, this.#options.nowMs());
+  }
+
   add(infoHash: Uint8Array, torrent: CalledTorrent): void {
     this.#torrents.set(toHex(infoHash), torrent);
   }
@@ -202,12 +210,13 @@ export class NatHub {
       throw new Error('the hole was punched on another word');
     }
     const nowMs = this.#options.nowMs();
-    const isAgain = nowMs - (this.#vainHoles.get(key) ?? Number.NEGATIVE_INFINITY) < VAIN_MS;
-    const lowMs = (isAgain ? PATIENT_TTL_MS : FIRST_TTL_MS) + waitedMs;
+    const vain = this.#vainHoles.get(key);
+    const vainCount = vain === undefined || nowMs - vain.atMs >= VAIN_MS ? 0 : vain.count;
+    const lowMs = (vainCount > 0 ? PATIENT_TTL_MS : FIRST_TTL_MS) + waitedMs;
     const options: UtpConnectOptions = {
       timeoutMs: PUNCH_TIMEOUT_MS + lowMs,
       signal,
-      firstTtl: FIRST_TTL,
+      firstTtl: vainCount > 0 && vainCount % 2 === 0 ? OUTER_TTL : FIRST_TTL,
       firstTtlMs: lowMs,
     };
     try {
@@ -217,17 +226,17 @@ export class NatHub {
       this.#vainHoles.delete(key);
       return stream;
     } catch (error) {
-      if (!signal.aborted) this.#noteVain(key, nowMs);
+      if (!signal.aborted) this.#noteVain(key, { atMs: nowMs, count: vainCount + 1 });
       throw error;
     } finally {
       this.#punching.delete(key);
     }
   }
 
-  #noteVain(key: string, nowMs: number): void {
+  #noteVain(key: string, vain: { readonly atMs: number; readonly count: number }): void {
     this.#vainHoles.delete(key);
     if (this.#vainHoles.size >= MAX_VAIN)
       this.#vainHoles.delete(this.#vainHoles.keys().next().value as string);
-    this.#vainHoles.set(key, nowMs);
+    this.#vainHoles.set(key, vain);
   }
 }

@@ -1,6 +1,7 @@
 // How one torrent reaches its peers: every dial climbs the ladder; relays call for us and us (tt_relay), neighbours introduce us and are
 // introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a source of peers.
 
+import { toHex } from '../../base/bytes.ts';
 import type { Endpoint } from '../../base/endpoint.ts';
 import type { InfoHash } from '../../base/ids.ts';
 import type { Candidate } from '../../discovery/candidates.ts';
@@ -346,10 +347,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { peers } = this.#owner;
     let answeredAs: Answered | undefined;
     const attempt = call((answered) => {
-      // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands.
-      if (this.#isConnectedBy(answered.key)) throw new CallRefused('connected already');
+      // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands. A straight one beside a splice
+      // would not, and the other side begins: its packets alone would close the hole.
+      if (this.#isConnectedBy(answered.key)) {
+        this.#anybody.handleKnown(toHex(answered.key ?? new Uint8Array()), this.#shared.clock.nowMs());
+        const isStraightened = answered.rung !== 'splice' && this.#isSplicedTo(answered.key);
+        if (!isStraightened) throw new CallRefused('connected already');
+      } else onAnswer();
       answeredAs = answered;
-      onAnswer();
       this.#expect(answered, startedAtMs);
     }, this.#given.signal);
     attempt.then(

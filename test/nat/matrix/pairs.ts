@@ -103,8 +103,8 @@ export async function tryPair(pair: Pair, options: PairOptions): Promise<PairRes
 }
 
 const START_MS = 15_000;
-/** A hole that was missed is tried again meanwhile. */
-const UPGRADE_MS = 20_000;
+/** A hole that was missed is tried again after 5 s, and once more a minute later: gateways that let strangers in want silence before. */
+const UPGRADE_MS = 90_000;
 /** Lines of one turn may come one after the other. */
 const SAME_TURN_MS = 5;
 /** A seed that has been there for a while: it knows its NAT and has its places at relays. */

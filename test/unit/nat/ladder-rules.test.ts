@@ -32,6 +32,19 @@ describe('introductions that are followed (a relay that misbehaves must not make
     expect(budget.take('relay4', target(1), 60_001)).toBe(true);
   });
 
+  it('can be asked about beforehand', () => {
+    const budget = new IntroductionBudget();
+    const room = (nowMs: number, port = 6881): boolean => budget.hasRoomFor(target(1, port), nowMs);
+    expect(room(0)).toBe(true);
+    budget.take('r1', target(1), 0);
+    expect(room(10_000)).toBe(true);
+    budget.take('r2', target(1), 10_000);
+    // Another word for what was introduced a moment ago is no other introduction.
+    expect([room(12_999), room(12_999, 6882), room(13_000)]).toEqual([true, false, false]);
+    expect([room(60_000), room(60_001)]).toEqual([true, true]);
+    expect(budget.hasRoomFor(target(2), 13_000)).toBe(true);
+  });
+
   it('customers of one IPv6 prefix count as one', () => {
     const budget = new IntroductionBudget();
     const taken = [1, 2, 3].map((n) => budget.take(`r${n}`, { host: `2001:db8:0:1::${n}`, port: 6881 }, 0));

@@ -1,7 +1,9 @@
 // Which relays are asked for a peer, and when asking is over.
 import { describe, expect, it } from 'vitest';
 import { UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
+import type { CallOptions } from '../../../core/relay/client-calls.ts';
 import { type CallResult, type IncomingCall, ROLE } from '../../../core/relay/client-port.ts';
+import type { Way } from '../../../core/relay/messages.ts';
 import { NatCalls } from '../../../core/session/reach/nat-calls.ts';
 import type { SessionShared } from '../../../core/session/shared.ts';
 
@@ -9,14 +11,17 @@ const NEIGHBOUR = 1;
 const RELAY = 2;
 
 /** @param order of the links @param codes what each refuses with */
-function callsOf(order: readonly number[], codes: Readonly<Record<number, string>>) {
+function callsOf(order: readonly number[], codes: Readonly<Record<number, string>>, canFollow = true) {
   const asked: number[] = [];
+  const said: (readonly Way[] | undefined)[] = [];
   const nat = {
+    canFollow: () => canFollow,
     relays: {
       linksFor: (_infoHash: Uint8Array, role: number = ROLE.signal) =>
         role === ROLE.signal ? order : order.filter((link) => link === RELAY),
-      call: (link: number, _call: unknown, onResult: (result: CallResult) => void) => {
+      call: (link: number, { tried }: CallOptions, onResult: (result: CallResult) => void) => {
         asked.push(link);
+        said.push(tried);
         onResult({ kind: 'refused', code: codes[link] } as CallResult);
       },
     },
@@ -24,7 +29,7 @@ function callsOf(order: readonly number[], codes: Readonly<Record<number, string
     punchPorts: undefined,
   };
   const shared = { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared;
-  return { asked, calls: new NatCalls(shared, new Uint8Array(20)) };
+  return { asked, said, calls: new NatCalls(shared, new Uint8Array(20)) };
 }
 
 const never = new AbortController().signal;
@@ -53,8 +58,19 @@ describe('a call', () => {
   });
 });
 
+describe('towards whom no more introductions are followed for a while', () => {
+  it('no hole is asked for, and another way without one: it would be dug from the other side alone', async () => {
+    const { asked, said, calls } = callsOf([RELAY], { [RELAY]: 'unknown' }, false);
+    await expect(calls.call({ endpoint }, 'punch', [], () => {}, never)).rejects.toThrow('rules');
+    expect(asked).toEqual([]);
+    await expect(calls.call({ endpoint }, 'splice', ['direct'], () => {}, never)).rejects.toThrow('unknown');
+    expect([asked, said]).toEqual([[RELAY], [['direct', 'punch']]]);
+  });
+});
+
 describe('being called', () => {
-  const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined };
+  let canFollow = true;
+  const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined, canFollow: () => canFollow };
   let nowMs = 0;
   const shared = { nat, clock: { nowMs: () => nowMs } } as unknown as SessionShared;
   const callOf = (udpPort: number) => {
@@ -70,6 +86,17 @@ describe('being called', () => {
   ])('by a peer whose UDP port is %i is answered with %s', (udpPort, way) => {
     const calls = new NatCalls(shared, new Uint8Array(20));
     expect(calls.decide(callOf(udpPort), false)).toBe(way);
+  });
+
+  it('while nothing more is followed to there is answered with a splice, and afterwards as if for the first time', () => {
+    const calls = new NatCalls(shared, new Uint8Array(20));
+    canFollow = false;
+    expect([false, true].map((isSpliced) => calls.decide(callOf(6881), isSpliced))).toEqual([
+      'splice',
+      'splice',
+    ]);
+    canFollow = true;
+    expect(calls.decide(callOf(6881), false)).toBe('punch');
   });
 
   it('again soon after is answered with the next way; beside a splice, which may be dead, as if for the first time', () => {
