@@ -1,12 +1,14 @@
 // `npm run test:nat -- matrix [--docs] [--input drop|reject|accept] [--delay MS] [--skew MS] [--only A,B]`: every pair of kinds, a tt
 // leecher behind one and a tt seed behind the other, printed as a matrix: the rung of the ladder that won, and the ms from the leecher's
-// start to its first byte. --skew: the seed hears everything from relay, neighbour and DHT so much later.
+// start to its first byte. --skew: the seed hears everything from relay, neighbour and DHT so much later. --docs writes the matrix into
+// docs/nat.md or, of another setting than the plain one, a line about it.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Unsolicited } from '../lab/kinds.ts';
 import { NatLab } from '../lab/lab.ts';
 import { assertInside } from '../requirements.ts';
+import { isPlain, replaceBetween, table, withSetting } from './docs.ts';
 import { MatrixOpenWorld, OPEN_HOSTS } from './open.ts';
 import {
   MATRIX_KINDS,
@@ -40,7 +42,7 @@ const pairs = MATRIX_PAIRS.filter(
   ([a, b]) => only === undefined || only.some(([x, y]) => (x === a && y === b) || (x === b && y === a)),
 );
 const skewMs = Number(values.skew);
-const delayMs = values.delay === undefined ? {} : { delayMs: Number(values.delay) };
+const delayMs: { delayMs?: number } = values.delay === undefined ? {} : { delayMs: Number(values.delay) };
 await using lab = await NatLab.make({
   sites: sitesOfMatrix(MATRIX_KINDS, skewMs),
   publics: OPEN_HOSTS,
@@ -77,19 +79,12 @@ for (const row of [header, ...rows])
       .trimEnd(),
   );
 console.log(summaryOf(results));
-if (values.docs === true) writeDocs(header, rows);
-
-/** Between `<!-- matrix -->` and `<!-- end: matrix -->`. */
-function writeDocs(columns: readonly string[], cells: readonly (readonly string[])[]): void {
+if (values.docs === true) {
+  if (only !== undefined) throw new Error('--docs is about all pairs: leave --only out');
+  const setting = { input: values.input, skewMs, delayMs: delayMs.delayMs };
   const text = readFileSync(DOCS, 'utf8');
-  const start = '<!-- matrix -->';
-  const from = text.indexOf(start);
-  const to = text.indexOf('<!-- end: matrix -->');
-  if (from < 0 || to < from) throw new Error('docs/nat.md has no place for the matrix');
-  const line = (row: readonly string[]): string => `| ${row.join(' | ')} |`;
-  const table = [line(columns), line(columns.map(() => '---')), ...cells.map(line)].join('\n');
-  writeFileSync(
-    DOCS,
-    `${text.slice(0, from + start.length)}\n${table}\n\n${summaryOf(results)}\n${text.slice(to)}`,
-  );
+  const changed = isPlain(setting)
+    ? replaceBetween(text, 'matrix', () => `${table(header, rows)}\n\n${summaryOf(results)}`)
+    : replaceBetween(text, 'matrix: settings', (before) => withSetting(before, setting, results));
+  writeFileSync(DOCS, changed);
 }
