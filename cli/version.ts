@@ -1,7 +1,7 @@
 // The version from package.json, wherever we run from: the sources or dist.
 import { readFileSync } from 'node:fs';
 
-/** `../package.json` from cli/, `../../package.json` from dist/cli/ and dist/program/. */
+/** `../package.json` from cli/, `../../package.json` from dist/program/. */
 const CANDIDATES = ['../package.json', '../../package.json'];
 
 export function ttVersion(): string {

@@ -78,7 +78,7 @@ export class DatasetStore {
   static async open(path: string, access: 'create' | 'write' | 'read'): Promise<DatasetStore> {
     const { DatabaseSync: Database } = await import('node:sqlite').catch(() => {
       throw new OperationError('unexpected', 'this Node has no SQLite', {
-        hint: 'Node 22.13 or newer has it; `npm ci` brings one along.',
+        hint: 'Run tt with Node 22.13 or newer; where tt is built from its sources, `npm ci` brings one along.',
       });
     });
     try {
