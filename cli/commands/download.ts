@@ -19,6 +19,7 @@ import { allFinished, Job, watchJobs } from '../transfer/job.ts';
 import { runOnDone } from '../transfer/on-done.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { tellFailure } from '../transfer/tell-failure.ts';
 import { openTrace, traceOption } from '../transfer/trace-file.ts';
 import { refuseV2Only, refuseV2OnlyMagnet } from '../v2-only.ts';
 
@@ -38,6 +39,7 @@ async function prepare(context: CommandContext, jobs: readonly Job[]): Promise<r
         return { job, loaded };
       } catch (error) {
         job.fail(error);
+        tellFailure(context, jobs, job);
         return undefined;
       }
     }),
@@ -57,7 +59,12 @@ function infoHashOf(loaded: LoadedSource): string {
   return toHex('metainfo' in loaded ? loaded.metainfo.infoHash : loaded.magnet.infoHash);
 }
 
-async function addTorrent(context: CommandContext, session: SessionApi, prepared: Prepared): Promise<void> {
+async function addTorrent(
+  context: CommandContext,
+  session: SessionApi,
+  prepared: Prepared,
+  jobs: readonly Job[],
+): Promise<void> {
   const { job, loaded } = prepared;
   const { flags, settings } = context;
   try {
@@ -75,6 +82,7 @@ async function addTorrent(context: CommandContext, session: SessionApi, prepared
     });
   } catch (error) {
     job.fail(error);
+    tellFailure(context, jobs, job);
   }
 }
 
@@ -124,7 +132,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       if (added !== undefined) {
         jobs.push(job);
         watchDone(job);
-        await addTorrent(context, session, added);
+        await addTorrent(context, session, added, [job]);
       }
       if (job.failure === undefined) return;
       // Told at the screen; what the command was started for has its own exit code.
@@ -135,7 +143,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       const unwatch = watchJobs(session, jobs, nowMs);
       for (const job of jobs) watchDone(job);
       try {
-        await Promise.all(loaded.map((each) => addTorrent(context, session, each)));
+        await Promise.all(loaded.map((each) => addTorrent(context, session, each, jobs)));
         const leftMs = timeoutMs === undefined ? undefined : Math.max(0, startedAtMs + timeoutMs - nowMs());
         return await waitForJobs(context, jobs, leftMs);
       } finally {

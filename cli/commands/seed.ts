@@ -21,6 +21,7 @@ import { allFinished, Job, watchJobs } from '../transfer/job.ts';
 import { magnetPeers } from '../transfer/magnet-peers.ts';
 import { seedUntil } from '../transfer/seed-until.ts';
 import { runSession, waitFor } from '../transfer/session-runner.ts';
+import { tellFailure } from '../transfer/tell-failure.ts';
 import { openTrace, traceOption } from '../transfer/trace-file.ts';
 import { refuseV2Only } from '../v2-only.ts';
 import { writeTorrent } from '../write-torrent.ts';
@@ -117,6 +118,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       contents.push(await contentOf(context, job));
     } catch (error) {
       job.fail(error);
+      tellFailure(context, jobs, job);
     }
   }
   const magnets = new Map<Job, string>();
@@ -130,7 +132,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
         const unwatch = watchJobs(session, jobs, nowMs);
         try {
           for (const content of contents) announceWhenReady(context, session, content, magnets);
-          await Promise.all(contents.map((content) => addSeed(context, session, content)));
+          await Promise.all(contents.map((content) => addSeed(context, session, content, jobs)));
           return await waitFor(context, allFinished(jobs), timeoutMs);
         } finally {
           lastSeen = unwatch();
@@ -142,7 +144,12 @@ export async function run(context: CommandContext): Promise<Outcome> {
   return outcomeOf(context, jobs, lastSeen, magnets, ended === 'timeout');
 }
 
-async function addSeed(context: CommandContext, session: SessionApi, content: Content): Promise<void> {
+async function addSeed(
+  context: CommandContext,
+  session: SessionApi,
+  content: Content,
+  jobs: readonly Job[],
+): Promise<void> {
   const { job, metainfo, directory, rename, hashed } = content;
   try {
     const options = sourceOptions(context, { metainfo }, job.source);
@@ -158,6 +165,7 @@ async function addSeed(context: CommandContext, session: SessionApi, content: Co
     });
   } catch (error) {
     job.fail(error);
+    tellFailure(context, jobs, job);
   }
 }
 

@@ -234,6 +234,23 @@ describe('seed', () => {
     expect(result.stdout).toMatch(/^magnet:\?xt=urn:btih:[0-9a-f]{40}&\S+$/);
     expect(result.stderr).toMatch(/^tt: seeded data for .*: 0 B sent, ratio 0\.00$/m);
   });
+  it('says at once which of several cannot be seeded, while the others go on', async () => {
+    for (const flags of [['--events'], []]) {
+      const state = ['--state-dir', `state-${flags.length}`];
+      const child = place.start('seed', 'data', 'missing', ...flags, ...state, ...LOCAL);
+      const line = await child.waitForLine(/missing/, TIMEOUT_MS);
+      if (flags.length > 0)
+        expect(JSON.parse(line)).toMatchObject({
+          event: 'error',
+          source: 'missing',
+          error: { reason: 'disk', code: 'ENOENT' },
+        });
+      else expect(line).toMatch(/^tt: cannot read .*missing.*; the others go on$/);
+      await child.waitForLine(flags.length > 0 ? /"event":"seeding"/ : /^tt: seeding data/, TIMEOUT_MS);
+      child.signal('SIGINT');
+      expect((await child.waitForExit(TIMEOUT_MS)).code).toBe(130);
+    }
+  });
   it('refuses data that is not whole', async () => {
     mkdirSync(`${place.path}/part/data`, { recursive: true });
     writeFileSync(`${place.path}/part/data/a.bin`, payload(SIZE));
