@@ -14,11 +14,12 @@ export function sha1(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(hash('sha1', bytes, 'buffer'));
 }
 
+/** BEP 44: SHA-1 of the bencoded value. @returns 20 bytes */
 export function immutableTarget(v: Uint8Array): Uint8Array {
   return sha1(v);
 }
 
-/** BEP 44, BEP 46: SHA-1 of the key and the salt, if any. */
+/** BEP 44, BEP 46: SHA-1 of the key (32 bytes) and the salt (up to 64), if any. @returns 20 bytes */
 export function mutableTarget(publicKey: Uint8Array, salt: Uint8Array): Uint8Array {
   return sha1(salt.length === 0 ? publicKey : concatBytes([publicKey, salt]));
 }

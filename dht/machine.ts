@@ -64,6 +64,10 @@ export interface TableContact extends DhtContact {
   readonly roundTripMs: number;
 }
 
+/**
+ * A node (BEP 5, 32, 42, 43, 44, 51) without socket or clock: datagrams and `nowMs` in, datagrams out through `DhtOutput`. Whoever holds it
+ * calls `handleTimeout` when `nextTimeoutMs` says so. Commands answer through their `on*` callbacks, never before they return.
+ */
 export class DhtMachine {
   readonly #context: NodeContext;
   readonly #incoming: Throttle;

@@ -12,6 +12,7 @@ const FORMAT = 1;
 const MAX_CONTACTS = 2_000;
 const FAMILIES: readonly Family[] = [4, 6];
 
+/** Bencode: ids and the contacts of each family, of which what is more than any table holds is left out. */
 export function encodeState(state: DhtState): Uint8Array {
   const idOf = (family: Family): Uint8Array | undefined => state.ids.find((one) => one.family === family)?.id;
   return encodeBencode({

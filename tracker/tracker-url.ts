@@ -17,7 +17,7 @@ export interface TrackerUrl {
 /** Passkeys run to a few hundred characters; nobody needs more than this. */
 const MAX_URL_CHARS = 2048;
 
-/** Accepts `http://`, `https://` and `udp://HOST:PORT`. */
+/** Accepts `http://`, `https://` and `udp://HOST:PORT`, up to 2,048 characters. Never throws; the reason is one clause fit for a person. */
 export function parseTrackerUrl(text: string): Result<TrackerUrl> {
   const trimmed = text.trim();
   if (trimmed.length > MAX_URL_CHARS) return reject(`tracker URL of ${trimmed.length} characters`);

@@ -23,7 +23,7 @@ export function isMagnetText(text: string): boolean {
   return PREFIX.test(text);
 }
 
-/** Reads a link. Needs one usable `xt`; the first of each kind counts, everything malformed besides is skipped. */
+/** Reads a link (BEP 9; `so` of BEP 53 where given). Never throws. Needs one usable `xt`; the first of each kind counts, everything malformed besides is skipped. */
 export function parseMagnet(text: string): Result<Magnet> {
   if (text.length > MAX_MAGNET_CHARS)
     return reject(`magnet link of ${text.length} characters, limit ${MAX_MAGNET_CHARS}`);

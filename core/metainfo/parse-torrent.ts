@@ -27,7 +27,7 @@ export interface ParseTorrentOptions {
 }
 
 /**
- * Reads a whole .torrent, v1, v2 or hybrid. Never throws; the reason is one clause fit for a person. The result keeps views
+ * Reads a whole .torrent, v1 (BEP 3), v2 or hybrid (BEP 52). Never throws; the reason is one clause fit for a person. The result keeps views
  * of `bytes`: do not reuse the buffer.
  */
 export function parseTorrent(bytes: Uint8Array, options: ParseTorrentOptions = {}): Result<Metainfo> {

@@ -47,6 +47,7 @@ const PEER_ID_ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr
 /** How long trackers may hold up a stop. */
 const CLOSE_TIMEOUT_MS = 4_000;
 
+/** A client (BEP 3, 10): nothing is opened before `start`, everything is closed by `close`. What it takes and throws: SessionApi. */
 export class Session implements SessionApi {
   readonly #options: SessionOptions;
   readonly #clock: Clock;

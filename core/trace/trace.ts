@@ -30,6 +30,7 @@ export interface TracedBlock {
   readonly length: number;
 }
 
+/** What connections say and hear, as lines of NDJSON (docs/trace.md): peers go by made-up names whose key is gone with the process. */
 export class Trace {
   readonly #options: TraceOptions;
   readonly #startedAtMs: number;

@@ -68,6 +68,7 @@ function openOwn(options: DhtNodeOptions, port: number): Promise<DatagramPort> {
   return UdpShell.open({ families, port, bindV4: options.bindV4, bindV6: options.bindV6 });
 }
 
+/** A DhtMachine on UDP sockets and real time. */
 export class DhtNode {
   readonly machine: DhtMachine;
   /** Resolves when the first bootstrap has ended, with or without nodes. */

@@ -50,6 +50,7 @@ export interface DhtSourceOptions {
   readonly onClose?: () => Promise<void>;
 }
 
+/** The DHT as a source of peers: one search for each torrent, announced again in time. `open` gives none for private ones (BEP 27). */
 export class DhtSource implements PeerSource {
   readonly kind = 'dht';
   readonly #options: DhtSourceOptions;

@@ -39,6 +39,7 @@ const SUM_AFTER_MS = 1_000;
 /** setTimeout's own ceiling is 2^31 - 1. */
 const MAX_TIMER_MS = 3600_000;
 
+/** Trackers as a source of peers: announces as AnnouncePolicy says (BEP 3, 12), over HTTP (BEP 3, 7, 23) and UDP (BEP 15). */
 export class TrackerSource implements PeerSource {
   readonly kind = 'tracker';
   readonly #options: TrackerSourceOptions;

@@ -40,6 +40,7 @@ const MAX_UDP_SOCKETS = 1024;
 /** Tries to find one port number that TCP and UDP of both families have free. */
 const PORT_TRIES = 20;
 
+/** A tracker over HTTP (BEP 3, 23) and UDP (BEP 15) on one port number, for a LAN or a test; all is in memory. */
 export class TrackerServer {
   readonly #service: TrackerService;
   readonly #ids = new ConnectionIds(randomBytes(32));
