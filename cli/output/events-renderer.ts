@@ -8,6 +8,7 @@ import {
   fileRecord,
   type JsonRecord,
   peerRecord,
+  reachedRecord,
   sessionRecord,
   sourceRecord,
   torrentNumbers,
@@ -40,6 +41,8 @@ export function eventRecord(event: SessionEvent): Readonly<Record<string, unknow
   }
   // Files are counted from 1 wherever people and scripts see them, as in `tt info`.
   if (event.kind === 'file-complete') return { ...head, file: event.file + 1, path: event.path };
+  if (event.kind === 'peer-connected' && event.reached !== undefined)
+    return { ...head, ...rest, reached: reachedRecord(event.reached) };
   return { ...head, ...rest };
 }
 

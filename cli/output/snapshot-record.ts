@@ -50,7 +50,7 @@ export function peerRecord(peer: PeerSnapshot): JsonRecord {
   };
 }
 
-function reachedRecord({ ms, firstByteMs, ...reached }: ReachedSnapshot): JsonRecord {
+export function reachedRecord({ ms, firstByteMs, ...reached }: ReachedSnapshot): JsonRecord {
   const first = firstByteMs === undefined ? {} : { firstByteMs: Math.round(firstByteMs) };
   return { ...reached, ms: Math.round(ms), ...first };
 }

@@ -11,6 +11,9 @@ export function tellFailure({ output }: CommandContext, jobs: readonly Job[], jo
   output.notice('error', `tt: ${safeText(message)}; the others go on`, {
     ...(job.infoHash === undefined ? {} : { torrent: job.infoHash }),
     source: job.source,
-    error: { reason, message, hint, code },
+    reason,
+    message,
+    hint,
+    code,
   });
 }

@@ -243,7 +243,8 @@ describe('seed', () => {
         expect(JSON.parse(line)).toMatchObject({
           event: 'error',
           source: 'missing',
-          error: { reason: 'disk', code: 'ENOENT' },
+          reason: 'disk',
+          code: 'ENOENT',
         });
       else expect(line).toMatch(/^tt: cannot read .*missing.*; the others go on$/);
       await child.waitForLine(flags.length > 0 ? /"event":"seeding"/ : /^tt: seeding data/, TIMEOUT_MS);

@@ -169,6 +169,20 @@ describe('without a terminal', () => {
 });
 
 describe('--events', () => {
+  it('gives times in whole milliseconds', () => {
+    const world = fakeWorld();
+    const renderer = new EventsRenderer(new Console(world, 'never'));
+    renderer.handleEvent({
+      atMs: 5.4,
+      torrent: 'aa',
+      kind: 'peer-connected',
+      address: '192.0.2.1:1',
+      client: 'x',
+      transport: 'tcp',
+      reached: { rung: 'direct', tried: ['direct'], own: 'unknown', ms: 23.084, firstByteMs: 1.5 },
+    });
+    expect(JSON.parse(world.stdout.text)).toMatchObject({ atMs: 5, reached: { ms: 23, firstByteMs: 2 } });
+  });
   it('writes one object a line on stdout and nothing on stderr', () => {
     const world = fakeWorld();
     const renderer = new EventsRenderer(new Console(world, 'never'));
