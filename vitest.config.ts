@@ -7,8 +7,8 @@ export default defineConfig({
     exclude: ['test/interop/**', 'test/nat/**', 'test/bench/**'],
     globalSetup: ['test/support/temp-run.ts'],
     // For what hangs, on the slowest machine; the waits inside end earlier and say what for.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     pool: 'forks',
     maxWorkers: 2,
   },
