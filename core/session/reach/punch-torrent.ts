@@ -49,8 +49,10 @@ export class PunchTorrent {
     return told?.isHidden === true && told.supportsHolepunch;
   }
 
+  /** Nobody is asked for an introduction that would not be followed: the other side's packets alone close the door. */
   canAsk(endpoint: Endpoint): boolean {
-    return this.isOffered && this.#introducers.for(endpoint, this.#owner.peers.connections).length > 0;
+    if (!this.isOffered || !this.#shared.nat.canFollow(endpoint)) return false;
+    return this.#introducers.for(endpoint, this.#owner.peers.connections).length > 0;
   }
 
   /** Asks one neighbour after the other to introduce us; the hole opens when one does. */
