@@ -307,8 +307,9 @@ describe('a monitor', () => {
             'monitor',
             '--zone',
             '0/0',
+            // Long enough for all to be found while the machine is busy with something else.
             '--for',
-            '4s',
+            '12s',
             '--rescan',
             '1m',
             '--out',
