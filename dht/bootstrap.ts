@@ -1,15 +1,15 @@
 // Getting into one DHT: saved nodes are asked 32 at a time, routers only when those do not do, and the lookup of our own id
 // begins as soon as a handful answered. Then the far buckets are filled. Aims at under a second.
-import type { DhtAddress } from './address.ts';
-import { composer, type NodeContext, type Timer, timer } from './context.ts';
-import type { FamilyState } from './family-state.ts';
-import { LookupGroup } from './lookup-group.ts';
-import { findNodeTask } from './lookup-tasks.ts';
-import { Id160, randomIdAt } from './node-id.ts';
-import type { LookupPolicy } from './options.ts';
-import { targetQuery } from './queries.ts';
-import type { DhtContact, QueryTrace } from './results.ts';
-import type { QueryOwner } from './transactions.ts';
+import type { DhtAddress } from './base/address.ts';
+import { Id160, randomIdAt } from './base/node-id.ts';
+import type { LookupPolicy } from './base/options.ts';
+import type { DhtContact, QueryTrace } from './base/results.ts';
+import { targetQuery } from './krpc/queries.ts';
+import type { QueryOwner } from './krpc/transactions.ts';
+import { LookupGroup } from './lookup/lookup-group.ts';
+import { findNodeTask } from './lookup/lookup-tasks.ts';
+import { composer, type NodeContext, type Timer, timer } from './node/context.ts';
+import type { FamilyState } from './node/family-state.ts';
 
 const WIDTH = 32;
 /** With fewer saved nodes alive after this time, routers are asked. */

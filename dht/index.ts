@@ -1,12 +1,7 @@
 // The public face of the DHT library: the pure machine, the node on real sockets, and the node as a peer source.
 
 export { publicKeyOf } from '../core/base/ed25519.ts';
-export { DhtAddress, type Family } from './address.ts';
-export { DhtNode, type DhtNodeOptions } from './io/dht-node.ts';
-export { type DhtAccess, DhtSource, type DhtSourceOptions } from './io/dht-source.ts';
-export { type HostAndPort, PUBLIC_ROUTERS, resolveRouters } from './io/routers.ts';
-export { immutableItem, immutableTarget, mutableTarget, signItem } from './items.ts';
-export { DhtMachine, type DhtOutput, type TableContact } from './machine.ts';
+export { DhtAddress, type Family } from './base/address.ts';
 export {
   CLIENT_VERSION,
   type DhtOptions,
@@ -16,7 +11,7 @@ export {
   NO_LIMITS,
   type TablePolicy,
   TRUSTING_TABLE,
-} from './options.ts';
+} from './base/options.ts';
 export type {
   AnnounceOptions,
   AnnounceResult,
@@ -46,5 +41,10 @@ export type {
   ScrapeOptions,
   ScrapeResult,
   SwarmEstimate,
-} from './results.ts';
-export { decodeState, encodeState } from './state.ts';
+} from './base/results.ts';
+export { DhtNode, type DhtNodeOptions } from './io/dht-node.ts';
+export { type DhtAccess, DhtSource, type DhtSourceOptions } from './io/dht-source.ts';
+export { type HostAndPort, PUBLIC_ROUTERS, resolveRouters } from './io/routers.ts';
+export { DhtMachine, type DhtOutput, type TableContact } from './machine.ts';
+export { immutableItem, immutableTarget, mutableTarget, signItem } from './storage/items.ts';
+export { decodeState, encodeState } from './storage/state.ts';

@@ -1,17 +1,9 @@
 // The DHT node as a machine: datagrams, commands and time go in, datagrams and callbacks come out. It reads no clock, no
 // randomness and no socket of its own, so that one process runs one on a socket or 100,000 on virtual time.
 import { silentLog } from '../core/base/log.ts';
-import type { DhtAddress, Family } from './address.ts';
-import { idForAddress, isValidId } from './bep42.ts';
-import { Bootstrap, type FamilyBootstrapResult } from './bootstrap.ts';
-import { type DhtOutput, NodeContext } from './context.ts';
-import { FamilyState } from './family-state.ts';
-import { ItemStore } from './item-store.ts';
-import { KrpcMessage } from './krpc.ts';
-import { scanKrpc } from './krpc-scan.ts';
-import { Maintenance } from './maintenance.ts';
-import { Id160 } from './node-id.ts';
-import { Operations } from './operations.ts';
+import type { DhtAddress, Family } from './base/address.ts';
+import { idForAddress, isValidId } from './base/bep42.ts';
+import { Id160 } from './base/node-id.ts';
 import {
   CLIENT_VERSION,
   type DhtOptions,
@@ -22,9 +14,7 @@ import {
   OUR_STORES,
   OUR_TABLE,
   withDefaults,
-} from './options.ts';
-import { PeerStore } from './peer-store.ts';
-import { Responder } from './responder.ts';
+} from './base/options.ts';
 import type {
   AnnounceOptions,
   BootstrapOptions,
@@ -40,14 +30,24 @@ import type {
   PutItemOptions,
   SampleOptions,
   ScrapeOptions,
-} from './results.ts';
-import { RoundTrips } from './round-trips.ts';
+} from './base/results.ts';
+import { Bootstrap, type FamilyBootstrapResult } from './bootstrap.ts';
+import { KrpcMessage } from './krpc/krpc.ts';
+import { scanKrpc } from './krpc/krpc-scan.ts';
+import { RoundTrips } from './krpc/round-trips.ts';
+import { Maintenance } from './maintenance.ts';
+import { type DhtOutput, NodeContext } from './node/context.ts';
+import { FamilyState } from './node/family-state.ts';
+import { newCounters } from './node/statistics.ts';
+import { Throttle } from './node/throttle.ts';
+import { Operations } from './operations.ts';
+import { Responder } from './responder.ts';
 import { snapshotOf, stateOf } from './snapshot.ts';
-import { newCounters } from './statistics.ts';
-import { Throttle } from './throttle.ts';
-import { Tokens } from './tokens.ts';
+import { ItemStore } from './storage/item-store.ts';
+import { PeerStore } from './storage/peer-store.ts';
+import { Tokens } from './storage/tokens.ts';
 
-export type { DhtOutput } from './context.ts';
+export type { DhtOutput } from './node/context.ts';
 
 /** A timer this late means that the machine slept. */
 const SLEPT_MS = 60_000;

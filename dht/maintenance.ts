@@ -1,14 +1,14 @@
 // Keeps one family's table alive: checks its oldest contacts, verifies those who waited, looks after our neighbourhood first.
 // Where we lack nodes a check is a find_node into that part of the space, so that refreshing costs nothing extra; else a ping.
-import type { DhtAddress } from './address.ts';
-import { composer, type NodeContext, type Timer, timer } from './context.ts';
-import type { FamilyState, NamedNode } from './family-state.ts';
-import type { KrpcMessage } from './krpc.ts';
-import { MostOverdue } from './most-overdue.ts';
-import { type Id160, randomIdAt } from './node-id.ts';
-import { pingQuery, type QueryFrame, targetQuery } from './queries.ts';
-import type { Bucket } from './routing-table.ts';
-import type { OpenQuery, QueryOwner } from './transactions.ts';
+import type { DhtAddress } from './base/address.ts';
+import { type Id160, randomIdAt } from './base/node-id.ts';
+import type { KrpcMessage } from './krpc/krpc.ts';
+import { pingQuery, type QueryFrame, targetQuery } from './krpc/queries.ts';
+import type { OpenQuery, QueryOwner } from './krpc/transactions.ts';
+import { composer, type NodeContext, type Timer, timer } from './node/context.ts';
+import type { FamilyState, NamedNode } from './node/family-state.ts';
+import { MostOverdue } from './table/most-overdue.ts';
+import type { Bucket } from './table/routing-table.ts';
 
 /** A contact that failed once is asked again this soon: dead or a lost datagram? */
 const RETRY_MS = 20_000;

@@ -1,12 +1,7 @@
 // The commands of a node over lookups and stores: each returns a handle at once and reports through callbacks.
 import { textOf } from '../core/base/bytes.ts';
-import { compactBytes, DhtAddress } from './address.ts';
-import { composer, type NodeContext } from './context.ts';
-import type { Candidate } from './lookup-candidate.ts';
-import { LookupGroup } from './lookup-group.ts';
-import { contactOf, findNodeTask, getItemTask, getPeersTask, sampleTask } from './lookup-tasks.ts';
-import { Id160 } from './node-id.ts';
-import { announceQuery, pingQuery, putQuery } from './queries.ts';
+import { compactBytes, DhtAddress } from './base/address.ts';
+import { Id160 } from './base/node-id.ts';
 import type {
   AnnounceOptions,
   DhtItem,
@@ -24,9 +19,14 @@ import type {
   SampleOptions,
   SampleReply,
   ScrapeOptions,
-} from './results.ts';
-import { ScrapeTally } from './scrape.ts';
-import { type StoreOutcome, StorePhase } from './store-phase.ts';
+} from './base/results.ts';
+import { announceQuery, pingQuery, putQuery } from './krpc/queries.ts';
+import type { Candidate } from './lookup/lookup-candidate.ts';
+import { LookupGroup } from './lookup/lookup-group.ts';
+import { contactOf, findNodeTask, getItemTask, getPeersTask, sampleTask } from './lookup/lookup-tasks.ts';
+import { ScrapeTally } from './lookup/scrape.ts';
+import { type StoreOutcome, StorePhase } from './lookup/store-phase.ts';
+import { composer, type NodeContext } from './node/context.ts';
 
 /** Peers remembered for telling new ones from known ones, and for the result. */
 const MAX_PEERS = 10_000;

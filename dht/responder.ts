@@ -3,11 +3,18 @@
 
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../core/base/ed25519.ts';
 import { ID_BYTES } from '../core/base/ids.ts';
-import { compactBytes, type DhtAddress, type Family } from './address.ts';
-import { BLOOM_BYTES } from './bloom.ts';
-import { composer, type NodeContext } from './context.ts';
-import type { FamilyState } from './family-state.ts';
-import type { ItemStore } from './item-store.ts';
+import { compactBytes, type DhtAddress, type Family } from './base/address.ts';
+import { Id160 } from './base/node-id.ts';
+import { K } from './base/options.ts';
+import type { DhtItem, QueryName } from './base/results.ts';
+import type { KrpcMessage } from './krpc/krpc.ts';
+import { literal } from './krpc/krpc-compose.ts';
+import { answerTail, errorMessage } from './krpc/queries.ts';
+import { composer, type NodeContext } from './node/context.ts';
+import type { FamilyState } from './node/family-state.ts';
+import type { Counters } from './node/statistics.ts';
+import { BLOOM_BYTES } from './storage/bloom.ts';
+import type { ItemStore } from './storage/item-store.ts';
 import {
   immutableTarget,
   isAuthentic,
@@ -16,16 +23,9 @@ import {
   MAX_SALT_BYTES,
   MAX_VALUE_BYTES,
   mutableTarget,
-} from './items.ts';
-import type { KrpcMessage } from './krpc.ts';
-import { literal } from './krpc-compose.ts';
-import { Id160 } from './node-id.ts';
-import { K } from './options.ts';
-import type { PeerFilters, PeerStore } from './peer-store.ts';
-import { answerTail, errorMessage } from './queries.ts';
-import type { DhtItem, QueryName } from './results.ts';
-import type { Counters } from './statistics.ts';
-import { TOKEN_BYTES, type Tokens } from './tokens.ts';
+} from './storage/items.ts';
+import type { PeerFilters, PeerStore } from './storage/peer-store.ts';
+import { TOKEN_BYTES, type Tokens } from './storage/tokens.ts';
 
 /** As many as everybody sends; the message limit may allow fewer. */
 const MAX_VALUES = 50;

@@ -1,9 +1,10 @@
 // Pictures of a node for people and for the state file: plain data, made on demand.
-import type { NodeContext } from './context.ts';
-import type { FamilyState } from './family-state.ts';
-import type { ItemStore } from './item-store.ts';
-import type { PeerStore } from './peer-store.ts';
-import type { DhtContact, DhtSnapshot, DhtState, FamilySnapshot } from './results.ts';
+
+import type { DhtContact, DhtSnapshot, DhtState, FamilySnapshot } from './base/results.ts';
+import type { NodeContext } from './node/context.ts';
+import type { FamilyState } from './node/family-state.ts';
+import type { ItemStore } from './storage/item-store.ts';
+import type { PeerStore } from './storage/peer-store.ts';
 
 export function snapshotOf(
   context: NodeContext,

@@ -1,7 +1,7 @@
 // `tt dht announce HASH --port P`: tells the closest nodes that somebody at this address has a torrent.
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import type { AnnounceResult } from '../../dht/results.ts';
+import type { AnnounceResult } from '../../dht/base/results.ts';
 import type { CommandContext } from '../context.ts';
 import { infoHashArgument } from '../dht/arguments.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';

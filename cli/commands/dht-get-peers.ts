@@ -2,7 +2,7 @@
 import { toHex } from '../../core/base/bytes.ts';
 import { endpointKey } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
-import type { GetPeersResult } from '../../dht/results.ts';
+import type { GetPeersResult } from '../../dht/base/results.ts';
 import type { CommandContext } from '../context.ts';
 import { infoHashArgument } from '../dht/arguments.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';

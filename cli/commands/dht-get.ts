@@ -2,8 +2,8 @@
 import { fromHex, toHex } from '../../core/base/bytes.ts';
 import { PUBLIC_KEY_BYTES } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { mutableTarget } from '../../dht/items.ts';
-import type { GetItemResult } from '../../dht/results.ts';
+import type { GetItemResult } from '../../dht/base/results.ts';
+import { mutableTarget } from '../../dht/storage/items.ts';
 import type { CommandContext } from '../context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';

@@ -1,5 +1,5 @@
 // `tt dht lookup ID`: the live nodes closest to an id; with --trace every query, and a picture of the way there.
-import type { LookupResult, QueryTrace } from '../../dht/results.ts';
+import type { LookupResult, QueryTrace } from '../../dht/base/results.ts';
 import type { CommandContext } from '../context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { closestTable, demandAnswers, lookupJson, reportLines, traceJson } from '../dht/describe.ts';

@@ -2,8 +2,8 @@
 import { toHex } from '../../core/base/bytes.ts';
 import { endpointKey } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
+import type { DhtSnapshot } from '../../dht/base/results.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
-import type { DhtSnapshot } from '../../dht/results.ts';
 import type { CommandContext } from '../context.ts';
 import { snapshotJson } from '../dht/describe.ts';
 import { commandNodeOptions } from '../dht/dht-command.ts';

@@ -2,8 +2,8 @@
 import { toHex } from '../../core/base/bytes.ts';
 import { publicKeyOf } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { immutableItem, isValidSeq, mutableTarget, signItem } from '../../dht/items.ts';
-import type { DhtItem, GetItemResult, PutItemResult } from '../../dht/results.ts';
+import type { DhtItem, GetItemResult, PutItemResult } from '../../dht/base/results.ts';
+import { immutableItem, isValidSeq, mutableTarget, signItem } from '../../dht/storage/items.ts';
 import type { CommandContext } from '../context.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError } from '../../core/base/result.ts';
-import type { SampleReply, SampleResult } from '../../dht/results.ts';
+import type { SampleReply, SampleResult } from '../../dht/base/results.ts';
 import type { CommandContext } from '../context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';

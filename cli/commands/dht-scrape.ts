@@ -1,7 +1,7 @@
 // `tt dht scrape HASH`: how many seeds and peers a torrent has, by the bloom filters of the DHT (BEP 33).
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError } from '../../core/base/result.ts';
-import type { ScrapeResult, SwarmEstimate } from '../../dht/results.ts';
+import type { ScrapeResult, SwarmEstimate } from '../../dht/base/results.ts';
 import type { CommandContext } from '../context.ts';
 import { infoHashArgument } from '../dht/arguments.ts';
 import { demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';

@@ -9,7 +9,7 @@ import type {
   LookupResult,
   QueryTrace,
   Responder,
-} from '../../dht/results.ts';
+} from '../../dht/base/results.ts';
 import { formatTable } from '../output/table.ts';
 import { safeText } from '../output/text.ts';
 import { formatCount } from '../output/units.ts';

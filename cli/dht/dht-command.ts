@@ -2,9 +2,9 @@
 // operation of it as a promise that --timeout and Ctrl-C can end.
 import { randomBytes } from 'node:crypto';
 import { OperationError, UsageError } from '../../core/base/result.ts';
+import type { DhtOperation } from '../../dht/base/results.ts';
 import { DhtNode, type DhtNodeOptions } from '../../dht/io/dht-node.ts';
 import type { DhtMachine } from '../../dht/machine.ts';
-import type { DhtOperation } from '../../dht/results.ts';
 import { interfaceAddresses } from '../compose.ts';
 import type { CommandContext } from '../context.ts';
 import { formatDuration } from '../output/units.ts';

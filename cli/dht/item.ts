@@ -8,8 +8,8 @@ import { fromHex, latin1, strictTextOf, toHex, utf8 } from '../../core/base/byte
 import { SEED_BYTES } from '../../core/base/ed25519.ts';
 import { ID_BYTES } from '../../core/base/ids.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { isStorableValue, MAX_SALT_BYTES, MAX_VALUE_BYTES } from '../../dht/items.ts';
-import type { DhtItem } from '../../dht/results.ts';
+import type { DhtItem } from '../../dht/base/results.ts';
+import { isStorableValue, MAX_SALT_BYTES, MAX_VALUE_BYTES } from '../../dht/storage/items.ts';
 import type { CommandContext } from '../context.ts';
 import { safeText } from '../output/text.ts';
 

@@ -1,8 +1,8 @@
 // As whom DHT nodes see our UDP port (BEP 42 `ip`): a ping to some of them, in different networks. What core/nat works the class out of.
 import type { Reflection } from '../../core/nat/reflection.ts';
 import { operatorPrefix } from '../../core/relay/addresses.ts';
+import type { PingResult } from '../../dht/base/results.ts';
 import type { DhtNode } from '../../dht/io/dht-node.ts';
-import type { PingResult } from '../../dht/results.ts';
 
 /** One liar among them does not matter, and one that is gone neither. */
 const MOST_ASKED = 8;

@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isIPv6 } from '../../core/base/endpoint.ts';
+import type { BootstrapResult, DhtSnapshot, LookupResult, PingResult } from '../../dht/base/results.ts';
 import { DhtNode, type DhtNodeOptions } from '../../dht/io/dht-node.ts';
-import type { BootstrapResult, DhtSnapshot, LookupResult, PingResult } from '../../dht/results.ts';
 import { formatMs } from '../dht/describe.ts';
 import { nodeOptions } from '../dht/node-options.ts';
 import { formatCount } from '../output/units.ts';

@@ -1,6 +1,6 @@
 // Everything that decides how a run goes, as one plain object: it is stored with the run, hashed, and read back by a resume.
 import { accept, type Result, reject } from '../../core/base/result.ts';
-import type { Family } from '../address.ts';
+import type { Family } from '../base/address.ts';
 import type { Pace } from './pacer.ts';
 import { POLITE, type ProbePolicy } from './prober.ts';
 import { PROBE_METHODS, type ProbeMethod } from './questions.ts';

@@ -1,7 +1,8 @@
 // What a crawl has counted so far: figures for the screen, the loss self-test, and the first half of every estimate.
+
+import type { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
 import { ANSWERED } from '../dataset/visit-table.ts';
-import type { Id160 } from '../node-id.ts';
 
 /** What is counted of a visit. */
 export interface CountedVisit {

@@ -2,10 +2,10 @@
 // datagrams go through a port; so the same code runs against sockets and against simulated networks whose truth is known.
 import type { Rng } from '../../core/base/clock.ts';
 import { seededRng } from '../../core/base/clock.ts';
-import type { DhtAddress, Family } from '../address.ts';
+import type { DhtAddress, Family } from '../base/address.ts';
+import { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
-import type { KrpcMessage } from '../krpc.ts';
-import { Id160 } from '../node-id.ts';
+import type { KrpcMessage } from '../krpc/krpc.ts';
 import { Approach } from './approach.ts';
 import { CrawlCounts, type RestoredVisit } from './crawl-counts.ts';
 import { mix } from './hash.ts';

@@ -4,10 +4,10 @@
 import { fromHex } from '../../core/base/bytes.ts';
 import { ID_BYTES } from '../../core/base/ids.ts';
 import { accept, type Result, reject } from '../../core/base/result.ts';
-import { compactBytes, DhtAddress, type Family } from '../address.ts';
+import { compactBytes, DhtAddress, type Family } from '../base/address.ts';
+import { Id160 } from '../base/node-id.ts';
 import type { EdgeRow, SampleRow } from '../dataset/more-tables.ts';
 import type { VisitRow } from '../dataset/visit-table.ts';
-import { Id160 } from '../node-id.ts';
 import { type RowValue, ValueReader, ValueWriter } from './journal-values.ts';
 import type { Verdict, WatchedState } from './monitor-machine.ts';
 

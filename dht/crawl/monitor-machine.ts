@@ -1,10 +1,10 @@
 // Who stays how long: known nodes are asked again and again, each at 1.2 times the gap since its last answer, between one and
 // fifteen minutes (Wang and Kangasharju; Stutzbach and Rejaie). Hands out sessions when they end. Pure, like the crawl.
 import type { Rng } from '../../core/base/clock.ts';
-import type { DhtAddress, Family } from '../address.ts';
+import type { DhtAddress, Family } from '../base/address.ts';
+import { DeadlineHeap } from '../base/deadline-heap.ts';
+import type { Id160 } from '../base/node-id.ts';
 import { ANSWERED } from '../dataset/visit-table.ts';
-import { DeadlineHeap } from '../deadline-heap.ts';
-import type { Id160 } from '../node-id.ts';
 import { GIVEN, NodeTable } from './node-table.ts';
 import { type ProbePolicy, Prober } from './prober.ts';
 

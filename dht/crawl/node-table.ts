@@ -1,7 +1,7 @@
 // Every endpoint a crawl has heard of, once, in typed arrays that grow by chunks and are never copied: 38 bytes a node over IPv4
 // (50 over IPv6) and about 5 more of the index, so that ten million fit into 430 MB.
-import { DhtAddress, type Family } from '../address.ts';
-import { Id160 } from '../node-id.ts';
+import { DhtAddress, type Family } from '../base/address.ts';
+import { Id160 } from '../base/node-id.ts';
 import { EndpointIndex, type Endpoints, type EndpointWords } from './endpoint-index.ts';
 import { hashAddress } from './hash.ts';
 import { SteadyTimes } from './steady-times.ts';

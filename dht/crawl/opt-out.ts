@@ -2,7 +2,7 @@
 import { readU32 } from '../../core/base/bytes.ts';
 import { formatIp, parseIp } from '../../core/base/endpoint.ts';
 import { accept, type Result, reject } from '../../core/base/result.ts';
-import type { DhtAddress, Family } from '../address.ts';
+import type { DhtAddress, Family } from '../base/address.ts';
 
 /** Beyond that it is no list of people any more. */
 const MAX_PREFIXES = 100_000;

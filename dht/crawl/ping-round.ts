@@ -1,8 +1,8 @@
 // Some nodes asked once more whether they are there, all by one socket: for turnover, and for who answers a stranger's port.
 import type { Rng } from '../../core/base/clock.ts';
-import type { DhtAddress, Family } from '../address.ts';
+import type { DhtAddress, Family } from '../base/address.ts';
+import type { Id160 } from '../base/node-id.ts';
 import { ANSWERED } from '../dataset/visit-table.ts';
-import type { Id160 } from '../node-id.ts';
 import { GIVEN, NodeTable } from './node-table.ts';
 import { type ProbePolicy, Prober } from './prober.ts';
 import { WaitWheel } from './wait-wheel.ts';

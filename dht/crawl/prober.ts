@@ -1,13 +1,13 @@
 // Queries in flight: sent at a polite pace, tried again, matched to their answers by transaction and exact endpoint, and
 // given up. Slow is told apart from dead: a late answer still counts. One for crawls, monitors and tests of loss.
 import { type Rng, randomInt } from '../../core/base/clock.ts';
-import type { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../base/address.ts';
+import type { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
-import { KrpcMessage } from '../krpc.ts';
-import { Composer } from '../krpc-compose.ts';
-import { scanKrpc } from '../krpc-scan.ts';
-import type { Id160 } from '../node-id.ts';
-import { getPeersQuery, pingQuery, type QueryFrame, targetQuery, type Want } from '../queries.ts';
+import { KrpcMessage } from '../krpc/krpc.ts';
+import { Composer } from '../krpc/krpc-compose.ts';
+import { scanKrpc } from '../krpc/krpc-scan.ts';
+import { getPeersQuery, pingQuery, type QueryFrame, targetQuery, type Want } from '../krpc/queries.ts';
 import { DueQueue } from './due-queue.ts';
 import { mix } from './hash.ts';
 import { NodeState, type NodeTable } from './node-table.ts';

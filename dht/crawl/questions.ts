@@ -1,6 +1,6 @@
 // What each slot of queries in flight asks for, in typed arrays: a hundred thousand ids that live for seconds are what a collector
 // takes for old, and keeps.
-import { Id160 } from '../node-id.ts';
+import { Id160 } from '../base/node-id.ts';
 
 export const PROBE_METHODS = ['find_node', 'get_peers', 'sample_infohashes', 'ping'] as const;
 export type ProbeMethod = (typeof PROBE_METHODS)[number];

@@ -1,6 +1,6 @@
 // Which part of the zone the independent second look takes: all of a small zone that was quickly looked at; else a part, so that the
 // second look is a moment. It is the part that the first came to halfway: how many of it have gone or come since is the mean of all.
-import { Id160 } from '../node-id.ts';
+import { Id160 } from '../base/node-id.ts';
 import { cursorStart } from './crawl-machine.ts';
 import { Zone } from './zone.ts';
 

@@ -1,9 +1,9 @@
 // Visits as rows of the dataset. What an address may look like there is decided by whoever hands in `AddressText`.
 import { toHex } from '../../core/base/bytes.ts';
-import type { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../base/address.ts';
+import type { Id160 } from '../base/node-id.ts';
 import type { EdgeRow, SampleRow } from '../dataset/more-tables.ts';
 import type { VisitRow } from '../dataset/visit-table.ts';
-import type { Id160 } from '../node-id.ts';
 import type { Visit } from './visit.ts';
 
 /** Addresses as the dataset shows them. */

@@ -1,7 +1,7 @@
 // Traps: whoever invents nodes without end must answer from addresses, and those come in subnets. Counts what each /24 and /16
 // (IPv6: /48 and /32) lists and answers; above what chance allows a subnet is set aside, its nodes are asked no more and
 // count no more. Sketches of fixed size, so that ten million addresses cost what ten thousand do.
-import { DhtAddress } from '../address.ts';
+import { DhtAddress } from '../base/address.ts';
 import { mix } from './hash.ts';
 
 const SLOTS = 1 << 19;

@@ -1,7 +1,7 @@
 // Topology: how far each routing table has been emptied. One target for each length of common prefix, from the far half of the
 // id space down to the node's own neighbourhood, until a target brings nothing that is nearer than what was seen.
 import type { Rng } from '../../core/base/clock.ts';
-import { type Id160, randomIdAt } from '../node-id.ts';
+import { type Id160, randomIdAt } from '../base/node-id.ts';
 
 /** Deeper than any network has nodes: whoever still goes on invents them. */
 const MAX_LEVELS = 40;

@@ -1,12 +1,12 @@
 // One finished visit as the machine hands it out, and what a reply says about its sender. The dataset's row is made from it
 // where addresses become what `ip_privacy` lets them be.
 import { toHex } from '../../core/base/bytes.ts';
-import type { DhtAddress, Family } from '../address.ts';
-import { DhtAddress as Address, compactBytes } from '../address.ts';
-import { isValidId } from '../bep42.ts';
+import type { DhtAddress, Family } from '../base/address.ts';
+import { DhtAddress as Address, compactBytes } from '../base/address.ts';
+import { isValidId } from '../base/bep42.ts';
+import { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
-import type { KrpcMessage } from '../krpc.ts';
-import { Id160 } from '../node-id.ts';
+import type { KrpcMessage } from '../krpc/krpc.ts';
 import { clientName } from './client-name.ts';
 import type { ProbeMethod } from './prober.ts';
 

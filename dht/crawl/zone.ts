@@ -5,7 +5,7 @@ import type { Rng } from '../../core/base/clock.ts';
 import { randomInt } from '../../core/base/clock.ts';
 import { ID_BYTES } from '../../core/base/ids.ts';
 import { accept, type Result, reject } from '../../core/base/result.ts';
-import { ID_BITS, Id160, randomIdAt } from '../node-id.ts';
+import { ID_BITS, Id160, randomIdAt } from '../base/node-id.ts';
 
 const HEX_DIGIT_BITS = 4;
 

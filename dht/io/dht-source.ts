@@ -10,9 +10,9 @@ import type {
   PeerSourceStatus,
   SoughtTorrent,
 } from '../../core/base/peer-source.ts';
-import type { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../base/address.ts';
+import type { AnnounceResult, DhtOperation, GetPeersResult } from '../base/results.ts';
 import type { DhtMachine } from '../machine.ts';
-import type { AnnounceResult, DhtOperation, GetPeersResult } from '../results.ts';
 import { type HostAndPort, resolveRouters } from './routers.ts';
 
 /** Half of the 30 minutes after which nodes forget a peer: one round may be lost. */

@@ -1,6 +1,6 @@
 // Names of well-known bootstrap nodes to addresses, all at once, within a time limit.
 import { lookup } from 'node:dns/promises';
-import { DhtAddress } from '../address.ts';
+import { DhtAddress } from '../base/address.ts';
 
 export interface HostAndPort {
   readonly host: string;

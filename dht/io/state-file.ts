@@ -1,8 +1,8 @@
 // Keeps the node's state between runs: written beside and renamed, so that a crash leaves the old one.
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DhtState } from '../results.ts';
-import { decodeState, encodeState } from '../state.ts';
+import type { DhtState } from '../base/results.ts';
+import { decodeState, encodeState } from '../storage/state.ts';
 
 /** 2000 IPv6 nodes are 76 KB. */
 const MAX_FILE_BYTES = 1 << 20;

@@ -10,7 +10,7 @@ import type {
 } from '../../core/base/datagram-port.ts';
 import { type Endpoint, isIPv6 } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
-import { DhtAddress } from '../address.ts';
+import { DhtAddress } from '../base/address.ts';
 import { SendPool } from './send-pool.ts';
 
 /** Bursts of a few thousand datagrams survive a busy moment of the process. */

@@ -1,11 +1,11 @@
 // Attackers as guests of a world: sybils that claim to be whatever is looked for, and a ring of ids around one key. They
 // answer everything, so that only judgement helps against them, not timeouts.
 import type { Rng } from '../../core/base/clock.ts';
-import type { DhtAddress } from '../address.ts';
-import { idForAddress } from '../bep42.ts';
-import { Composer } from '../krpc-compose.ts';
-import { Id160, randomIdAt } from '../node-id.ts';
-import { pingQuery, targetQuery } from '../queries.ts';
+import type { DhtAddress } from '../base/address.ts';
+import { idForAddress } from '../base/bep42.ts';
+import { Id160, randomIdAt } from '../base/node-id.ts';
+import { Composer } from '../krpc/krpc-compose.ts';
+import { pingQuery, targetQuery } from '../krpc/queries.ts';
 import { attackerAddress } from './hosts.ts';
 import { readQuery, writeReply } from './stub-replies.ts';
 import type { World } from './world.ts';

@@ -1,5 +1,7 @@
 // One crawl of a simulated world by the real crawler, its repeat, a few lookups, and every estimate beside the truth.
 import { randomInt } from '../../core/base/clock.ts';
+import { Id160 } from '../base/node-id.ts';
+import { CLIENT_VERSION } from '../base/options.ts';
 import { CrawlMachine } from '../crawl/crawl-machine.ts';
 import { type Counted, type Estimate, fromDistances } from '../crawl/estimates.ts';
 import { OptOut } from '../crawl/opt-out.ts';
@@ -10,8 +12,6 @@ import { repeatZone } from '../crawl/repeat-zone.ts';
 import { fromTwoLooks, LONG_LOOK_MS, type Turnover, type TwoLookEstimates } from '../crawl/two-looks.ts';
 import type { Visit } from '../crawl/visit.ts';
 import type { Zone } from '../crawl/zone.ts';
-import { Id160 } from '../node-id.ts';
-import { CLIENT_VERSION } from '../options.ts';
 import { stream } from './chance.ts';
 import type { CrawlWorld } from './crawl-world.ts';
 

@@ -6,8 +6,8 @@
 // - liars answer as themselves and list invented nodes near the target, all in a few subnets; those answer too;
 // - every datagram is lost with the same chance, latencies are log-normal and belong to the pair.
 import type { Rng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../address.ts';
-import { Id160, randomIdAt } from '../node-id.ts';
+import { DhtAddress } from '../base/address.ts';
+import { Id160, randomIdAt } from '../base/node-id.ts';
 import { exponential, hash3, stream } from './chance.ts';
 import { EventQueue } from './event-queue.ts';
 import { attackerAddress, hostAddress, hostOf, SIM_PORT } from './hosts.ts';

@@ -1,6 +1,6 @@
 // Addresses of simulated hosts: a bijection between host numbers and IPv4 addresses spread over a million /24s, so that
 // resolving one is arithmetic and needs no map. Attackers who choose their subnets live in a block of their own.
-import { DhtAddress } from '../address.ts';
+import { DhtAddress } from '../base/address.ts';
 
 /** 16.0.0.0/4: global addresses all through, no private or reserved block inside. */
 const BLOCK_BITS = 28;

@@ -1,10 +1,16 @@
 // A network whose nodes have ideal tables and keep no state: real lookups of a real machine run against a million of them.
 // A share is dead, and stays in everybody's tables. This is the ground of the calibration tables.
-import type { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../base/address.ts';
+import { Id160 } from '../base/node-id.ts';
+import {
+  type DhtOptions,
+  type LookupPolicy,
+  NO_LIMITS,
+  OUR_MAINTENANCE,
+  OUR_TABLE,
+} from '../base/options.ts';
+import type { GetPeersOptions, GetPeersResult, LookupReport } from '../base/results.ts';
 import { DhtMachine } from '../machine.ts';
-import { Id160 } from '../node-id.ts';
-import { type DhtOptions, type LookupPolicy, NO_LIMITS, OUR_MAINTENANCE, OUR_TABLE } from '../options.ts';
-import type { GetPeersOptions, GetPeersResult, LookupReport } from '../results.ts';
 import { hash3, stream } from './chance.ts';
 import { EventQueue } from './event-queue.ts';
 import { hostAddress, hostOf } from './hosts.ts';

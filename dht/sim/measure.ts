@@ -1,6 +1,6 @@
 // What the scenarios on real machines measure: who stands in tables, what upkeep costs, whether lookups find the truth.
-import type { Id160 } from '../node-id.ts';
-import type { GetPeersResult } from '../results.ts';
+import type { Id160 } from '../base/node-id.ts';
+import type { GetPeersResult } from '../base/results.ts';
 import { mean } from './chance.ts';
 import { hostOf } from './hosts.ts';
 import type { World } from './world.ts';

@@ -1,7 +1,9 @@
 // One run of the real monitor in a simulated world: its scans by the real crawler, its probes, its sessions as rows, and beside each
 // of them what is true of it.
 
-import type { DhtAddress } from '../address.ts';
+import type { DhtAddress } from '../base/address.ts';
+import { Id160 } from '../base/node-id.ts';
+import { CLIENT_VERSION } from '../base/options.ts';
 import { CrawlMachine } from '../crawl/crawl-machine.ts';
 import { RAW_TEXT } from '../crawl/io/privacy.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../crawl/monitor-machine.ts';
@@ -11,8 +13,6 @@ import { ScanHistory } from '../crawl/scan-history.ts';
 import { sessionRow } from '../crawl/session-rows.ts';
 import { Zone } from '../crawl/zone.ts';
 import type { SessionRow } from '../dataset/more-tables.ts';
-import { Id160 } from '../node-id.ts';
-import { CLIENT_VERSION } from '../options.ts';
 import { stream } from './chance.ts';
 import type { CrawlWorld } from './crawl-world.ts';
 

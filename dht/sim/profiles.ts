@@ -9,7 +9,7 @@ import {
   OUR_TABLE,
   type TablePolicy,
   TRUSTING_TABLE,
-} from '../options.ts';
+} from '../base/options.ts';
 
 export type ProfileName = 'ours' | 'libtorrent' | 'jech' | 'k-rpc' | 'one-minute';
 

@@ -1,11 +1,11 @@
 // Reads a query and writes the reply of a node that is not simulated in full: what ideal tables and attackers answer with.
-import type { DhtAddress } from '../address.ts';
-import { KrpcMessage } from '../krpc.ts';
-import { Composer, literal } from '../krpc-compose.ts';
-import { scanKrpc } from '../krpc-scan.ts';
-import type { Id160 } from '../node-id.ts';
-import { CLIENT_VERSION } from '../options.ts';
-import { answerTail } from '../queries.ts';
+import type { DhtAddress } from '../base/address.ts';
+import type { Id160 } from '../base/node-id.ts';
+import { CLIENT_VERSION } from '../base/options.ts';
+import { KrpcMessage } from '../krpc/krpc.ts';
+import { Composer, literal } from '../krpc/krpc-compose.ts';
+import { scanKrpc } from '../krpc/krpc-scan.ts';
+import { answerTail } from '../krpc/queries.ts';
 
 export interface StubReply {
   readonly id: Id160;

@@ -1,10 +1,10 @@
 // A network of real machines on virtual time: hosts with addresses, lines and translators; datagrams, timers, arrivals and
 // departures in one queue. Invariant: the same options give the same run, to the byte (see `trace`).
-import type { DhtAddress } from '../address.ts';
-import { idForAddress } from '../bep42.ts';
+import type { DhtAddress } from '../base/address.ts';
+import { idForAddress } from '../base/bep42.ts';
+import type { Id160 } from '../base/node-id.ts';
+import type { BootstrapResult, DhtContact } from '../base/results.ts';
 import { DhtMachine, type DhtOutput } from '../machine.ts';
-import type { Id160 } from '../node-id.ts';
-import type { BootstrapResult, DhtContact } from '../results.ts';
 import { hash3, stream } from './chance.ts';
 import { type Datagram, DatagramPool } from './datagram-pool.ts';
 import { EventQueue } from './event-queue.ts';

@@ -2,12 +2,12 @@
 // `node test/bench/dht-machine.ts [seconds]`
 import { parseArgs } from 'node:util';
 import { randomBytes, seededRng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../../dht/address.ts';
-import { Composer } from '../../dht/krpc-compose.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
+import { NO_LIMITS } from '../../dht/base/options.ts';
+import { Composer } from '../../dht/krpc/krpc-compose.ts';
+import { getPeersQuery, pingQuery, targetQuery } from '../../dht/krpc/queries.ts';
 import { DhtMachine } from '../../dht/machine.ts';
-import { Id160 } from '../../dht/node-id.ts';
-import { NO_LIMITS } from '../../dht/options.ts';
-import { getPeersQuery, pingQuery, targetQuery } from '../../dht/queries.ts';
 
 const TABLE_NODES = 400;
 const DISTINCT_QUERIES = 4096;

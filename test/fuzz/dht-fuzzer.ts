@@ -4,11 +4,11 @@ import { decodeBencode } from '../../core/base/bencode.ts';
 import { latin1, utf8 } from '../../core/base/bytes.ts';
 import { type Rng, randomBytes, randomInt, seededRng } from '../../core/base/clock.ts';
 import { InvariantError } from '../../core/base/result.ts';
-import { DhtAddress } from '../../dht/address.ts';
-import { immutableTarget, signItem } from '../../dht/items.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
+import type { LimitPolicy } from '../../dht/base/options.ts';
 import { DhtMachine } from '../../dht/machine.ts';
-import { Id160 } from '../../dht/node-id.ts';
-import type { LimitPolicy } from '../../dht/options.ts';
+import { immutableTarget, signItem } from '../../dht/storage/items.ts';
 
 const MAX_REPLY_BYTES = 1024;
 /** Addresses that the datagrams come from: few enough that state builds up, many enough that limits matter. */

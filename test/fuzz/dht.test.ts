@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_LIMITS } from '../../dht/options.ts';
+import { NO_LIMITS } from '../../dht/base/options.ts';
 import { liveBytes } from '../support/live-memory.ts';
 import { fuzzDht } from './dht-fuzzer.ts';
 

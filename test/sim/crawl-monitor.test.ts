@@ -2,7 +2,8 @@
 // gone before anybody looks, and most have not ended when the window closes.
 import { expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../../dht/address.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
 import { RAW_TEXT } from '../../dht/crawl/io/privacy.ts';
 import { JournalBuffer, JournalReader } from '../../dht/crawl/journal.ts';
 import {
@@ -16,7 +17,6 @@ import { POLITE } from '../../dht/crawl/prober.ts';
 import { observedSession, sessionRow, sessionSummary } from '../../dht/crawl/session-rows.ts';
 import { middleOf } from '../../dht/crawl/survival.ts';
 import type { SessionRow } from '../../dht/dataset/more-tables.ts';
-import { Id160 } from '../../dht/node-id.ts';
 import { CRAWL_START_MS, CrawlWorld } from '../../dht/sim/crawl-world.ts';
 import { CALIBRATION_NETWORK } from '../../dht/sim/latency.ts';
 import { runMonitorTrial } from '../../dht/sim/monitor-trial.ts';

@@ -2,14 +2,14 @@
 // of politeness, and goes on after an interruption with nothing lost and nobody asked twice.
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../../dht/address.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
 import { CrawlMachine, type CrawlOptions } from '../../dht/crawl/crawl-machine.ts';
 import type { Estimate } from '../../dht/crawl/estimates.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE } from '../../dht/crawl/prober.ts';
 import type { Visit } from '../../dht/crawl/visit.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
-import { Id160 } from '../../dht/node-id.ts';
 import { mean, stream } from '../../dht/sim/chance.ts';
 import { countOf, runPass, runTrial } from '../../dht/sim/crawl-trial.ts';
 import { CrawlWorld, type CrawlWorldOptions } from '../../dht/sim/crawl-world.ts';

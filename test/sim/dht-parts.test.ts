@@ -1,7 +1,7 @@
 // The simulator's own parts: order of events, addresses, ideal tables, distributions, hashes.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareDistance, Id160 } from '../../dht/node-id.ts';
+import { compareDistance, Id160 } from '../../dht/base/node-id.ts';
 import { mean, normalQuantiles, stream } from '../../dht/sim/chance.ts';
 import { EventQueue } from '../../dht/sim/event-queue.ts';
 import { attackerAddress, hostAddress, hostOf } from '../../dht/sim/hosts.ts';

@@ -1,7 +1,7 @@
 // Whole networks of real machines: repeatable to the byte; clean tables under churn; announces that are found; hostile and
 // hidden hosts that stay out.
 import { describe, expect, test } from 'vitest';
-import { Id160 } from '../../dht/node-id.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
 import { stream } from '../../dht/sim/chance.ts';
 import { REAL_NETWORK } from '../../dht/sim/latency.ts';
 import { runLookups, somePresent } from '../../dht/sim/measure.ts';

@@ -1,8 +1,8 @@
 // A DHT of plain UDP sockets that count what they are asked: small enough for hundreds in one process, honest enough for a crawl.
 import { createSocket, type Socket } from 'node:dgram';
 import { type Rng, seededRng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../../dht/address.ts';
-import { compareDistance, Id160 } from '../../dht/node-id.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { compareDistance, Id160 } from '../../dht/base/node-id.ts';
 import { readQuery, writeReply } from '../../dht/sim/stub-replies.ts';
 
 export interface CountedNode {

@@ -1,7 +1,7 @@
 // A DHT of a few real nodes on loopback, in this process: every tt under test enters it with --bootstrap, and nothing else.
 import { isIPv6 } from '../../core/base/endpoint.ts';
-import { DhtAddress } from '../../dht/address.ts';
-import { idForAddress } from '../../dht/bep42.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { idForAddress } from '../../dht/base/bep42.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
 import { waitFor } from './wait.ts';
 

@@ -1,11 +1,11 @@
 // A small virtual network for DHT tests: datagrams take a drawn time, machines get their timeouts, nothing else. The
 // simulator of its own is bigger; this one fits on a page.
 import { type Rng, seededRng } from '../../core/base/clock.ts';
-import { DhtAddress } from '../../dht/address.ts';
-import { idForAddress } from '../../dht/bep42.ts';
+import { DhtAddress } from '../../dht/base/address.ts';
+import { idForAddress } from '../../dht/base/bep42.ts';
+import { compareDistance, Id160 } from '../../dht/base/node-id.ts';
+import type { DhtOptions } from '../../dht/base/options.ts';
 import { DhtMachine } from '../../dht/machine.ts';
-import { compareDistance, Id160 } from '../../dht/node-id.ts';
-import type { DhtOptions } from '../../dht/options.ts';
 
 interface Event {
   readonly atMs: number;

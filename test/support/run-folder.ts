@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { seededRng } from '../../core/base/clock.ts';
+import { Id160 } from '../../dht/base/node-id.ts';
 import { DEFAULT_CONFIG } from '../../dht/crawl/config.ts';
 import { newHeader } from '../../dht/crawl/io/run-header.ts';
 import { OptOut } from '../../dht/crawl/opt-out.ts';
@@ -12,7 +13,6 @@ import { storeSummary } from '../../dht/dataset/io/summarise.ts';
 import { EDGE_TABLE, SAMPLE_TABLE, SESSION_TABLE, type SessionRow } from '../../dht/dataset/more-tables.ts';
 import { RUN_TABLE, type RunRow } from '../../dht/dataset/run-table.ts';
 import { VISIT_TABLE, type VisitRow } from '../../dht/dataset/visit-table.ts';
-import { Id160 } from '../../dht/node-id.ts';
 
 export const START_MS = Date.UTC(2026, 0, 2, 3, 0, 0);
 

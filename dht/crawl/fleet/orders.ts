@@ -1,5 +1,5 @@
 // The orders of a run: its zone in equal parts, each once for every vantage point; which are done, and by which attempt.
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { Zone } from '../zone.ts';
 
 /** A part of a zone: the prefix with more bits. */

@@ -2,7 +2,7 @@
 // before anything is sent.
 
 import { Buffer } from 'node:buffer';
-import { DhtAddress, type Family } from '../../address.ts';
+import { DhtAddress, type Family } from '../../base/address.ts';
 import { UdpShell } from '../../io/udp-shell.ts';
 
 export interface DrivenMachine {

@@ -1,10 +1,10 @@
 // A worker: takes orders from the queue of its vantage point, crawls each with the same pass as a run of one machine, sends the
 // rows on, and says when all are sent. Killed in the middle, its order goes to somebody else and its rows are thrown away.
 import { randomBytes } from 'node:crypto';
-import type { DhtAddress, Family } from '../../address.ts';
+import type { DhtAddress, Family } from '../../base/address.ts';
+import { Id160 } from '../../base/node-id.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
 import { systemRng } from '../../io/system-rng.ts';
-import { Id160 } from '../../node-id.ts';
 import type { CrawlConfig } from '../config.ts';
 import type { CrawlMachine } from '../crawl-machine.ts';
 import { type Beat, type EndMessage, type Order, type RowsMessage, readOrder } from '../fleet/messages.ts';

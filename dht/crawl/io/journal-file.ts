@@ -1,7 +1,7 @@
 // The journal on disk: appended to in one write a turn, read back in pieces, cut where it was torn.
 import { closeSync, ftruncateSync, openSync, readSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { OperationError } from '../../../core/base/result.ts';
-import type { Family } from '../../address.ts';
+import type { Family } from '../../base/address.ts';
 import { EDGE_TABLE, SAMPLE_TABLE } from '../../dataset/more-tables.ts';
 import { VISIT_TABLE } from '../../dataset/visit-table.ts';
 import { type JournalBuffer, type JournalColumns, JournalReader, type JournalRecord } from '../journal.ts';

@@ -4,6 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Id160 } from '../../base/node-id.ts';
+import { CLIENT_VERSION } from '../../base/options.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
 import { geoColumns } from '../../dataset/io/address-book.ts';
 import { writeHeader } from '../../dataset/io/header-file.ts';
@@ -19,8 +21,6 @@ import {
 import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
 import { VISIT_TABLE } from '../../dataset/visit-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
-import { Id160 } from '../../node-id.ts';
-import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { JournalBuffer, type JournalRecord } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';

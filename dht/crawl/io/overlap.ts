@@ -1,8 +1,8 @@
 // How much of what a repeat finds the first pass had found: p, while it is being measured. The summary counts the same from the tables.
 import { fromHex } from '../../../core/base/bytes.ts';
-import { DhtAddress } from '../../address.ts';
+import { DhtAddress } from '../../base/address.ts';
+import { Id160 } from '../../base/node-id.ts';
 import type { VisitRow } from '../../dataset/visit-table.ts';
-import { Id160 } from '../../node-id.ts';
 import type { CrawlMachine } from '../crawl-machine.ts';
 import { NodeState } from '../node-table.ts';
 

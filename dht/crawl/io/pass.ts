@@ -3,7 +3,9 @@
 
 import { fromHex } from '../../../core/base/bytes.ts';
 import type { Rng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../address.ts';
+import { DhtAddress } from '../../base/address.ts';
+import { Id160 } from '../../base/node-id.ts';
+import { CLIENT_VERSION } from '../../base/options.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
 import type { AddressBook } from '../../dataset/io/address-book.ts';
 import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
@@ -15,8 +17,6 @@ import {
   type SampleRow,
 } from '../../dataset/more-tables.ts';
 import { VISIT_TABLE, type VisitRow } from '../../dataset/visit-table.ts';
-import { Id160 } from '../../node-id.ts';
-import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import { CrawlMachine } from '../crawl-machine.ts';
 import { type Echo, JournalBuffer, type JournalVisit } from '../journal.ts';

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { formatIp } from '../../../core/base/endpoint.ts';
 import { OperationError } from '../../../core/base/result.ts';
-import { DhtAddress } from '../../address.ts';
+import { DhtAddress } from '../../base/address.ts';
 import { masked, privatePrefixBits } from '../opt-out.ts';
 import type { AddressText } from '../rows.ts';
 

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { seededRng } from '../../../core/base/clock.ts';
 import { OperationError } from '../../../core/base/result.ts';
-import type { DhtAddress } from '../../address.ts';
+import type { DhtAddress } from '../../base/address.ts';
+import { Id160 } from '../../base/node-id.ts';
+import { CLIENT_VERSION } from '../../base/options.ts';
 import type { RunRow } from '../../dataset/run-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
-import { Id160 } from '../../node-id.ts';
-import { CLIENT_VERSION } from '../../options.ts';
 import type { CrawlConfig } from '../config.ts';
 import type { CrawlMachine } from '../crawl-machine.ts';
 import { NodeState } from '../node-table.ts';

@@ -2,7 +2,7 @@
 // nodes are still there.
 
 import { shuffle } from '../../../core/base/clock.ts';
-import type { BootstrapResult, DhtContact } from '../../results.ts';
+import type { BootstrapResult, DhtContact } from '../../base/results.ts';
 import { mean, quantile, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { somePresent, tableHealth } from '../measure.ts';

@@ -1,6 +1,6 @@
 // Churn against dead entries: how clean tables stay and what upkeep costs, by client and by the length of sessions.
 
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { mean, quantile, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { bytesSent, lookupSeconds, runLookups, somePresent, tableHealth } from '../measure.ts';

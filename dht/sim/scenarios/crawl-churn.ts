@@ -1,7 +1,8 @@
 // How often intervals cover the truth when a crawl lasts while nodes come and go: two looks at a population that is not closed.
+
+import { Id160 } from '../../base/node-id.ts';
 import type { Estimate } from '../../crawl/estimates.ts';
 import { Zone } from '../../crawl/zone.ts';
-import { Id160 } from '../../node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
 import type { Row, SimTable } from '../report.ts';

@@ -1,12 +1,13 @@
 // The crawler as a guest of a network of real machines: their own tables and limits, several clients, translators, churn and sybils
 // instead of ideal tables. Small, because every node is a whole one; a check on what the light world assumes.
+
+import { Id160 } from '../../base/node-id.ts';
+import { CLIENT_VERSION } from '../../base/options.ts';
 import { CrawlMachine } from '../../crawl/crawl-machine.ts';
 import { bernoulli, chapman } from '../../crawl/estimates.ts';
 import { OptOut } from '../../crawl/opt-out.ts';
 import { POLITE } from '../../crawl/prober.ts';
 import { Zone } from '../../crawl/zone.ts';
-import { Id160 } from '../../node-id.ts';
-import { CLIENT_VERSION } from '../../options.ts';
 import { addSybils, knock } from '../attackers.ts';
 import { stream } from '../chance.ts';
 import { attackerAddress } from '../hosts.ts';

@@ -1,7 +1,8 @@
 // What the classical mistakes cost, in worlds whose truth is known: a snapshot that takes long, a zone of the wrong size, counting by
 // address. docs/study.md is written from these tables.
+
+import { Id160 } from '../../base/node-id.ts';
 import { Zone } from '../../crawl/zone.ts';
-import { Id160 } from '../../node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { runTrial } from '../crawl-trial.ts';
 import type { Row, SimTable } from '../report.ts';

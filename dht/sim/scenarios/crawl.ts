@@ -1,7 +1,8 @@
 // The crawler against worlds whose truth is known: true values beside its estimates, and how often its 95 % intervals cover them.
+
+import { Id160 } from '../../base/node-id.ts';
 import type { Estimate } from '../../crawl/estimates.ts';
 import { Zone } from '../../crawl/zone.ts';
-import { Id160 } from '../../node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { runTrial, type TrialOutcome } from '../crawl-trial.ts';
 import type { CrawlWorld } from '../crawl-world.ts';

@@ -1,7 +1,7 @@
 // What dead entries cost: rounds, queries, timeouts and recall, with the dead pruned from the candidates and without.
 // Every answer and every timeout takes one round trip, so that elapsed time counts rounds.
-import { Id160 } from '../../node-id.ts';
-import { LOOKUP_PRESETS } from '../../options.ts';
+import { Id160 } from '../../base/node-id.ts';
+import { LOOKUP_PRESETS } from '../../base/options.ts';
 import { mean, stream } from '../chance.ts';
 import { IdealNetwork } from '../ideal-network.ts';
 import { CALIBRATION_NETWORK } from '../latency.ts';

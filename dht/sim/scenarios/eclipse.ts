@@ -1,6 +1,6 @@
 // Eclipse of one key: 8 to 64 ids around it from 1 to 64 subnets, which name only each other and swallow announces. Does an
 // announce survive, that is, do others find it?
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { addRing, knock } from '../attackers.ts';
 import { mean, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';

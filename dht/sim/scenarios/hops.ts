@@ -1,6 +1,6 @@
 // Hops to the closest node by network size and table width, one path, ideal tables.
-import { Id160 } from '../../node-id.ts';
-import { LOOKUP_PRESETS } from '../../options.ts';
+import { Id160 } from '../../base/node-id.ts';
+import { LOOKUP_PRESETS } from '../../base/options.ts';
 import { mean, stream } from '../chance.ts';
 import { IdealNetwork } from '../ideal-network.ts';
 import { CALIBRATION_NETWORK } from '../latency.ts';

@@ -1,7 +1,7 @@
 // How long lookups take with dead entries around, by policy: the one-minute client, fixed timeouts, libtorrent's, ours; and
 // ours against the bars it has to clear at 30 % dead.
-import { Id160 } from '../../node-id.ts';
-import { LOOKUP_PRESETS, type LookupPresetName, OUR_TABLE } from '../../options.ts';
+import { Id160 } from '../../base/node-id.ts';
+import { LOOKUP_PRESETS, type LookupPresetName, OUR_TABLE } from '../../base/options.ts';
 import { mean, quantile, stream } from '../chance.ts';
 import { hostAddress } from '../hosts.ts';
 import { IdealNetwork, type LookupOutcome } from '../ideal-network.ts';

@@ -1,6 +1,6 @@
 // Translators: hosts that can ask but hardly be asked get into the tables of those who believe what they see. What share of
 // tables they take, and what lookups suffer, by share of such hosts and by client.
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { mean, quantile, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { lookupSeconds, runLookups, somePresent, tableHealth } from '../measure.ts';

@@ -1,6 +1,6 @@
 // Announce, wait, ask: are the peers of an announce still found by others while it is valid, with nodes coming and going?
 // Peers expire after 30 minutes, so that the last age must find nothing.
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { mean, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';
 import { runLookups, somePresent } from '../measure.ts';

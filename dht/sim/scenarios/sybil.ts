@@ -1,5 +1,5 @@
 // Sybils that claim an id next to whatever is looked for: what share of tables they get, and what lookups lose to them.
-import { Id160 } from '../../node-id.ts';
+import { Id160 } from '../../base/node-id.ts';
 import { addSybils, knock } from '../attackers.ts';
 import { mean, stream } from '../chance.ts';
 import { REAL_NETWORK } from '../latency.ts';

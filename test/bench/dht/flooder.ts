@@ -2,12 +2,12 @@
 // nodes that answer its pings and lookups; then it floods, a fixed number of queries in flight, and prints one FloodResult.
 import { createSocket, type Socket } from 'node:dgram';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { KrpcMessage } from '../../../dht/krpc.ts';
-import { Composer } from '../../../dht/krpc-compose.ts';
-import { scanKrpc } from '../../../dht/krpc-scan.ts';
-import { Id160 } from '../../../dht/node-id.ts';
-import { getPeersQuery, targetQuery } from '../../../dht/queries.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { Id160 } from '../../../dht/base/node-id.ts';
+import { KrpcMessage } from '../../../dht/krpc/krpc.ts';
+import { Composer } from '../../../dht/krpc/krpc-compose.ts';
+import { scanKrpc } from '../../../dht/krpc/krpc-scan.ts';
+import { getPeersQuery, targetQuery } from '../../../dht/krpc/queries.ts';
 import { readQuery, writeReply } from '../../../dht/sim/stub-replies.ts';
 import { cpuSeconds } from '../probes.ts';
 

@@ -21,7 +21,7 @@ async function introduce(
 
 async function ours(host: string, port: number, nodes: Nodes): Promise<void> {
   const { DhtNode } = await import('../../../dht/io/dht-node.ts');
-  const { NO_LIMITS } = await import('../../../dht/options.ts');
+  const { NO_LIMITS } = await import('../../../dht/base/options.ts');
   const node = await DhtNode.open({ ipv6: false, bindV4: host, port, bootstrap: [], limits: NO_LIMITS });
   await introduce(nodes, (one) => node.addNode(one));
 }

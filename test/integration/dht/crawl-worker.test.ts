@@ -1,6 +1,6 @@
 // A worker with an engine of the test's own: whom it leaves alone, what it sends on, and what it does with an order that is none.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DhtAddress } from '../../../dht/address.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
 import { type CrawlConfig, DEFAULT_CONFIG } from '../../../dht/crawl/config.ts';
 import { type Beat, type Order, readBeat, readWorkerMessage } from '../../../dht/crawl/fleet/messages.ts';
 import { work } from '../../../dht/crawl/io/fleet-worker.ts';

@@ -8,10 +8,10 @@ import { seededRng } from '../../../core/base/clock.ts';
 import type { Endpoint } from '../../../core/base/endpoint.ts';
 import { infoHashOf, peerIdOf } from '../../../core/base/ids.ts';
 import type { SoughtTorrent } from '../../../core/base/peer-source.ts';
+import type { AnnounceResult, GetPeersResult } from '../../../dht/base/results.ts';
 import { DhtNode, type DhtNodeOptions } from '../../../dht/io/dht-node.ts';
 import { DhtSource } from '../../../dht/io/dht-source.ts';
 import { SharedPort } from '../../../dht/io/shared-port.ts';
-import type { AnnounceResult, GetPeersResult } from '../../../dht/results.ts';
 import { makeTempDir } from '../../support/temp.ts';
 
 /** Polling is not measuring: a busy machine may take its time. */

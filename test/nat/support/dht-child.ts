@@ -1,8 +1,8 @@
 // A DHT node of a lab, in the open, with an id that fits its address (BEP 42): in a network of a handful, nobody is told his address
 // often enough to choose one himself.   dht-child.ts PORT ADDRESS [BOOTSTRAP_ADDRESS ...]
 import { systemRng } from '../../../core/session/system.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { idForAddress } from '../../../dht/bep42.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { idForAddress } from '../../../dht/base/bep42.ts';
 import { DhtNode } from '../../../dht/io/dht-node.ts';
 
 const [port = '', address = '', ...bootstrap] = process.argv.slice(2);

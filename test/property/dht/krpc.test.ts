@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { decodeBencode } from '../../../core/base/bencode.ts';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { idForAddress, isValidId } from '../../../dht/bep42.ts';
-import { KrpcMessage } from '../../../dht/krpc.ts';
-import { Composer } from '../../../dht/krpc-compose.ts';
-import { MAX_TID_BYTES, scanKrpc } from '../../../dht/krpc-scan.ts';
-import { compareDistance, Id160 } from '../../../dht/node-id.ts';
-import { announceQuery, getPeersQuery, putQuery, targetQuery } from '../../../dht/queries.ts';
-import { decodeState } from '../../../dht/state.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { idForAddress, isValidId } from '../../../dht/base/bep42.ts';
+import { compareDistance, Id160 } from '../../../dht/base/node-id.ts';
+import { KrpcMessage } from '../../../dht/krpc/krpc.ts';
+import { Composer } from '../../../dht/krpc/krpc-compose.ts';
+import { MAX_TID_BYTES, scanKrpc } from '../../../dht/krpc/krpc-scan.ts';
+import { announceQuery, getPeersQuery, putQuery, targetQuery } from '../../../dht/krpc/queries.ts';
+import { decodeState } from '../../../dht/storage/state.ts';
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
-import { OUR_TABLE, type TablePolicy } from '../../../dht/options.ts';
-import { GOOD_MS, RoutingTable } from '../../../dht/routing-table.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { compareDistance, Id160, randomIdAt } from '../../../dht/base/node-id.ts';
+import { OUR_TABLE, type TablePolicy } from '../../../dht/base/options.ts';
+import { GOOD_MS, RoutingTable } from '../../../dht/table/routing-table.ts';
 
 const NOW_MS = 5_000_000;
 

@@ -2,7 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { Id160 } from '../../../dht/base/node-id.ts';
 import { clientName } from '../../../dht/crawl/client-name.ts';
 import { cursorStart } from '../../../dht/crawl/crawl-machine.ts';
 import { DueQueue } from '../../../dht/crawl/due-queue.ts';
@@ -15,7 +16,6 @@ import { NodeTable } from '../../../dht/crawl/node-table.ts';
 import { rangeOf, repeatZone } from '../../../dht/crawl/repeat-zone.ts';
 import { Zone } from '../../../dht/crawl/zone.ts';
 import { VISIT_TABLE, type VisitRow } from '../../../dht/dataset/visit-table.ts';
-import { Id160 } from '../../../dht/node-id.ts';
 
 const SEED = Number(process.env['TT_SEED'] ?? 5);
 

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { infoHashOf, peerIdOf } from '../../../core/base/ids.ts';
 import type { PeerSearch } from '../../../core/base/peer-source.ts';
+import type { AnnounceOptions, AnnounceResult } from '../../../dht/base/results.ts';
 import { DhtSource } from '../../../dht/io/dht-source.ts';
 import type { DhtMachine } from '../../../dht/machine.ts';
-import type { AnnounceOptions, AnnounceResult } from '../../../dht/results.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

@@ -1,12 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { latin1, utf8 } from '../../../core/base/bytes.ts';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { Composer } from '../../../dht/krpc-compose.ts';
-import { MAX_DATAGRAM_BYTES } from '../../../dht/krpc-scan.ts';
-import { Id160 } from '../../../dht/node-id.ts';
-import { NO_LIMITS } from '../../../dht/options.ts';
-import { announceQuery, errorMessage, getPeersQuery, pingQuery, targetQuery } from '../../../dht/queries.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { Id160 } from '../../../dht/base/node-id.ts';
+import { NO_LIMITS } from '../../../dht/base/options.ts';
+import { Composer } from '../../../dht/krpc/krpc-compose.ts';
+import { MAX_DATAGRAM_BYTES } from '../../../dht/krpc/krpc-scan.ts';
+import {
+  announceQuery,
+  errorMessage,
+  getPeersQuery,
+  pingQuery,
+  targetQuery,
+} from '../../../dht/krpc/queries.ts';
 import { Box, fixture, hex, nthAddress, scan, tree, vectors } from './material.ts';
 
 const A = utf8('abcdefghij0123456789');

@@ -1,9 +1,9 @@
 // What keeps strangers in bounds: queries per address, and the keyed hash behind tokens.
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
-import { OUR_LIMITS } from '../../../dht/options.ts';
-import { siphash, siphashWords } from '../../../dht/siphash.ts';
-import { Throttle } from '../../../dht/throttle.ts';
+import { OUR_LIMITS } from '../../../dht/base/options.ts';
+import { Throttle } from '../../../dht/node/throttle.ts';
+import { siphash, siphashWords } from '../../../dht/storage/siphash.ts';
 
 const MINUTE_MS = 60_000;
 const NOW_MS = 10_000_000;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
 import { randomBytes } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { compareDistance, Id160 } from '../../../dht/node-id.ts';
-import { LOOKUP_PRESETS, type LookupPolicy, TRUSTING_TABLE } from '../../../dht/options.ts';
-import type { GetPeersResult, LookupResult, QueryTrace } from '../../../dht/results.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { compareDistance, Id160 } from '../../../dht/base/node-id.ts';
+import { LOOKUP_PRESETS, type LookupPolicy, TRUSTING_TABLE } from '../../../dht/base/options.ts';
+import type { GetPeersResult, LookupResult, QueryTrace } from '../../../dht/base/results.ts';
 import { DhtNet, type NetNode } from '../../support/dht-net.ts';
 
 const NODES = 250;

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { toHex, utf8 } from '../../../core/base/bytes.ts';
 import { randomBytes } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { isValidId } from '../../../dht/bep42.ts';
-import { immutableItem, signItem } from '../../../dht/items.ts';
-import { Id160 } from '../../../dht/node-id.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { isValidId } from '../../../dht/base/bep42.ts';
+import { Id160 } from '../../../dht/base/node-id.ts';
 import type {
   AnnounceResult,
   BootstrapResult,
@@ -13,8 +12,9 @@ import type {
   PutItemResult,
   SampleResult,
   ScrapeResult,
-} from '../../../dht/results.ts';
-import { decodeState, encodeState } from '../../../dht/state.ts';
+} from '../../../dht/base/results.ts';
+import { immutableItem, signItem } from '../../../dht/storage/items.ts';
+import { decodeState, encodeState } from '../../../dht/storage/state.ts';
 import { DhtNet, type NetNode, type SentDatagram } from '../../support/dht-net.ts';
 import { scan, tree } from './material.ts';
 

@@ -4,11 +4,11 @@ import { type BencodeDict, decodeBencode } from '../../../core/base/bencode.ts';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { fromHex, utf8 } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { KrpcMessage } from '../../../dht/krpc.ts';
-import { scanKrpc } from '../../../dht/krpc-scan.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import type { DhtOptions } from '../../../dht/base/options.ts';
+import { KrpcMessage } from '../../../dht/krpc/krpc.ts';
+import { scanKrpc } from '../../../dht/krpc/krpc-scan.ts';
 import { DhtMachine } from '../../../dht/machine.ts';
-import type { DhtOptions } from '../../../dht/options.ts';
 import type { DhtNet, SentDatagram } from '../../support/dht-net.ts';
 
 const FIXTURES = new URL('../../../fixtures/', import.meta.url);

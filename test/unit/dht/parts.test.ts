@@ -2,12 +2,17 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, latin1, toHex, utf8 } from '../../../core/base/bytes.ts';
 import { randomBytes, seededRng } from '../../../core/base/clock.ts';
 import { publicKeyOf } from '../../../core/base/ed25519.ts';
-import { DhtAddress } from '../../../dht/address.ts';
-import { idForAddress, isValidId } from '../../../dht/bep42.ts';
-import { BLOOM_BYTES, estimate, hasAddress, insertAddress } from '../../../dht/bloom.ts';
-import { type Deadline, DeadlineHeap } from '../../../dht/deadline-heap.ts';
-import { ExternalAddress } from '../../../dht/external-address.ts';
-import { ItemStore } from '../../../dht/item-store.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { idForAddress, isValidId } from '../../../dht/base/bep42.ts';
+import { type Deadline, DeadlineHeap } from '../../../dht/base/deadline-heap.ts';
+import { compareDistance, Id160, randomIdAt } from '../../../dht/base/node-id.ts';
+import { OUR_LOOKUP, OUR_STORES } from '../../../dht/base/options.ts';
+import type { DhtItem } from '../../../dht/base/results.ts';
+import { Composer } from '../../../dht/krpc/krpc-compose.ts';
+import { RoundTrips } from '../../../dht/krpc/round-trips.ts';
+import { ExternalAddress } from '../../../dht/node/external-address.ts';
+import { BLOOM_BYTES, estimate, hasAddress, insertAddress } from '../../../dht/storage/bloom.ts';
+import { ItemStore } from '../../../dht/storage/item-store.ts';
 import {
   immutableItem,
   immutableTarget,
@@ -15,17 +20,12 @@ import {
   mutableTarget,
   signedBuffer,
   signItem,
-} from '../../../dht/items.ts';
-import { Composer } from '../../../dht/krpc-compose.ts';
-import { LookupCache } from '../../../dht/lookup-cache.ts';
-import { NetworkSize } from '../../../dht/network-size.ts';
-import { compareDistance, Id160, randomIdAt } from '../../../dht/node-id.ts';
-import { OUR_LOOKUP, OUR_STORES } from '../../../dht/options.ts';
-import { PeerStore } from '../../../dht/peer-store.ts';
-import type { DhtItem } from '../../../dht/results.ts';
-import { RoundTrips } from '../../../dht/round-trips.ts';
-import { decodeState, encodeState } from '../../../dht/state.ts';
-import { TOKEN_BYTES, Tokens } from '../../../dht/tokens.ts';
+} from '../../../dht/storage/items.ts';
+import { PeerStore } from '../../../dht/storage/peer-store.ts';
+import { decodeState, encodeState } from '../../../dht/storage/state.ts';
+import { TOKEN_BYTES, Tokens } from '../../../dht/storage/tokens.ts';
+import { LookupCache } from '../../../dht/table/lookup-cache.ts';
+import { NetworkSize } from '../../../dht/table/network-size.ts';
 import { address, hex, nthAddress, vectors } from './material.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,11 +1,11 @@
 // Second tries that wait for their turn.
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
-import { DhtAddress } from '../../../dht/address.ts';
+import { DhtAddress } from '../../../dht/base/address.ts';
+import { Id160 } from '../../../dht/base/node-id.ts';
+import { CLIENT_VERSION } from '../../../dht/base/options.ts';
 import { NO_CLAIM, NodeTable } from '../../../dht/crawl/node-table.ts';
 import { POLITE, Prober } from '../../../dht/crawl/prober.ts';
-import { Id160 } from '../../../dht/node-id.ts';
-import { CLIENT_VERSION } from '../../../dht/options.ts';
 import { readQuery, writeReply } from '../../../dht/sim/stub-replies.ts';
 
 const SEED = Number(process.env['TT_SEED'] ?? 5);
