@@ -1,7 +1,8 @@
 // Turns the command tree into a parser and into help text; the only import of `commander`.
 import { Command, CommanderError, Option } from 'commander';
 import { UsageError } from '../core/base/result.ts';
-import { type CommandSpec, type FlagGroup, type FlagSpec, Flags, type FlagValue } from './spec.ts';
+import { Flags, type FlagValue } from './base/flag-values.ts';
+import type { CommandSpec, FlagGroup, FlagSpec } from './contract/spec.ts';
 
 export type ParsedLine =
   | {

@@ -1,5 +1,5 @@
 // The flags that several commands share, so that one name means one thing everywhere.
-import type { FlagGroup, FlagSpec } from './spec.ts';
+import type { FlagGroup, FlagSpec } from './contract/spec.ts';
 
 export const OUTPUT_FLAGS: FlagGroup = {
   title: 'Output',

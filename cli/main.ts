@@ -1,20 +1,21 @@
 // The entry: parse the line, settle the settings, run one command, print its result, map every error to its exit code.
+
+import { type Environment, processEnvironment } from './base/environment.ts';
+import { type ExitReason, exitCodeOf } from './base/exit-codes.ts';
+import { failureOf } from './base/failure.ts';
+import type { Flags } from './base/flag-values.ts';
+import type { Outcome } from './base/outcome.ts';
+import { Interrupts } from './base/signals.ts';
+import { ttVersion } from './base/version.ts';
 import { NoCommandError, type ParsedLine, parseCommandLine } from './commander.ts';
-import type { CommandContext } from './context.ts';
-import { type Environment, processEnvironment } from './environment.ts';
-import { type ExitReason, exitCodeOf } from './exit-codes.ts';
-import { failureOf } from './failure.ts';
-import type { Outcome } from './outcome.ts';
-import { Console } from './output/console.ts';
+import type { CommandContext } from './contract/context.ts';
 import { openLogSink } from './output/log-sink.ts';
 import { Output, type OutputMode } from './output/output.ts';
-import { restoreTerminal } from './output/terminal-hold.ts';
 import { COMMON_FLAGS, PROGRAM } from './program.ts';
 import { rootHelp } from './root-help.ts';
 import { readConfigFile, resolveSettings } from './settings/settings.ts';
-import { Interrupts } from './signals.ts';
-import type { Flags } from './spec.ts';
-import { ttVersion } from './version.ts';
+import { Console } from './terminal/console.ts';
+import { restoreTerminal } from './terminal/terminal-hold.ts';
 
 /** Runs the real program and ends the process. */
 export async function main(): Promise<void> {

@@ -1,6 +1,7 @@
 // The part of the command tree that measures the DHT. Data only, like program.ts.
+
+import type { CommandSpec, FlagSpec } from './contract/spec.ts';
 import { DHT_FLAGS, TIMEOUT_FLAG } from './flags.ts';
-import type { CommandSpec, FlagSpec } from './spec.ts';
 
 export const POLITENESS_FLAGS: readonly FlagSpec[] = [
   { flags: '--rate <queries>', summary: 'queries per second in all (default: 500)' },

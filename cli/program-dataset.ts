@@ -1,7 +1,8 @@
 // The part of the command tree that works on datasets, `tt dht report`, `export` and `enrich`, and the network to try them on,
 // `tt lab net`. Data only, like program.ts.
+
+import type { ArgumentSpec, CommandSpec } from './contract/spec.ts';
 import { TIMEOUT_FLAG } from './flags.ts';
-import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
 const RUN: ArgumentSpec = {
   name: 'run',

@@ -1,9 +1,10 @@
 // The part of the command tree that is about the DHT: `tt dht ...` and `tt lab ...`. Data only, like program.ts.
+
+import type { ArgumentSpec, CommandSpec, FlagSpec } from './contract/spec.ts';
 import { DHT_FLAGS, DHT_SOCKET_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { CRAWL_COMMANDS, DATASET_FLAGS, MMDB_FLAG, POLITENESS_FLAGS } from './program-crawl.ts';
 import { DATASET_COMMANDS, LAB_NET_COMMAND } from './program-dataset.ts';
 import { MONITOR_COMMAND } from './program-monitor.ts';
-import type { ArgumentSpec, CommandSpec, FlagSpec } from './spec.ts';
 
 /** Heading of `tt --help`. */
 const TOOLS = 'Tools';

@@ -1,7 +1,7 @@
 // The command tree's part about accounts and traces: `tt explain`, and the flag that writes a trace. Data only, like program.ts.
 import { CAUSES } from '../core/account/causes.ts';
+import type { CommandSpec, FlagSpec } from './contract/spec.ts';
 import { STATE_DIR_FLAG } from './flags.ts';
-import type { CommandSpec, FlagSpec } from './spec.ts';
 
 export const TRACE_FLAG: FlagSpec = {
   flags: '--trace <file>',

@@ -1,7 +1,8 @@
 // `tt dht monitor` in the command tree. Data only.
+
+import type { CommandSpec } from './contract/spec.ts';
 import { DHT_FLAGS } from './flags.ts';
 import { DATASET_FLAGS, MMDB_FLAG, POLITENESS_FLAGS } from './program-crawl.ts';
-import type { CommandSpec } from './spec.ts';
 
 export const MONITOR_COMMAND: CommandSpec = {
   name: 'monitor',

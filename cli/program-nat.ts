@@ -1,6 +1,7 @@
 // The part of the command tree that is about NATs: `tt nat ...`. Data only, like program.ts.
+
+import type { CommandSpec } from './contract/spec.ts';
 import { DHT_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG } from './flags.ts';
-import type { CommandSpec } from './spec.ts';
 
 export const NAT_COMMAND: CommandSpec = {
   name: 'nat',

@@ -1,6 +1,7 @@
 // `tt relay`: its flags. Data only, like program.ts.
+
+import type { CommandSpec } from './contract/spec.ts';
 import { DHT_FLAGS, TIMEOUT_FLAG } from './flags.ts';
-import type { CommandSpec } from './spec.ts';
 
 export const RELAY_COMMAND: CommandSpec = {
   name: 'relay',

@@ -1,6 +1,7 @@
 // The part of the command tree for looking at this machine, and for pipes: `tt doctor`, `tt cat`. Data only, like program.ts.
+
+import type { CommandSpec } from './contract/spec.ts';
 import { DHT_FLAGS, NETWORK_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG } from './flags.ts';
-import type { CommandSpec } from './spec.ts';
 
 export const DOCTOR_COMMAND: CommandSpec = {
   name: 'doctor',

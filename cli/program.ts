@@ -1,11 +1,12 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
+
+import type { ArgumentSpec, CommandSpec } from './contract/spec.ts';
 import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG } from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
 import { EXPLAIN_COMMAND, TRACE_FLAG } from './program-explain.ts';
 import { NAT_COMMAND } from './program-nat.ts';
 import { RELAY_COMMAND } from './program-relay.ts';
 import { CAT_COMMAND, DOCTOR_COMMAND } from './program-tools.ts';
-import type { ArgumentSpec, CommandSpec } from './spec.ts';
 
 const SOURCE_SUMMARY = '.torrent file, magnet link, info hash, http(s) URL, or - for stdin';
 

@@ -1,7 +1,7 @@
 // The help of the whole program: commands first, by group, then what every command understands, then the exit codes.
-import { EXIT_CODES } from './exit-codes.ts';
-import { formatTable } from './output/table.ts';
-import type { CommandSpec, FlagGroup } from './spec.ts';
+import { EXIT_CODES } from './base/exit-codes.ts';
+import type { CommandSpec, FlagGroup } from './contract/spec.ts';
+import { formatTable } from './terminal/table.ts';
 
 const INDENT = '  ';
 

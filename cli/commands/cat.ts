@@ -7,17 +7,17 @@ import { OperationError, UsageError } from '../../core/base/result.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
 import { selectFiles } from '../../core/metainfo/select-files.ts';
 import type { SessionApi } from '../../core/session/session-api.ts';
-import { composeSession } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { magnetName } from '../describe-torrent.ts';
-import { type LoadedSource, loadOne } from '../load-sources.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatBytes, formatDuration } from '../output/units.ts';
-import { type ByteRangeText, optionalFlagValue, parseByteRange, parseDurationMs } from '../parse.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { type ByteRangeText, optionalFlagValue, parseByteRange, parseDurationMs } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatBytes, formatDuration } from '../terminal/units.ts';
+import { magnetName } from '../torrent/describe-torrent.ts';
+import { type LoadedSource, loadOne } from '../torrent/load-sources.ts';
+import { refuseV2Only, refuseV2OnlyMagnet } from '../torrent/v2-only.ts';
 import { sourceOptions } from '../transfer/add-options.ts';
 import { type ByteRange, CatStream, piecesOf, rangeOf } from '../transfer/cat-stream.ts';
+import { composeSession } from '../transfer/compose.ts';
 import { runSession } from '../transfer/session-runner.ts';
-import { refuseV2Only, refuseV2OnlyMagnet } from '../v2-only.ts';
 
 interface Chosen {
   readonly metainfo: Metainfo;

@@ -1,11 +1,11 @@
 // `tt completion SHELL`: the script that completes commands, flags and their values, generated from the command tree.
 import { UsageError } from '../../core/base/result.ts';
+import { done, type Outcome } from '../base/outcome.ts';
 import { bashScript } from '../completion/bash.ts';
 import { fishScript } from '../completion/fish.ts';
 import { completionEntries } from '../completion/tree.ts';
 import { zshScript } from '../completion/zsh.ts';
-import type { CommandContext } from '../context.ts';
-import { done, type Outcome } from '../outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 

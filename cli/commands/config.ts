@@ -1,9 +1,10 @@
 // `tt config`: the settings in effect, and for each whether it is a default, from the file, from a variable or from a flag.
-import type { CommandContext } from '../context.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
+
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { SETTING_NAMES, settingKey, settingVariable } from '../settings/settings.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
 
 /** A proxy's password is nobody's business in a pasted listing. */
 function withoutPassword(text: string): string {

@@ -3,15 +3,15 @@ import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import { type CreateOptions, createTorrent } from '../../core/metainfo/io/create-torrent.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
-import type { CommandContext } from '../context.ts';
-import { torrentData, torrentFileName, torrentText } from '../describe-torrent.ts';
-import type { Outcome } from '../outcome.ts';
-import { safeText } from '../output/text.ts';
-import { formatCount } from '../output/units.ts';
-import { flagValue, optionalFlagValue, parseBytes, parseTracker, parseWebUrl } from '../parse.ts';
-import type { Flags } from '../spec.ts';
-import { ttVersion } from '../version.ts';
-import { writeTorrent } from '../write-torrent.ts';
+import type { Flags } from '../base/flag-values.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { flagValue, optionalFlagValue, parseBytes, parseTracker, parseWebUrl } from '../base/parse.ts';
+import { ttVersion } from '../base/version.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatCount } from '../terminal/units.ts';
+import { torrentData, torrentFileName, torrentText } from '../torrent/describe-torrent.ts';
+import { writeTorrent } from '../torrent/write-torrent.ts';
 
 /** What is left out is named as far as one line holds it. */
 const MOST_NAMED = 3;

@@ -1,11 +1,12 @@
 // `tt dht crawl`: measures the DHT: visits every node of a zone once, politely, and says how many there are and how sure it is.
-import type { CommandContext } from '../context.ts';
-import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
-import { resumedRun } from '../dht/crawl-resume.ts';
-import { runCrawl } from '../dht/crawl-session.ts';
-import { runJson, summaryText } from '../dht/crawl-text.ts';
-import { checkFleetFlags, checkFleetResume, engineUrl, runFleet, runWorker } from '../dht/fleet-session.ts';
-import type { Outcome } from '../outcome.ts';
+
+import type { Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { addressBook, crawlConfig, optOutFile, runDirectory } from '../crawl/crawl-arguments.ts';
+import { resumedRun } from '../crawl/crawl-resume.ts';
+import { runCrawl } from '../crawl/crawl-session.ts';
+import { runJson, summaryText } from '../crawl/crawl-text.ts';
+import { checkFleetFlags, checkFleetResume, engineUrl, runFleet, runWorker } from '../crawl/fleet-session.ts';
 
 const HOME_ROUTER_RATE = 100;
 

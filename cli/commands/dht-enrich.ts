@@ -3,13 +3,13 @@ import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import { enrichRun } from '../../dht/dataset/io/enrich.ts';
 import { AddressDatabase } from '../../dht/dataset/io/mmdb.ts';
-import type { CommandContext } from '../context.ts';
-import { bigNumber } from '../dht/crawl-text.ts';
-import { openRun } from '../dht/run-directory.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatFields } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
-import { formatShare } from '../output/units.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { bigNumber } from '../crawl/crawl-text.ts';
+import { openRun } from '../crawl/run-directory.ts';
+import { formatFields } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatShare } from '../terminal/units.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { args, flags, environment } = context;

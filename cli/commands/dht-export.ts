@@ -12,14 +12,14 @@ import {
 } from '../../dht/dataset/io/export.ts';
 import type { DatasetStore } from '../../dht/dataset/io/store.ts';
 import { TABLES } from '../../dht/dataset/schema.ts';
-import type { CommandContext } from '../context.ts';
-import { bigNumber } from '../dht/crawl-text.ts';
-import { openRun } from '../dht/run-directory.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { formatCount } from '../output/units.ts';
-import { flagValue, parseChoice } from '../parse.ts';
-import { ttVersion } from '../version.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { flagValue, parseChoice } from '../base/parse.ts';
+import { ttVersion } from '../base/version.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { bigNumber } from '../crawl/crawl-text.ts';
+import { openRun } from '../crawl/run-directory.ts';
+import { formatTable } from '../terminal/table.ts';
+import { formatCount } from '../terminal/units.ts';
 
 const NAMES = TABLES.map(({ name }) => name);
 

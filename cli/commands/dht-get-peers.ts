@@ -3,14 +3,14 @@ import { toHex } from '../../core/base/bytes.ts';
 import { endpointKey } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import type { GetPeersResult } from '../../dht/base/results.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseCount } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { infoHashArgument } from '../dht/arguments.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
-import { failureOf } from '../failure.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatCount } from '../output/units.ts';
-import { optionalFlagValue, parseCount } from '../parse.ts';
+import { formatCount } from '../terminal/units.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output, interrupts } = context;

@@ -4,13 +4,13 @@ import { PUBLIC_KEY_BYTES } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import type { GetItemResult } from '../../dht/base/results.ts';
 import { mutableTarget } from '../../dht/storage/items.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
 import { itemJson, saltFlag, torrentNamedBy, valueText } from '../dht/item.ts';
-import { failureOf } from '../failure.ts';
-import { done, type Outcome } from '../outcome.ts';
 
 /** A target as it is, or a public key: the target then comes from the key and the salt. */
 function targetArgument(word: string, salt: Uint8Array): Uint8Array {

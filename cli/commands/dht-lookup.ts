@@ -1,11 +1,11 @@
 // `tt dht lookup ID`: the live nodes closest to an id; with --trace every query, and a picture of the way there.
 import type { LookupResult, QueryTrace } from '../../dht/base/results.ts';
-import type { CommandContext } from '../context.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { closestTable, demandAnswers, lookupJson, reportLines, traceJson } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
 import { pathPicture, traceTable } from '../dht/trace-text.ts';
-import { done, type Outcome } from '../outcome.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output, args } = context;

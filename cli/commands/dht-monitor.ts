@@ -9,15 +9,15 @@ import {
   USUAL_WINDOW_MS,
 } from '../../dht/crawl/io/monitor-run.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
-import type { CommandContext } from '../context.ts';
-import { addressBook, crawlConfig, optOutFile, runDirectory } from '../dht/crawl-arguments.ts';
-import { resumedRun } from '../dht/crawl-resume.ts';
-import { crawlKey, entriesOf, toolIdentity } from '../dht/crawl-session.ts';
-import { runJson, summaryText } from '../dht/crawl-text.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { addressBook, crawlConfig, optOutFile, runDirectory } from '../crawl/crawl-arguments.ts';
+import { resumedRun } from '../crawl/crawl-resume.ts';
+import { crawlKey, entriesOf, toolIdentity } from '../crawl/crawl-session.ts';
+import { runJson, summaryText } from '../crawl/crawl-text.ts';
 import { commandNodeOptions } from '../dht/dht-command.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatCount, formatDuration } from '../output/units.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+import { formatCount, formatDuration } from '../terminal/units.ts';
 
 const LIVE_INTERVAL_MS = 1_000;
 const PLAIN_INTERVAL_MS = 30_000;

@@ -4,14 +4,14 @@ import { endpointKey } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import type { DhtSnapshot } from '../../dht/base/results.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
-import type { CommandContext } from '../context.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { snapshotJson } from '../dht/describe.ts';
 import { commandNodeOptions } from '../dht/dht-command.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatFields } from '../output/table.ts';
-import { formatBytes, formatCount, formatElapsed } from '../output/units.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
-import { waitFor } from '../transfer/session-runner.ts';
+import { formatFields } from '../terminal/table.ts';
+import { formatBytes, formatCount, formatElapsed } from '../terminal/units.ts';
 
 const LIVE_INTERVAL_MS = 1_000;
 /** In a log file or a pipe. */

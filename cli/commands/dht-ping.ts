@@ -5,13 +5,13 @@ import { endpointKey, isIPv6 } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { DhtAddress } from '../../dht/base/address.ts';
 import type { PingResult } from '../../dht/base/results.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { flagValue, type HostPort, parseHostPort } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { clientText, formatMs } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
-import { failureOf } from '../failure.ts';
-import type { Outcome } from '../outcome.ts';
-import { safeText } from '../output/text.ts';
-import { flagValue, type HostPort, parseHostPort } from '../parse.ts';
+import { safeText } from '../terminal/text.ts';
 
 interface Answer {
   readonly asked: string;

@@ -4,13 +4,13 @@ import { publicKeyOf } from '../../core/base/ed25519.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import type { DhtItem, GetItemResult, PutItemResult } from '../../dht/base/results.ts';
 import { immutableItem, isValidSeq, mutableTarget, signItem } from '../../dht/storage/items.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
 import { itemJson, readKeyFile, saltFlag, valueArgument } from '../dht/item.ts';
-import { failureOf } from '../failure.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatCount } from '../output/units.ts';
+import { formatCount } from '../terminal/units.ts';
 
 function seqFlag(context: CommandContext, name: 'seq' | 'cas'): bigint | undefined {
   const text = context.flags.text(name);

@@ -7,12 +7,12 @@ import { retentionOf } from '../../dht/report/io/retention.ts';
 import { PAGE_FILE, writeReport } from '../../dht/report/io/write-report.ts';
 import { comparisonCells, reportPage } from '../../dht/report/page.ts';
 import { plotsOf } from '../../dht/report/plots.ts';
-import type { CommandContext } from '../context.ts';
-import { runJson, summaryText } from '../dht/crawl-text.ts';
-import { type OpenRun, openRun } from '../dht/run-directory.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { runJson, summaryText } from '../crawl/crawl-text.ts';
+import { type OpenRun, openRun } from '../crawl/run-directory.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
 
 /** Names of folders, told apart where two are alike. */
 function labelsOf(runs: readonly OpenRun[]): string[] {

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError } from '../../core/base/result.ts';
 import type { SampleReply, SampleResult } from '../../dht/base/results.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { targetOf } from '../dht/arguments.ts';
 import { contactJson, demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
-import { failureOf } from '../failure.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatCount } from '../output/units.ts';
+import { formatCount } from '../terminal/units.ts';
 
 const ID_BYTES = 20;
 
@@ -24,7 +24,7 @@ function replyJson(reply: SampleReply): Readonly<Record<string, unknown>> {
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const { args, output, flags } = context;
-  if (flags.text('zone') !== undefined) return (await import('../dht/sample-zone.ts')).sampleZone(context);
+  if (flags.text('zone') !== undefined) return (await import('../crawl/sample-zone.ts')).sampleZone(context);
   const target = args[0] === undefined ? new Uint8Array(randomBytes(ID_BYTES)) : targetOf(args[0]);
   return DhtCommand.run(context, {}, async (command) => {
     await command.join();

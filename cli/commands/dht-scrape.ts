@@ -2,13 +2,13 @@
 import { toHex } from '../../core/base/bytes.ts';
 import { OperationError } from '../../core/base/result.ts';
 import type { ScrapeResult, SwarmEstimate } from '../../dht/base/results.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { infoHashArgument } from '../dht/arguments.ts';
 import { demandAnswers, lookupJson, reportLines } from '../dht/describe.ts';
 import { DhtCommand } from '../dht/dht-command.ts';
-import { failureOf } from '../failure.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatCount } from '../output/units.ts';
+import { formatCount } from '../terminal/units.ts';
 
 function estimateText({ count, error, saturated }: SwarmEstimate, one: string): string {
   const counted = formatCount(Math.round(count), one);

@@ -1,7 +1,9 @@
 // `tt doctor`: one page of facts about this machine and its place in the network, with what to do about those that hurt.
 
-import { interfaceAddresses } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
+import { interfaceAddresses } from '../base/interfaces.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { bootstrapOf } from '../dht/node-options.ts';
 import { addressesProbe } from '../doctor/addresses.ts';
 import { clockProbe, clockServers } from '../doctor/clock.ts';
@@ -13,9 +15,7 @@ import { doctorJson, doctorReason, doctorText } from '../doctor/report.ts';
 import { type DoctorContext, type DoctorSection, notChecked } from '../doctor/section.ts';
 import { systemProbe } from '../doctor/system.ts';
 import { terminalProbe } from '../doctor/terminal.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatDuration } from '../output/units.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
+import { formatDuration } from '../terminal/units.ts';
 
 /** Entering the DHT and one lookup take three seconds where all is well, and longer where it is not. */
 const DEFAULT_TIMEOUT_MS = 15_000;

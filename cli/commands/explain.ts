@@ -8,10 +8,10 @@ import { sourceKindOf } from '../../core/metainfo/io/load-source.ts';
 import { listAccounts, loadAccount } from '../../core/session/account-store.ts';
 import { isLocked } from '../../core/storage/lock.ts';
 import { resumePaths } from '../../core/storage/resume-state.ts';
-import type { CommandContext } from '../context.ts';
-import { loadOne } from '../load-sources.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { accountData, explainLines } from '../output/account-text.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { loadOne } from '../torrent/load-sources.ts';
+import { accountData, explainLines } from '../ui/account-text.ts';
 
 /** Fewer digits of a hash are more likely part of a name. */
 const LEAST_HASH_DIGITS = 4;

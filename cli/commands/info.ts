@@ -1,8 +1,9 @@
 // `tt info SOURCE`: what a torrent holds; for a magnet link its metadata is fetched first.
-import type { CommandContext } from '../context.ts';
-import { torrentData, torrentText } from '../describe-torrent.ts';
-import { loadOne } from '../load-sources.ts';
-import { done, type Outcome } from '../outcome.ts';
+
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { torrentData, torrentText } from '../torrent/describe-torrent.ts';
+import { loadOne } from '../torrent/load-sources.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const source = context.args[0] as string;

@@ -2,12 +2,12 @@
 import { UsageError } from '../../core/base/result.ts';
 import { formatText } from '../../dht/sim/report.ts';
 import { DHT_SCENARIOS } from '../../dht/sim/scenarios.ts';
-import type { CommandContext } from '../context.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseCount, parseRatio } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
 import type { LabResult, LabTask } from '../dht/lab-task.ts';
 import { startLabThread } from '../dht/lab-thread.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatElapsed } from '../output/units.ts';
-import { optionalFlagValue, parseCount, parseRatio } from '../parse.ts';
+import { formatElapsed } from '../terminal/units.ts';
 
 const DEFAULT_SEED = 1;
 

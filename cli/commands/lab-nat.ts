@@ -3,10 +3,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UsageError } from '../../core/base/result.ts';
 import { NAT_SHARES, type NatRows, natRows, PEERS_PER_SWARM, tablesOf } from '../../core/nat/sim/tables.ts';
 import { formatText } from '../../dht/sim/report.ts';
-import type { CommandContext } from '../context.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatElapsed } from '../output/units.ts';
-import { optionalFlagValue, parseCount, parseRatio } from '../parse.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseCount, parseRatio } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatElapsed } from '../terminal/units.ts';
 
 const DEFAULT_SEED = 1;
 const DEFAULT_SWARMS = 100;

@@ -1,11 +1,11 @@
 // `tt lab net`: a DHT of our own nodes on loopback, on real sockets, to try commands on. Nothing leaves this machine.
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
-import type { CommandContext } from '../context.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatCount, formatElapsed } from '../output/units.ts';
-import { optionalFlagValue, parseCount, parseDurationMs, parsePort } from '../parse.ts';
-import { waitFor } from '../transfer/session-runner.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseCount, parseDurationMs, parsePort } from '../base/parse.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatCount, formatElapsed } from '../terminal/units.ts';
 
 const DEFAULT_NODES = 300;
 /** Each has a socket, and a table of its own: some 300 KiB. */

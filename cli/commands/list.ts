@@ -1,10 +1,10 @@
 // `tt list`: every torrent that can be resumed, where its files lie and how far it is.
 import { listResumable } from '../../core/storage/resume-state.ts';
-import type { CommandContext } from '../context.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
-import { formatBytes, formatShare, formatUnixSeconds } from '../output/units.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatBytes, formatShare, formatUnixSeconds } from '../terminal/units.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const torrents = [...(await listResumable(context.settings.stateDir))].sort(

@@ -1,13 +1,13 @@
 // `tt metadata MAGNET -o FILE`: fetches the info dictionary and writes it, byte for byte, with the link's trackers around it.
 import { UsageError } from '../../core/base/result.ts';
 import { composeTorrent } from '../../core/metainfo/compose-torrent.ts';
-import type { CommandContext } from '../context.ts';
-import { torrentData, torrentFileName, torrentText } from '../describe-torrent.ts';
-import { loadOne } from '../load-sources.ts';
-import type { Outcome } from '../outcome.ts';
-import { safeText } from '../output/text.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { safeText } from '../terminal/text.ts';
+import { torrentData, torrentFileName, torrentText } from '../torrent/describe-torrent.ts';
+import { loadOne } from '../torrent/load-sources.ts';
+import { writeTorrent } from '../torrent/write-torrent.ts';
 import { fetchMetadata } from '../transfer/fetch-metadata.ts';
-import { writeTorrent } from '../write-torrent.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const source = context.args[0] as string;

@@ -2,15 +2,15 @@
 import type { Endpoint } from '../../core/base/endpoint.ts';
 import { normalizeHost } from '../../core/base/endpoint.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
-import { interfaceAddresses } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
+import { failureOf } from '../base/failure.ts';
+import { interfaceAddresses } from '../base/interfaces.ts';
+import { done, type Outcome } from '../base/outcome.ts';
+import { flagValue, optionalFlagValue, parseDurationMs, parseHostPort } from '../base/parse.ts';
+import { ttVersion } from '../base/version.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { nodeOptions } from '../dht/node-options.ts';
-import { failureOf } from '../failure.ts';
 import { NatExam } from '../nat/exam.ts';
 import { natJson, natText } from '../nat/report.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { flagValue, optionalFlagValue, parseDurationMs, parseHostPort } from '../parse.ts';
-import { ttVersion } from '../version.ts';
 
 /** Gateways answer in milliseconds, silent ones are given up after some; the DHT is entered in one or two seconds. */
 const DEFAULT_TIMEOUT_MS = 15_000;

@@ -3,12 +3,8 @@ import { endpointKey, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from '../../core/relay/limits.ts';
 import { relayMetrics } from '../../core/relay/snapshot.ts';
-import { interfaceAddresses, trackerClientOptions } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { bootstrapOf, nodeOptions } from '../dht/node-options.ts';
-import { done, type Outcome } from '../outcome.ts';
-import { formatFields } from '../output/table.ts';
-import { formatBytes, formatCount, formatRate } from '../output/units.ts';
+import { interfaceAddresses } from '../base/interfaces.ts';
+import { done, type Outcome } from '../base/outcome.ts';
 import {
   flagValue,
   optionalFlagValue,
@@ -19,11 +15,16 @@ import {
   parseRate,
   parseTracker,
   parseZeroOrMore,
-} from '../parse.ts';
+} from '../base/parse.ts';
+import { ttVersion } from '../base/version.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { bootstrapOf, nodeOptions } from '../dht/node-options.ts';
 import { type MetricsServer, serveMetrics } from '../relay/metrics-server.ts';
 import { RelayRunner, type RelayStatusData } from '../relay/relay-runner.ts';
-import { waitFor } from '../transfer/session-runner.ts';
-import { ttVersion } from '../version.ts';
+import { formatFields } from '../terminal/table.ts';
+import { formatBytes, formatCount, formatRate } from '../terminal/units.ts';
+import { trackerClientOptions } from '../transfer/compose.ts';
 
 const LIVE_INTERVAL_MS = 1_000;
 /** In a log file or a pipe. */

@@ -2,14 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { peerIdOf } from '../../core/base/ids.ts';
 import { type AnnounceOnceResult, announceOnce } from '../../tracker/io/once.ts';
-import { trackerClientOptions } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { failureOf } from '../failure.ts';
-import type { Outcome } from '../outcome.ts';
-import { safeText } from '../output/text.ts';
-import { formatCount, formatDuration } from '../output/units.ts';
-import { optionalFlagValue, parseBytes, parseCount, parseDurationMs, parsePort } from '../parse.ts';
-import { noAnswer, questionOf } from '../tracker-questions.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseBytes, parseCount, parseDurationMs, parsePort } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatCount, formatDuration } from '../terminal/units.ts';
+import { noAnswer, questionOf } from '../torrent/tracker-questions.ts';
+import { trackerClientOptions } from '../transfer/compose.ts';
 
 const PEER_ID_PREFIX = '-tt0100-';
 const PEER_ID_TAIL_BYTES = 6;

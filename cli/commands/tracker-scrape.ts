@@ -1,13 +1,13 @@
 // `tt tracker scrape`: how many seeds, leechers and downloads each tracker counts.
 import { scrapeOnce } from '../../tracker/io/once.ts';
-import { trackerClientOptions } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { failureOf } from '../failure.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
-import { noAnswer, questionOf } from '../tracker-questions.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
+import { noAnswer, questionOf } from '../torrent/tracker-questions.ts';
+import { trackerClientOptions } from '../transfer/compose.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const timeoutMs = optionalFlagValue('--timeout', context.flags.text('timeout'), parseDurationMs);

@@ -5,11 +5,11 @@ import type { InfoHash } from '../../core/base/ids.ts';
 import { UsageError } from '../../core/base/result.ts';
 import { systemClock, systemRng } from '../../core/session/system.ts';
 import { TrackerServer } from '../../tracker/serve/tracker-server.ts';
-import type { CommandContext } from '../context.ts';
-import { loadOne } from '../load-sources.ts';
-import type { Outcome } from '../outcome.ts';
-import { optionalFlagValue, type Parser, parseDurationMs, parsePort } from '../parse.ts';
-import { waitFor } from '../transfer/session-runner.ts';
+import type { Outcome } from '../base/outcome.ts';
+import { optionalFlagValue, type Parser, parseDurationMs, parsePort } from '../base/parse.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { loadOne } from '../torrent/load-sources.ts';
 
 /** What trackers have always used. */
 const DEFAULT_PORT = 6969;

@@ -3,15 +3,15 @@ import path from 'node:path';
 import { toHex } from '../../core/base/ids.ts';
 import { UsageError } from '../../core/base/result.ts';
 import { type VerifyReport, verifyTorrent } from '../../core/storage/verify.ts';
-import { locateContent } from '../content-path.ts';
-import type { CommandContext } from '../context.ts';
-import { contentBytes } from '../describe-torrent.ts';
-import { loadOne } from '../load-sources.ts';
-import type { Outcome } from '../outcome.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
-import { formatBytes, formatCount, formatElapsed } from '../output/units.ts';
-import { refuseV2Only } from '../v2-only.ts';
+import type { Outcome } from '../base/outcome.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatBytes, formatCount, formatElapsed } from '../terminal/units.ts';
+import { locateContent } from '../torrent/content-path.ts';
+import { contentBytes } from '../torrent/describe-torrent.ts';
+import { loadOne } from '../torrent/load-sources.ts';
+import { refuseV2Only } from '../torrent/v2-only.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
   const [sourceText = '', place] = context.args;

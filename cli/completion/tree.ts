@@ -1,5 +1,5 @@
 // The command tree flattened for shells: one entry for each command path, with its flags and what their values may be.
-import type { ArgumentSpec, CommandSpec, CompletionKind, FlagGroup } from '../spec.ts';
+import type { ArgumentSpec, CommandSpec, CompletionKind, FlagGroup } from '../contract/spec.ts';
 
 export interface CompletionFlag {
   /** `-o`, `--out`: every spelling. */

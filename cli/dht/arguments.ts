@@ -1,8 +1,8 @@
 // Words of `tt dht` commands: ids and info hashes. Info hashes come as anything that names a torrent.
 import { infoHashFromHex } from '../../core/base/ids.ts';
 import { UsageError } from '../../core/base/result.ts';
-import type { CommandContext } from '../context.ts';
-import { type LoadedSource, loadOne } from '../load-sources.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { type LoadedSource, loadOne } from '../torrent/load-sources.ts';
 
 /** @param flag that it belongs to, undefined for an argument @throws UsageError unless it is 40 hex digits */
 export function targetOf(text: string, flag?: string): Uint8Array {

@@ -10,9 +10,9 @@ import type {
   QueryTrace,
   Responder,
 } from '../../dht/base/results.ts';
-import { formatTable } from '../output/table.ts';
-import { safeText } from '../output/text.ts';
-import { formatCount } from '../output/units.ts';
+import { formatTable } from '../terminal/table.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatCount } from '../terminal/units.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -5,11 +5,11 @@ import { OperationError, UsageError } from '../../core/base/result.ts';
 import type { DhtOperation } from '../../dht/base/results.ts';
 import { DhtNode, type DhtNodeOptions } from '../../dht/io/dht-node.ts';
 import type { DhtMachine } from '../../dht/machine.ts';
-import { interfaceAddresses } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { formatDuration } from '../output/units.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
-import { waitFor } from '../transfer/session-runner.ts';
+import { interfaceAddresses } from '../base/interfaces.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatDuration } from '../terminal/units.ts';
 import { nodeOptions } from './node-options.ts';
 
 /** Far beyond any lookup of ours: entering takes a second or two, a lookup about as long. */

@@ -10,8 +10,8 @@ import { ID_BYTES } from '../../core/base/ids.ts';
 import { OperationError, UsageError } from '../../core/base/result.ts';
 import type { DhtItem } from '../../dht/base/results.ts';
 import { isStorableValue, MAX_SALT_BYTES, MAX_VALUE_BYTES } from '../../dht/storage/items.ts';
-import type { CommandContext } from '../context.ts';
-import { safeText } from '../output/text.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { safeText } from '../terminal/text.ts';
 
 /** A stored byte string as its text, anything else as bencode; harmless for a terminal. */
 export function valueText(v: Uint8Array): string {

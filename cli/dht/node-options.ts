@@ -4,9 +4,9 @@ import path from 'node:path';
 import { isIPv6 } from '../../core/base/endpoint.ts';
 import type { Log } from '../../core/base/log.ts';
 import type { DhtNodeOptions } from '../../dht/io/dht-node.ts';
-import { flagValue, type HostPort, parseHostPort } from '../parse.ts';
+import type { Flags } from '../base/flag-values.ts';
+import { flagValue, type HostPort, parseHostPort } from '../base/parse.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Flags } from '../spec.ts';
 
 const STATE_NAME_DIGITS = 8;
 

@@ -1,9 +1,9 @@
 // `tt dht lookup --trace`: every query in one line, and a picture of the path to the closest node. Pure.
 import { endpointKey } from '../../core/base/endpoint.ts';
 import type { QueryTrace } from '../../dht/base/results.ts';
-import { formatTable } from '../output/table.ts';
-import { padEnd, padStart } from '../output/text.ts';
-import { formatCount } from '../output/units.ts';
+import { formatTable } from '../terminal/table.ts';
+import { padEnd, padStart } from '../terminal/text.ts';
+import { formatCount } from '../terminal/units.ts';
 import { clientText, formatMs } from './describe.ts';
 
 const ID_BITS = 160;

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { isIPv6 } from '../../core/base/endpoint.ts';
-import { flagValue, parseWebUrl } from '../parse.ts';
+import { flagValue, parseWebUrl } from '../base/parse.ts';
 import { bad, type DoctorContext, type DoctorFact, type DoctorProbe, good, notChecked } from './section.ts';
 
 /** The header has whole seconds. */

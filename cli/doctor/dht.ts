@@ -7,7 +7,7 @@ import type { BootstrapResult, DhtSnapshot, LookupResult, PingResult } from '../
 import { DhtNode, type DhtNodeOptions } from '../../dht/io/dht-node.ts';
 import { formatMs } from '../dht/describe.ts';
 import { nodeOptions } from '../dht/node-options.ts';
-import { formatCount } from '../output/units.ts';
+import { formatCount } from '../terminal/units.ts';
 import { localAddresses } from './addresses.ts';
 import { natFacts, type SeenAs } from './nat-kind.ts';
 import {

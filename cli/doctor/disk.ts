@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import { formatBytes, formatRate } from '../output/units.ts';
+import { formatBytes, formatRate } from '../terminal/units.ts';
 import {
   bad,
   type DoctorContext,

@@ -2,8 +2,8 @@
 // session that ran here saw of the world coming in.
 import { OperationError } from '../../core/base/result.ts';
 import { Listeners } from '../../core/session/listeners.ts';
-import { failureOf } from '../failure.ts';
-import { formatCount, formatElapsed, formatUnixSeconds } from '../output/units.ts';
+import { failureOf } from '../base/failure.ts';
+import { formatCount, formatElapsed, formatUnixSeconds } from '../terminal/units.ts';
 import { type Reachability, readReachability } from '../transfer/reachability.ts';
 import {
   bad,

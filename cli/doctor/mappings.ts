@@ -1,8 +1,17 @@
 // Port mappings (PCP, NAT-PMP, UPnP): asks the router for the port a download would listen on, and gives it back at once.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FamilyMappings } from '../../core/nat/io/mapping-service.ts';
 import { systemClock, systemRng } from '../../core/session/system.ts';
-import { mappingSection } from '../nat/report.ts';
-import { type DoctorContext, type DoctorProbe, type DoctorSection, notChecked } from './section.ts';
+import { mappingLine } from '../nat/report.ts';
+import {
+  type DoctorContext,
+  type DoctorFact,
+  type DoctorProbe,
+  type DoctorSection,
+  good,
+  notChecked,
+  note,
+} from './section.ts';
 
 const ID = 'mappings';
 const TITLE = 'Port mappings';
@@ -15,6 +24,26 @@ function whyNot({ isOffline, settings }: DoctorContext): string | undefined {
   if (isOffline) return '--offline';
   if (!settings.portMap) return 'port-map is off (tt config shows where)';
   return settings.proxy === '' ? undefined : 'behind a proxy no port is mapped';
+}
+
+/** What the router forwards. */
+function mappingFacts(families: readonly FamilyMappings[]): DoctorFact[] {
+  const facts: DoctorFact[] = [];
+  for (const { family, mappings } of families) {
+    for (const mapping of mappings) {
+      const id = `mapping${family}-${mapping.transport}`;
+      const name = `${mapping.transport.toUpperCase()}, IPv${family}`;
+      const text = mappingLine(mapping);
+      const { renewInMs: _, ...data } = mapping;
+      if (mapping.state === 'claimed' || mapping.state === 'verified') facts.push(good(id, name, text, data));
+      else if (mapping.state === 'asking') facts.push(notChecked(id, name, text));
+      else {
+        const advice = 'Switch on UPnP, NAT-PMP or PCP at the router, or forward the port there by hand.';
+        facts.push(note(id, name, text, advice, data));
+      }
+    }
+  }
+  return facts.length > 0 ? facts : [notChecked('mapping', 'Mapping', 'there is no router to ask')];
 }
 
 async function examine(context: DoctorContext): Promise<readonly DoctorSection[]> {
@@ -40,7 +69,7 @@ async function examine(context: DoctorContext): Promise<readonly DoctorSection[]
     const isOpen = (): boolean =>
       service.snapshot().some(({ mappings }) => mappings.some(({ state }) => state === 'asking'));
     while (isOpen() && nowMs() < deadlineMs && !signal.aborted) await sleep(POLL_MS);
-    return [mappingSection(service.snapshot())];
+    return [{ id: ID, title: TITLE, facts: mappingFacts(service.snapshot()) }];
   } finally {
     await service.close();
   }

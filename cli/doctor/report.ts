@@ -1,9 +1,9 @@
 // The page of `tt doctor`: sections of facts, each with its mark, what hurts with what to do about it; the same as JSON. Pure.
-import type { ExitReason } from '../exit-codes.ts';
-import { worstReason } from '../exit-codes.ts';
-import type { Style } from '../output/style.ts';
-import { padEnd, safeText, textWidth } from '../output/text.ts';
-import { formatCount } from '../output/units.ts';
+import type { ExitReason } from '../base/exit-codes.ts';
+import { worstReason } from '../base/exit-codes.ts';
+import type { Style } from '../terminal/style.ts';
+import { padEnd, safeText, textWidth } from '../terminal/text.ts';
+import { formatCount } from '../terminal/units.ts';
 import type { DoctorFact, DoctorSection, DoctorStatus } from './section.ts';
 
 /** Told by words, not by colour. */

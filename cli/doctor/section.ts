@@ -2,8 +2,8 @@
 // program that knows something about this machine's place in the network hands in a DoctorProbe; the page is drawn from
 // what the probes return and from nothing else.
 import type { Log } from '../../core/base/log.ts';
+import type { Flags } from '../base/flag-values.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Flags } from '../spec.ts';
 
 /**
  * `not-checked` is an answer of its own: a fact nobody looked at is never shown as good or bad.

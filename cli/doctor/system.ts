@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { formatBytes, formatCount, formatRate } from '../output/units.ts';
-import { ttVersion } from '../version.ts';
+import { ttVersion } from '../base/version.ts';
+import { formatBytes, formatCount, formatRate } from '../terminal/units.ts';
 import { type DoctorContext, type DoctorFact, type DoctorProbe, good, notChecked, note } from './section.ts';
 
 /** Files the storage keeps open, sockets that listen, pipes, libraries: what a session needs beside its peers. */

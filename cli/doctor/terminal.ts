@@ -1,7 +1,7 @@
 // What the terminal can do: whether the full screen will be shown and why not, its size, its colours, its alphabet.
-import type { Environment } from '../environment.ts';
+import type { Environment } from '../base/environment.ts';
 import { isCi } from '../output/output.ts';
-import { wantsColor } from '../output/style.ts';
+import { wantsColor } from '../terminal/style.ts';
 import { type DoctorContext, type DoctorFact, type DoctorProbe, good, notChecked, note } from './section.ts';
 
 const LEAST_COLUMNS = 80;

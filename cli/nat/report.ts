@@ -1,10 +1,8 @@
-// What is known about our place behind NATs, in words and as JSON: for `tt nat status`, and as sections for `tt doctor`. Pure.
+// What is known about our place behind NATs, in words and as JSON: for `tt nat status`; `tt doctor` has a line for each mapping as well. Pure.
 import type { NatState } from '../../core/nat/classify.ts';
-import type { FamilyMappings } from '../../core/nat/io/mapping-service.ts';
 import type { NatFamilySnapshot } from '../../core/nat/nat-snapshot.ts';
 import type { MappingSnapshot } from '../../core/nat/port-mapper.ts';
-import { type DoctorFact, type DoctorSection, good, notChecked, note } from '../doctor/section.ts';
-import { formatDuration } from '../output/units.ts';
+import { formatDuration } from '../terminal/units.ts';
 import type { NatExamResult } from './exam.ts';
 
 const STATE_WORDS: Readonly<Record<NatState, string>> = {
@@ -109,28 +107,4 @@ export function natJson(result: NatExamResult): Readonly<Record<string, unknown>
     })),
     relays: relaysAsked,
   };
-}
-
-/** For `tt doctor`: what the router forwards, as facts. */
-function mappingFacts(families: readonly FamilyMappings[]): DoctorFact[] {
-  const facts: DoctorFact[] = [];
-  for (const { family, mappings } of families) {
-    for (const mapping of mappings) {
-      const id = `mapping${family}-${mapping.transport}`;
-      const name = `${mapping.transport.toUpperCase()}, IPv${family}`;
-      const text = mappingLine(mapping);
-      const { renewInMs: _, ...data } = mapping;
-      if (mapping.state === 'claimed' || mapping.state === 'verified') facts.push(good(id, name, text, data));
-      else if (mapping.state === 'asking') facts.push(notChecked(id, name, text));
-      else {
-        const advice = 'Switch on UPnP, NAT-PMP or PCP at the router, or forward the port there by hand.';
-        facts.push(note(id, name, text, advice, data));
-      }
-    }
-  }
-  return facts.length > 0 ? facts : [notChecked('mapping', 'Mapping', 'there is no router to ask')];
-}
-
-export function mappingSection(families: readonly FamilyMappings[]): DoctorSection {
-  return { id: 'mappings', title: 'Port mappings', facts: mappingFacts(families) };
 }

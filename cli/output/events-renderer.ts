@@ -2,7 +2,8 @@
 // shows, where it changed.
 import type { SessionEvent } from '../../core/session/session-api.ts';
 import type { FileSnapshot, SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
-import type { Console } from './console.ts';
+import type { Console } from '../terminal/console.ts';
+import { safeJson } from '../terminal/text.ts';
 import type { Meter, Renderer } from './renderer.ts';
 import {
   fileRecord,
@@ -13,7 +14,6 @@ import {
   sourceRecord,
   torrentNumbers,
 } from './snapshot-record.ts';
-import { safeJson } from './text.ts';
 
 export const SCHEMA = 'tt/1';
 const PROGRESS_INTERVAL_MS = 500;

@@ -2,8 +2,8 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import type { Log, LogLevel } from '../../core/base/log.ts';
 import { OperationError } from '../../core/base/result.ts';
-import type { Console } from './console.ts';
-import { safeJson, safeText } from './text.ts';
+import type { Console } from '../terminal/console.ts';
+import { safeJson, safeText } from '../terminal/text.ts';
 
 const RANK: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3, trace: 4 };
 /** The file is for looking into what happened later: it always holds at least this much. */

@@ -1,15 +1,15 @@
 // What a command sees of the outside: results, failures, warnings, and a way to show work in progress that fits the flags.
-import type { Environment } from '../environment.ts';
-import { exitCodeOf } from '../exit-codes.ts';
-import type { Failure, Outcome } from '../outcome.ts';
+import type { Environment } from '../base/environment.ts';
+import { exitCodeOf } from '../base/exit-codes.ts';
+import type { Failure, Outcome } from '../base/outcome.ts';
+import type { Console } from '../terminal/console.ts';
+import { wantsColor } from '../terminal/style.ts';
+import { holdTerminal } from '../terminal/terminal-hold.ts';
+import { safeJson, safeText } from '../terminal/text.ts';
 import type { ScreenControl } from '../ui/model.ts';
-import type { Console } from './console.ts';
 import { EventsMeter, EventsRenderer, SCHEMA } from './events-renderer.ts';
 import { PlainMeter, PlainRenderer } from './plain-renderer.ts';
 import { type Meter, quietMeter, quietRenderer, type Renderer } from './renderer.ts';
-import { wantsColor } from './style.ts';
-import { holdTerminal } from './terminal-hold.ts';
-import { safeJson, safeText } from './text.ts';
 
 export interface OutputMode {
   /** One object on stdout at the end. */

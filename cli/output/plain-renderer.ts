@@ -1,12 +1,12 @@
 // The progress line: rewritten in place on a terminal, a plain line every few seconds elsewhere.
 import type { SessionEvent } from '../../core/session/session-api.ts';
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
+import type { Console } from '../terminal/console.ts';
+import { padStart, safeText } from '../terminal/text.ts';
+import { formatBytes, formatCount, formatShare } from '../terminal/units.ts';
 import { natNews } from '../ui/panels/nat-lines.ts';
-import type { Console } from './console.ts';
 import { progressLines } from './progress-line.ts';
 import type { Meter, Renderer } from './renderer.ts';
-import { padStart, safeText } from './text.ts';
-import { formatBytes, formatCount, formatShare } from './units.ts';
 
 /** Fast enough to look alive, slow enough to read. */
 const LIVE_INTERVAL_MS = 500;

@@ -1,7 +1,7 @@
 // A torrent's picture as one line. Pure. Numbers keep their columns, so that the line stands still while it counts.
 import type { SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
-import { padStart, safeText } from './text.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from './units.ts';
+import { padStart, safeText } from '../terminal/text.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../terminal/units.ts';
 
 const SHARE_COLUMNS = 6;
 const RATE_COLUMNS = 10;

@@ -2,14 +2,14 @@
 // and the transfer knows nothing of it. Lines for stdout and stderr wait until the terminal is itself again.
 import type { SessionEvent } from '../../core/session/session-api.ts';
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
-import type { Terminal } from '../environment.ts';
+import type { Terminal } from '../base/environment.ts';
+import type { Console } from '../terminal/console.ts';
+import { stripStyle } from '../terminal/style.ts';
+import { safeText } from '../terminal/text.ts';
 import { type ScreenControl, ScreenModel } from '../ui/model.ts';
 import type { MountedScreen } from '../ui/screen-mount.tsx';
-import type { Console } from './console.ts';
 import { PlainRenderer } from './plain-renderer.ts';
 import type { Renderer } from './renderer.ts';
-import { stripStyle } from './style.ts';
-import { safeText } from './text.ts';
 
 /** Calm, and dear: Ink measures every cell of a frame anew, 6 to 10 ms on this thread (`npm run bench -- --only screen`). Keys are answered at once. */
 const INTERVAL_MS = 1_000;

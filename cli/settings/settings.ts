@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { reject, UsageError } from '../../core/base/result.ts';
+import type { Flags } from '../base/flag-values.ts';
 import {
   type Parser,
   parseChoice,
@@ -10,8 +11,7 @@ import {
   parsePortRange,
   parseProxy,
   parseRate,
-} from '../parse.ts';
-import type { Flags } from '../spec.ts';
+} from '../base/parse.ts';
 import { ttPaths } from './paths.ts';
 
 const ENCRYPTION_CHOICES = ['prefer', 'require', 'off'] as const;

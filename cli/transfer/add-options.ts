@@ -5,9 +5,9 @@ import type { Metainfo } from '../../core/metainfo/metainfo.ts';
 import { selectByRanges, selectFiles } from '../../core/metainfo/select-files.ts';
 import type { AddTorrentOptions } from '../../core/session/session-api.ts';
 import type { FilePriority } from '../../core/session/snapshot.ts';
-import type { CommandContext } from '../context.ts';
-import { flagValue, parseHostPort, parseTracker } from '../parse.ts';
-import type { Flags } from '../spec.ts';
+import type { Flags } from '../base/flag-values.ts';
+import { flagValue, parseHostPort, parseTracker } from '../base/parse.ts';
+import type { CommandContext } from '../contract/context.ts';
 
 type SourceOptions = Pick<AddTorrentOptions, 'source' | 'trackers' | 'peers'>;
 

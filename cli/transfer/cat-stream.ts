@@ -1,6 +1,6 @@
 // Verified bytes of one file on their way out, in order: waits for the piece it needs, reads it, hands it on, and holds the
 // download back while whoever takes the bytes is behind. Knows no session and no stream: both come in as functions.
-import type { ByteRangeText } from '../parse.ts';
+import type { ByteRangeText } from '../base/parse.ts';
 
 /** Bytes of a file, [first, end). */
 export interface ByteRange {

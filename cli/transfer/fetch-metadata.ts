@@ -3,14 +3,15 @@ import { toHex } from '../../core/base/ids.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { CUT_SHORT_HINT, looksCutShort } from '../../core/metainfo/magnet.ts';
 import type { Magnet, Metainfo } from '../../core/metainfo/metainfo.ts';
-import { composeSession } from '../compose.ts';
-import type { CommandContext } from '../context.ts';
-import { magnetName } from '../describe-torrent.ts';
-import { formatDuration } from '../output/units.ts';
-import { optionalFlagValue, parseDurationMs } from '../parse.ts';
-import { refuseV2OnlyMagnet } from '../v2-only.ts';
+import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
+import { waitFor } from '../base/wait.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { formatDuration } from '../terminal/units.ts';
+import { magnetName } from '../torrent/describe-torrent.ts';
+import { refuseV2OnlyMagnet } from '../torrent/v2-only.ts';
 import { sourceOptions } from './add-options.ts';
-import { runSession, waitFor } from './session-runner.ts';
+import { composeSession } from './compose.ts';
+import { runSession } from './session-runner.ts';
 
 /** Metadata comes within seconds where there are peers at all. */
 const DEFAULT_TIMEOUT_MS = 60_000;

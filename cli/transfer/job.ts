@@ -2,14 +2,14 @@
 import path from 'node:path';
 import type { SessionApi, SessionEvent } from '../../core/session/session-api.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
-import { type ExitReason, exitCodeOf } from '../exit-codes.ts';
-import { failureOf } from '../failure.ts';
-import type { Failure } from '../outcome.ts';
-import { accountData, costAccountLines } from '../output/account-text.ts';
+import { type ExitReason, exitCodeOf } from '../base/exit-codes.ts';
+import { failureOf } from '../base/failure.ts';
+import type { Failure } from '../base/outcome.ts';
 import { torrentDetails, torrentNumbers } from '../output/snapshot-record.ts';
-import type { Style } from '../output/style.ts';
-import { safeText } from '../output/text.ts';
-import { formatBytes, formatElapsed, formatRate, formatShare } from '../output/units.ts';
+import type { Style } from '../terminal/style.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatBytes, formatElapsed, formatRate, formatShare } from '../terminal/units.ts';
+import { accountData, costAccountLines } from '../ui/account-text.ts';
 
 export interface SeedUntil {
   /** undefined: seeding ends when the download is complete. */

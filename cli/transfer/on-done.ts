@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import type { TorrentSnapshot } from '../../core/session/snapshot.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { wantedFileBytes } from './job.ts';
 
 /** Runs to its end; a program that fails is a warning, the download is as good as it was. */

@@ -1,7 +1,7 @@
 // --seed, --seed-ratio, --seed-time: how long to go on after everything is there.
 
-import { optionalFlagValue, parseDurationMs, parseRatio } from '../parse.ts';
-import type { Flags } from '../spec.ts';
+import type { Flags } from '../base/flag-values.ts';
+import { optionalFlagValue, parseDurationMs, parseRatio } from '../base/parse.ts';
 import type { SeedUntil } from './job.ts';
 
 /** @param always whether seeding is the job itself (`tt seed`) */

@@ -1,6 +1,6 @@
 // Runs a session for a command: starts it, shows it through the renderer the flags ask for, and closes it whatever happens.
 import type { Command, SessionApi } from '../../core/session/session-api.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../contract/context.ts';
 import { PicturePace } from '../output/picture-pace.ts';
 import type { Renderer } from '../output/renderer.ts';
 import { logEvent } from './event-log.ts';
@@ -87,32 +87,4 @@ function takePictures(renderer: Renderer, session: SessionApi): (() => void) | u
 function sayStopping({ output, interrupts }: CommandContext): void {
   if (!output.console.isLive || output.mode.isQuiet || interrupts.reason === undefined) return;
   output.console.err('tt: stopping; once more leaves at once');
-}
-
-/**
- * Waits for `work`, at most `timeoutMs` (undefined: for ever) and at most until a signal.
- * @returns what ended the wait
- */
-export async function waitFor(
-  context: CommandContext,
-  work: Promise<unknown>,
-  timeoutMs: number | undefined,
-): Promise<'done' | 'timeout' | 'stopped'> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const waits: Promise<'done' | 'timeout' | 'stopped'>[] = [
-    work.then(() => 'done' as const),
-    context.interrupts.stopped().then(() => 'stopped' as const),
-  ];
-  if (timeoutMs !== undefined) {
-    waits.push(
-      new Promise((resolve) => {
-        timer = setTimeout(() => resolve('timeout'), timeoutMs);
-      }),
-    );
-  }
-  try {
-    return await Promise.race(waits);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,6 @@
 // One of several torrents that fails at its start is told at once: the others may go on for hours, or, as seeds, for ever.
-import type { CommandContext } from '../context.ts';
-import { safeText } from '../output/text.ts';
+import type { CommandContext } from '../contract/context.ts';
+import { safeText } from '../terminal/text.ts';
 import type { Job } from './job.ts';
 
 /** Says nothing when it is the only one: its failure is the result. */

@@ -4,7 +4,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { OperationError } from '../../core/base/result.ts';
 import { diskOperationError } from '../../core/storage/disk-error.ts';
 import { Trace } from '../../core/trace/trace.ts';
-import type { CommandContext } from '../context.ts';
+import type { CommandContext } from '../contract/context.ts';
 
 /** One write a quarter MiB or quarter second, whichever is first. */
 const WRITE_CHARS = 256 * 1024;

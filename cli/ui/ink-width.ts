@@ -1,7 +1,7 @@
 // The width of text as Ink sees it: ours. The bundle puts this in place of `string-width`, which looks up every braille dot and block among
 // the emoji (a third of what a picture costs), and which may disagree with the columns that the rows were laid out for.
 import { stripVTControlCharacters } from 'node:util';
-import { textWidth } from '../output/text.ts';
+import { textWidth } from '../terminal/text.ts';
 
 const ESCAPE = '\u001b';
 

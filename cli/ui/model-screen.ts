@@ -1,9 +1,9 @@
 // A model on the whole terminal for as long as something runs: rows to Ink, lines for people into the model's notes. If Ink breaks, the
 // progress line takes over.
-import type { Terminal } from '../environment.ts';
-import type { Console } from '../output/console.ts';
-import { stripStyle } from '../output/style.ts';
-import { holdTerminal } from '../output/terminal-hold.ts';
+import type { Terminal } from '../base/environment.ts';
+import type { Console } from '../terminal/console.ts';
+import { stripStyle } from '../terminal/style.ts';
+import { holdTerminal } from '../terminal/terminal-hold.ts';
 import type { DrawnModel } from './drawn-model.ts';
 import type { MountedScreen } from './screen-mount.tsx';
 

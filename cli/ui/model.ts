@@ -2,8 +2,8 @@
 // through `control`. Ink only draws what this gives it.
 import type { Command, SessionEvent } from '../../core/session/session-api.ts';
 import type { SessionSnapshot } from '../../core/session/snapshot.ts';
-import { safeText } from '../output/text.ts';
-import { parseHostPort } from '../parse.ts';
+import { parseHostPort } from '../base/parse.ts';
+import { safeText } from '../terminal/text.ts';
 import { History } from './history.ts';
 import { eventWords, ScreenLog } from './panels/log.ts';
 import { completionText } from './panels/overview.ts';

@@ -1,6 +1,6 @@
 // Lines of styled text, and how they become characters for the terminal. A tone is a meaning, never the only sign of it:
 // without colour what is left must read the same. Everything is measured in columns, nothing is wider than asked.
-import { padEnd, padStart, textWidth, truncateText } from '../output/text.ts';
+import { padEnd, padStart, textWidth, truncateText } from '../terminal/text.ts';
 
 export type Tone = 'bold' | 'dim' | 'inverse' | 'good' | 'warn' | 'bad' | 'down' | 'up' | 'rare' | 'key';
 

@@ -1,6 +1,6 @@
 // Tables that fit: columns of fixed width, the last takes what is left, the least needed go first when there is no room.
 // Only the rows in sight are made, so that ten thousand files cost what twenty cost.
-import { truncateText } from '../output/text.ts';
+import { truncateText } from '../terminal/text.ts';
 import { bar, cell, type Line, type Span, span, type Tone } from './styled.ts';
 
 export interface Column<T> {

@@ -1,8 +1,8 @@
 // A key and the picture of the session in; the next state of the screen and what is to be done out. Pure.
 import type { Command } from '../../core/session/session-api.ts';
 import type { FilePriority, SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
-import { safeText } from '../output/text.ts';
-import { formatRate } from '../output/units.ts';
+import { safeText } from '../terminal/text.ts';
+import { formatRate } from '../terminal/units.ts';
 import { type Action, keySpec } from './keys.ts';
 import { lowerLimit, raiseLimit } from './limits.ts';
 import {

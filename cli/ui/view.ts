@@ -1,7 +1,7 @@
 // The whole screen as lines: title, panels, message, keys. Pure: the picture of the session and what the person chose in.
 import type { SessionSnapshot, TorrentSnapshot } from '../../core/session/snapshot.ts';
-import { safeText, textWidth } from '../output/text.ts';
-import { formatCount, formatRate, formatShare } from '../output/units.ts';
+import { safeText, textWidth } from '../terminal/text.ts';
+import { formatCount, formatRate, formatShare } from '../terminal/units.ts';
 import type { History } from './history.ts';
 import { KEYS } from './keys.ts';
 import { fileLines } from './panels/files.ts';

@@ -1,5 +1,5 @@
 // UDP as one program shares it: one socket per family on one port number, and several protocols on it (DHT, uTP, what finds
-// out about NATs). Who opens the sockets is wired in cli/compose.ts; everybody else knows this file only.
+// out about NATs). Who opens the sockets is wired in cli/transfer/compose.ts; everybody else knows this file only.
 import type { Endpoint } from './endpoint.ts';
 
 export type IpFamily = 4 | 6;

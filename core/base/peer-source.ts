@@ -1,4 +1,4 @@
-// How trackers, the DHT and local discovery reach a session without the session knowing any of them (wired in cli/compose.ts).
+// How trackers, the DHT and local discovery reach a session without the session knowing any of them (wired in cli/transfer/compose.ts).
 import type { Endpoint } from './endpoint.ts';
 import type { InfoHash, PeerId } from './ids.ts';
 

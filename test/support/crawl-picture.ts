@@ -1,5 +1,5 @@
 // A crawl as its screen sees it, made up: how far it is decides everything else, so that tests and pictures agree.
-import { CrawlModel } from '../../cli/ui/crawl-screen.ts';
+import { CrawlModel } from '../../cli/crawl/crawl-screen.ts';
 import { CrawlCounts } from '../../dht/crawl/crawl-counts.ts';
 import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
 

@@ -1,6 +1,6 @@
 // The command tree as a manual page in roff (man(7)): the same words as `--help`, in the order people know.
-import { EXIT_CODES } from '../../cli/exit-codes.ts';
-import type { CommandSpec, FlagGroup, FlagSpec } from '../../cli/spec.ts';
+import { EXIT_CODES } from '../../cli/base/exit-codes.ts';
+import type { CommandSpec, FlagGroup, FlagSpec } from '../../cli/contract/spec.ts';
 
 /** Text that roff prints as it is: no escapes, no requests, hyphens that can be searched for and pasted. */
 export function roff(text: string): string {

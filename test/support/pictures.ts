@@ -2,7 +2,7 @@
 // `--check` only compares, and fails when a picture is stale.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { stripStyle } from '../../cli/output/style.ts';
+import { stripStyle } from '../../cli/terminal/style.ts';
 import { crawlModel } from './crawl-picture.ts';
 import {
   dhtPicture,

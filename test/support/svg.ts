@@ -1,6 +1,6 @@
 // A screen of styled lines as an SVG picture: the styles of `cli/ui/styled.ts` (SGR), each character in its cell. Block and
 // braille characters are drawn, not written: fonts disagree about them, and a graph with gaps is no graph.
-import { textWidth } from '../../cli/output/text.ts';
+import { textWidth } from '../../cli/terminal/text.ts';
 
 const CELL_WIDTH = 8;
 const CELL_HEIGHT = 17;

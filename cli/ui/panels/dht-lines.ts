@@ -1,7 +1,7 @@
 // The DHT node in some lines: how many nodes answer, how deep the table goes, what is asked, and round trips over time.
 import type { DhtPicture } from '../../../core/base/peer-source.ts';
-import { formatCount } from '../../output/units.ts';
-import { brailleArea, sparkline, VALUES_PER_CELL } from '../charts.ts';
+import { brailleArea, sparkline, VALUES_PER_CELL } from '../../terminal/charts.ts';
+import { formatCount } from '../../terminal/units.ts';
 import type { RoundTripHistory } from '../history.ts';
 import { cell, type Line, labelled, span, valueColumns } from '../styled.ts';
 

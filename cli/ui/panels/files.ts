@@ -1,8 +1,8 @@
 // The files, how far each is and how much it is wanted.
 import type { FilePriority, FileSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
-import { safeText } from '../../output/text.ts';
-import { formatBytes, formatShare } from '../../output/units.ts';
-import { shareBar } from '../charts.ts';
+import { shareBar } from '../../terminal/charts.ts';
+import { safeText } from '../../terminal/text.ts';
+import { formatBytes, formatShare } from '../../terminal/units.ts';
 import type { Line } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
 

@@ -1,7 +1,7 @@
 // The last things that happened, and the words for them. The newest stands at the bottom; the cursor goes back in time.
 import type { SessionEvent } from '../../../core/session/session-api.ts';
-import { safeText } from '../../output/text.ts';
-import { formatBytes, formatCount, formatElapsed } from '../../output/units.ts';
+import { safeText } from '../../terminal/text.ts';
+import { formatBytes, formatCount, formatElapsed } from '../../terminal/units.ts';
 import { type Line, span, type Tone } from '../styled.ts';
 
 export interface LogEntry {

@@ -8,8 +8,8 @@ import type { MappingSnapshot } from '../../../core/nat/port-mapper.ts';
 import type { RelayStatus } from '../../../core/relay/client-links.ts';
 import type { ReachSnapshot } from '../../../core/session/reach/reach-stats.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';
-import { safeText } from '../../output/text.ts';
-import { formatBytes, formatCount } from '../../output/units.ts';
+import { safeText } from '../../terminal/text.ts';
+import { formatBytes, formatCount } from '../../terminal/units.ts';
 import { type Line, labelled, plainText, type Span, span, type Tone } from '../styled.ts';
 
 const STATES: Readonly<Record<NatState, readonly [tone: Tone | undefined, words: string]>> = {

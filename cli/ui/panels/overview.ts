@@ -1,8 +1,8 @@
 // The panel people look at for hours: how far, how fast, how long; speed over time; pieces; the peers that move most.
 import type { TimeCause } from '../../../core/account/causes.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
-import { unfinishedWords } from '../../output/account-text.ts';
-import { safeText } from '../../output/text.ts';
+import { brailleArea, shareBar, VALUES_PER_CELL } from '../../terminal/charts.ts';
+import { safeText } from '../../terminal/text.ts';
 import {
   formatBytes,
   formatCount,
@@ -10,8 +10,8 @@ import {
   formatElapsed,
   formatRate,
   formatShare,
-} from '../../output/units.ts';
-import { brailleArea, shareBar, VALUES_PER_CELL } from '../charts.ts';
+} from '../../terminal/units.ts';
+import { unfinishedWords } from '../account-text.ts';
 import type { RateHistory } from '../history.ts';
 import { BLANK, cell, edges, type Line, span, type Tone } from '../styled.ts';
 import { busiestPeers } from './peers.ts';

@@ -1,7 +1,7 @@
 // The peers: who, how, how fast, and why each is unchoked.
 import type { PeerSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
-import { safeText } from '../../output/text.ts';
-import { formatBytes, formatRate, formatShare } from '../../output/units.ts';
+import { safeText } from '../../terminal/text.ts';
+import { formatBytes, formatRate, formatShare } from '../../terminal/units.ts';
 import { type Line, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
 

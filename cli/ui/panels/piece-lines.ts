@@ -1,6 +1,6 @@
 // The piece map and its legend. Each state has a character of its own; colour adds how many peers have what is missing.
 import type { TorrentSnapshot } from '../../../core/session/snapshot.ts';
-import { formatBytes, formatCount, formatShare } from '../../output/units.ts';
+import { formatBytes, formatCount, formatShare } from '../../terminal/units.ts';
 import { type PieceCell, pieceCells } from '../piece-map.ts';
 import { type Line, type Span, span, type Tone } from '../styled.ts';
 

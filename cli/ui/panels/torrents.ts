@@ -1,8 +1,8 @@
 // Several torrents: a line each, and what they come to together.
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
-import { safeText } from '../../output/text.ts';
-import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../../output/units.ts';
-import { shareBar, sparkline } from '../charts.ts';
+import { shareBar, sparkline } from '../../terminal/charts.ts';
+import { safeText } from '../../terminal/text.ts';
+import { formatBytes, formatCount, formatDuration, formatRate, formatShare } from '../../terminal/units.ts';
 import type { RateHistory } from '../history.ts';
 import { edges, type Line, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';

@@ -1,8 +1,8 @@
 // An account in words: never wider than 80 columns, and for every way of not being finished a reason.
 import { describe, expect, it } from 'vitest';
-import { costAccountLines, explainLines, unfinishedWords } from '../../../cli/output/account-text.ts';
-import { styleFor } from '../../../cli/output/style.ts';
-import { textWidth } from '../../../cli/output/text.ts';
+import { styleFor } from '../../../cli/terminal/style.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
+import { costAccountLines, explainLines, unfinishedWords } from '../../../cli/ui/account-text.ts';
 import { CAUSES, noTime, type TimeCause } from '../../../core/account/causes.ts';
 import { ACCOUNT_VERSION, NO_BYTES, type TransferAccount } from '../../../core/account/transfer-account.ts';
 

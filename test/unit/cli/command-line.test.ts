@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { EXIT_CODES, worstReason } from '../../../cli/base/exit-codes.ts';
+import { failureOf } from '../../../cli/base/failure.ts';
 import { NoCommandError, parseCommandLine } from '../../../cli/commander.ts';
-import { EXIT_CODES, worstReason } from '../../../cli/exit-codes.ts';
-import { failureOf } from '../../../cli/failure.ts';
+import type { CommandSpec } from '../../../cli/contract/spec.ts';
 import { COMMON_FLAGS, PROGRAM } from '../../../cli/program.ts';
 import { rootHelp } from '../../../cli/root-help.ts';
-import type { CommandSpec } from '../../../cli/spec.ts';
 import { InvariantError, OperationError, UsageError } from '../../../core/base/result.ts';
 
 function parse(...argv: string[]) {

@@ -1,6 +1,6 @@
 // The summary of a run in words: of the rows as a dataset gives them, in the order of their names.
 import { expect, it } from 'vitest';
-import { summaryText } from '../../../cli/dht/crawl-text.ts';
+import { summaryText } from '../../../cli/crawl/crawl-text.ts';
 import type { SummaryRow } from '../../../dht/dataset/more-tables.ts';
 import { makeRunFolder } from '../../support/run-folder.ts';
 import { makeTempDir } from '../../support/temp.ts';

@@ -13,8 +13,8 @@ import { doctorJson, doctorReason, doctorText, wrapText } from '../../../cli/doc
 import { bad, type DoctorFact, good, notChecked, note } from '../../../cli/doctor/section.ts';
 import { limitFact, openFileLimit } from '../../../cli/doctor/system.ts';
 import { terminalFacts } from '../../../cli/doctor/terminal.ts';
-import { styleFor } from '../../../cli/output/style.ts';
-import { textWidth } from '../../../cli/output/text.ts';
+import { styleFor } from '../../../cli/terminal/style.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import {
   ReachabilityWatch,
   readReachability,

@@ -1,5 +1,5 @@
 // A world for the cli without a process: streams that remember, signals that are sent by hand, a clock that is set.
-import type { Environment, OutputStream } from '../../../cli/environment.ts';
+import type { Environment, OutputStream } from '../../../cli/base/environment.ts';
 import type { SessionSnapshot, TorrentSnapshot } from '../../../core/session/snapshot.ts';
 
 export class FakeStream implements OutputStream {

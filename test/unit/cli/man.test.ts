@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { CommandSpec } from '../../../cli/contract/spec.ts';
 import { COMMON_FLAGS, PROGRAM } from '../../../cli/program.ts';
-import type { CommandSpec } from '../../../cli/spec.ts';
 import { manPage, roff } from '../../support/man-page.ts';
 
 function leaves(spec: CommandSpec, above: readonly string[] = []): { path: string; spec: CommandSpec }[] {

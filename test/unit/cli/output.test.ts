@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wantsColor } from '../../../cli/output/style.ts';
-import { formatFields, formatTable } from '../../../cli/output/table.ts';
-import { padEnd, safeJson, safeText, textWidth, truncateText } from '../../../cli/output/text.ts';
+import { wantsColor } from '../../../cli/terminal/style.ts';
+import { formatFields, formatTable } from '../../../cli/terminal/table.ts';
+import { padEnd, safeJson, safeText, textWidth, truncateText } from '../../../cli/terminal/text.ts';
 import {
   formatBytes,
   formatDuration,
   formatElapsed,
   formatShare,
   formatUnixSeconds,
-} from '../../../cli/output/units.ts';
+} from '../../../cli/terminal/units.ts';
 
 /** Anything that a terminal would obey instead of show. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -16,7 +16,7 @@ import {
   parseRatio,
   parseTracker,
   parseWebUrl,
-} from '../../../cli/parse.ts';
+} from '../../../cli/base/parse.ts';
 import { UsageError } from '../../../core/base/result.ts';
 
 function value<T>(parse: Parser<T>, text: string): T | undefined {

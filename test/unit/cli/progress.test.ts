@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Console } from '../../../cli/output/console.ts';
 import { EventsRenderer } from '../../../cli/output/events-renderer.ts';
 import { PlainMeter, PlainRenderer } from '../../../cli/output/plain-renderer.ts';
 import { progressLines, torrentLine } from '../../../cli/output/progress-line.ts';
-import { textWidth } from '../../../cli/output/text.ts';
+import { Console } from '../../../cli/terminal/console.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import { OperationError } from '../../../core/base/result.ts';
 import type { NatSnapshot } from '../../../core/nat/nat-snapshot.ts';
 import type { SessionSnapshot } from '../../../core/session/snapshot.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Flags, type FlagValue } from '../../../cli/base/flag-values.ts';
 import { ttPaths } from '../../../cli/settings/paths.ts';
 import {
   resolveSettings,
@@ -7,7 +8,6 @@ import {
   settingVariable,
 } from '../../../cli/settings/settings.ts';
 import { parseToml } from '../../../cli/settings/toml.ts';
-import { Flags, type FlagValue } from '../../../cli/spec.ts';
 import { UsageError } from '../../../core/base/result.ts';
 
 async function resolve(given: {

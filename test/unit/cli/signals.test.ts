@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HARD_STOP_MS, Interrupts } from '../../../cli/signals.ts';
+import { HARD_STOP_MS, Interrupts } from '../../../cli/base/signals.ts';
 import { fakeWorld } from './fakes.ts';
 
 beforeEach(() => void vi.useFakeTimers());

@@ -1,7 +1,7 @@
 // The screen of a crawl in Ink: drawn into terminals of several sizes, resized while it runs, ended by keys.
 import { render as renderSmall } from 'ink-testing-library';
 import { afterEach, describe, expect, it } from 'vitest';
-import { CrawlModel } from '../../../cli/ui/crawl-screen.ts';
+import { CrawlModel } from '../../../cli/crawl/crawl-screen.ts';
 import { Screen } from '../../../cli/ui/screen.tsx';
 import { crawlModel, crawlProgress } from '../../support/crawl-picture.ts';
 import { DRAWN_WITHIN_MS, InkScreens, see } from '../../support/ink-rig.tsx';

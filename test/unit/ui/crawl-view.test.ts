@@ -1,12 +1,12 @@
 // The screen of a crawl at every size: as many rows as there are, none wider, and in them what was counted.
 import { describe, expect, it } from 'vitest';
-import { liveEstimate, Pace } from '../../../cli/dht/live-estimate.ts';
-import { stripStyle } from '../../../cli/output/style.ts';
-import { textWidth } from '../../../cli/output/text.ts';
-import { brailleBand } from '../../../cli/ui/charts.ts';
-import { countryName, placeLines } from '../../../cli/ui/crawl-places.ts';
-import { CrawlModel } from '../../../cli/ui/crawl-screen.ts';
-import { type CrawlView, crawlLines, fitted, squeezed } from '../../../cli/ui/crawl-view.ts';
+import { countryName, placeLines } from '../../../cli/crawl/crawl-places.ts';
+import { CrawlModel } from '../../../cli/crawl/crawl-screen.ts';
+import { type CrawlView, crawlLines, fitted, squeezed } from '../../../cli/crawl/crawl-view.ts';
+import { liveEstimate, Pace } from '../../../cli/crawl/live-estimate.ts';
+import { brailleBand } from '../../../cli/terminal/charts.ts';
+import { stripStyle } from '../../../cli/terminal/style.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import { lineWidth, paintLine, plainText } from '../../../cli/ui/styled.ts';
 import { type CrawlMoment, crawlModel, crawlProgress } from '../../support/crawl-picture.ts';
 

@@ -1,9 +1,9 @@
 // The coordinator's screen: what it says of parts, workers and estimates, in every size of a terminal.
 import { describe, expect, it } from 'vitest';
-import { stripStyle } from '../../../cli/output/style.ts';
-import { textWidth } from '../../../cli/output/text.ts';
-import { FleetModel, leftMs } from '../../../cli/ui/fleet-screen.ts';
-import { fleetEstimate } from '../../../cli/ui/fleet-view.ts';
+import { FleetModel, leftMs } from '../../../cli/crawl/fleet-screen.ts';
+import { fleetEstimate } from '../../../cli/crawl/fleet-view.ts';
+import { stripStyle } from '../../../cli/terminal/style.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import type { WorkerView } from '../../../dht/crawl/fleet/roster.ts';
 import type { FleetProgress } from '../../../dht/crawl/io/fleet-run.ts';
 

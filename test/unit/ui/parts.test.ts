@@ -1,8 +1,8 @@
 // The pictures and steps that panels are made of.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { textWidth } from '../../../cli/output/text.ts';
-import { brailleArea, shareBar, sparkline } from '../../../cli/ui/charts.ts';
+import { brailleArea, shareBar, sparkline } from '../../../cli/terminal/charts.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import { History } from '../../../cli/ui/history.ts';
 import stringWidth from '../../../cli/ui/ink-width.ts';
 import { KEYS, keyName } from '../../../cli/ui/keys.ts';

@@ -1,12 +1,12 @@
 // The screen as a renderer: when it is chosen, what waits behind it, and what happens when it breaks.
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Terminal } from '../../../cli/environment.ts';
-import { Console } from '../../../cli/output/console.ts';
+import type { Terminal } from '../../../cli/base/environment.ts';
 import { Output, type OutputMode } from '../../../cli/output/output.ts';
 import { PlainRenderer } from '../../../cli/output/plain-renderer.ts';
 import { quietRenderer, type Renderer } from '../../../cli/output/renderer.ts';
 import { ScreenRenderer } from '../../../cli/output/screen-renderer.ts';
-import { restoreTerminal } from '../../../cli/output/terminal-hold.ts';
+import { Console } from '../../../cli/terminal/console.ts';
+import { restoreTerminal } from '../../../cli/terminal/terminal-hold.ts';
 import { FakeStdin, FakeStdout, session, torrent } from '../../support/screen-rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { FakeStream } from '../cli/fakes.ts';

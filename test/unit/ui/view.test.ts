@@ -1,6 +1,6 @@
 // What is on the screen, at the sizes people have, with names nobody should have and with more than anybody has.
 import { describe, expect, it } from 'vitest';
-import { textWidth } from '../../../cli/output/text.ts';
+import { textWidth } from '../../../cli/terminal/text.ts';
 import { KEYS } from '../../../cli/ui/keys.ts';
 import { PANELS } from '../../../cli/ui/state.ts';
 import { file, modelRig, peer, session, torrent, transferAccount } from '../../support/screen-rig.ts';

@@ -1,8 +1,8 @@
 // The world map: land where land is, points in their cells, whatever the size.
 import { describe, expect, it } from 'vitest';
+import { countryPoint, isLand, pointMark, worldMap } from '../../../cli/crawl/world-map.ts';
+import { COUNTRY_PLACES } from '../../../cli/crawl/world-places.ts';
 import { lineWidth, plainText } from '../../../cli/ui/styled.ts';
-import { countryPoint, isLand, pointMark, worldMap } from '../../../cli/ui/world-map.ts';
-import { COUNTRY_PLACES } from '../../../cli/ui/world-places.ts';
 
 describe('world map', () => {
   it('knows continents from oceans', () => {
