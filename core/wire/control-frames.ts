@@ -137,8 +137,9 @@ export class ControlFrames implements ProtocolEvents {
       return;
     }
     if (pieces.value !== undefined) {
-      if (pieces.value.isFull) this.#handler.onHaveAll();
-      else if (pieces.value.count === 0) this.#handler.onHaveNone();
+      // Who has not agreed to BEP 6 said it with a bitfield, and must not be taken to have said anything else.
+      if (this.hasFast && pieces.value.isFull) this.#handler.onHaveAll();
+      else if (this.hasFast && pieces.value.count === 0) this.#handler.onHaveNone();
       else this.#handler.onBitfield(pieces.value);
     }
     for (const piece of early.allowedFast) {

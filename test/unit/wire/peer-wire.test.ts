@@ -362,6 +362,18 @@ describe('before the piece count is known', () => {
     expect(peer.seen.calls).toEqual(['bitfield a0']);
   });
 
+  it('hands on the bitfield of a seed without BEP 6 as what it was, not as a have-all that such a peer may not say', () => {
+    for (const [field, told] of [
+      ['0000000305ffc0', 'bitfield ffc0'],
+      ['00000003050000', 'bitfield 0000'],
+    ] as const) {
+      const peer = shakenPeer(undefined, { fast: false });
+      peer.wire.receive(bytes(field));
+      peer.wire.setPieceCount(10);
+      expect(peer.seen.calls).toEqual([told]);
+    }
+  });
+
   it('finds the liar', () => {
     for (const lie of ['0000000304ffff', '00000003057fff', '0000000504000000ff']) {
       const peer = shakenPeer();
