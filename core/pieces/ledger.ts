@@ -56,7 +56,8 @@ export class Ledger {
     this.#layout = options.layout;
     this.#slots = options.slots;
     this.#blocksPerPiece = Math.ceil(options.layout.pieceLength / BLOCK_BYTES);
-    this.#segmentBlocks = Math.min(this.#blocksPerPiece, options.segmentBytes / BLOCK_BYTES);
+    // A piece that is no whole number of blocks (old torrents) is one segment: its last block is a short one.
+    this.#segmentBlocks = Math.min(this.#blocksPerPiece, Math.ceil(options.segmentBytes / BLOCK_BYTES));
     this.#onOpened = options.onOpened;
     this.#onClosed = options.onClosed;
     const isWhole = options.segmentBytes % BLOCK_BYTES === 0 && options.segmentBytes > 0;

@@ -44,7 +44,7 @@ export interface PickerOptions {
   readonly have: Bitfield;
   readonly rng: Rng;
   readonly slots: SlotPool;
-  /** A multiple of BLOCK_BYTES; a piece is buffered in segments of min(pieceLength, segmentBytes), one slot each. */
+  /** The piece length, or a multiple of BLOCK_BYTES below it: a piece is buffered in segments of so much, one slot each. */
   readonly segmentBytes: number;
   /** rarestFirst unless told. */
   readonly policy?: PickPolicy | undefined;

@@ -1,11 +1,13 @@
 // Torrents of odd shapes, and many of them at once.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { createTorrent } from '../../../core/metainfo/io/create-torrent.ts';
 import type { Metainfo } from '../../../core/metainfo/metainfo.ts';
 import { parseTorrent } from '../../../core/metainfo/parse-torrent.ts';
+import { payloadBytes } from '../../support/payload.ts';
 import { waitFor, within } from '../../support/wait.ts';
 import { addressOf, sameContent, untilEvent, World } from './support.ts';
 
@@ -35,6 +37,42 @@ describe('a torrent', () => {
       failedHash: 0,
       unrequested: 0,
     });
+  });
+
+  // No tool makes such torrents now, but they are about, and every client fetches them.
+  it.each([
+    ['a short block', 12_345],
+    ['a block and a byte', 16_385],
+    ['five quarters of a block', 20_480],
+    ['a segment and a byte', MEBIBYTE + 1],
+    ['two segments and a bit', 2 * MEBIBYTE + 20_001],
+  ])('with pieces of %s', { timeout: 60_000 }, async (_, pieceLength) => {
+    await using world = new World();
+    const directory = world.path('content');
+    const bytes = payloadBytes(pieceLength * 5 + 77, 'odd pieces');
+    writeFileSync(join(directory, 'it'), bytes);
+    const hashes: Buffer[] = [];
+    for (let at = 0; at < bytes.length; at += pieceLength)
+      hashes.push(hash('sha1', bytes.subarray(at, at + pieceLength), 'buffer'));
+    const parsed = parseTorrent(
+      encodeBencode({
+        info: {
+          length: bytes.length,
+          name: 'it',
+          'piece length': pieceLength,
+          pieces: Buffer.concat(hashes),
+        },
+      }),
+    );
+    if (!parsed.ok) throw new Error(parsed.reason.what);
+    const metainfo = parsed.value;
+    const seed = await world.seed({ metainfo, directory });
+    const leech = await world.session('leech');
+    const completed = untilEvent(leech, 'completed');
+    const out = world.path('out');
+    await leech.add({ source: { metainfo }, directory: out, peers: [addressOf(seed)] });
+    await within(completed, 50_000, 'the download');
+    expect(readFileSync(join(out, 'it')).equals(bytes)).toBe(true);
   });
 
   it('of empty files alone is refused in one line: there is nothing to verify', () => {
