@@ -21,7 +21,7 @@ const download: CommandSpec = {
   group: TRANSFER,
   summary: 'download torrents and exit when they are complete',
   details:
-    'Started again with the same folder it goes on where it stopped. Several sources are downloaded at once;\nthe highest exit code of any of them is the exit code.',
+    'Started again with the same folder it goes on where it stopped, also after another client. A file that lies in the\nway and is not of the torrent is never written over unless --overwrite says so. Several sources are downloaded at once;\nthe highest exit code of any of them is the exit code.',
   args: [{ ...SOURCE, isVariadic: true }],
   flagGroups: [
     {
@@ -46,6 +46,11 @@ const download: CommandSpec = {
           choices: ['none', 'full'],
         },
         { flags: '--recheck', summary: 'hash what lies there before going on' },
+        {
+          flags: '--overwrite',
+          summary:
+            'write over files that are not of the torrent; without it that is refused, and nothing is written',
+        },
         TIMEOUT_FLAG,
         STATE_DIR_FLAG,
         TRACE_FLAG,

@@ -18,7 +18,7 @@ export const EXIT_CODES: Readonly<Record<ExitReason, ExitEntry>> = {
   network: { code: 6, meaning: 'network: nothing to reach, or no port to listen on' },
   'bad-torrent': { code: 7, meaning: 'bad torrent or magnet' },
   disk: { code: 8, meaning: 'disk: full, missing, or not permitted' },
-  refused: { code: 9, meaning: 'refused: private torrent, proxy, unsafe path' },
+  refused: { code: 9, meaning: 'refused: private torrent, proxy, unsafe path, or another file in the way' },
   hangup: { code: 129, meaning: 'the terminal went away (SIGHUP)' },
   interrupted: { code: 130, meaning: 'interrupted (SIGINT), also after a clean shutdown' },
   terminated: { code: 143, meaning: 'terminated (SIGTERM), also after a clean shutdown' },

@@ -79,6 +79,7 @@ async function addTorrent(
       sequential: flags.isOn('sequential'),
       preallocate: settings.preallocate,
       recheck: flags.isOn('recheck'),
+      overwrite: flags.isOn('overwrite'),
       ...(select === undefined ? {} : { filePriorities: select }),
     });
   } catch (error) {

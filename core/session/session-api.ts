@@ -78,6 +78,8 @@ export interface AddTorrentOptions {
   readonly preallocate?: 'none' | 'full';
   /** Trust nothing: hash everything that lies there first. */
   readonly recheck?: boolean;
+  /** Files of somebody else that lie in the way are written over; else that is refused before anything is written. */
+  readonly overwrite?: boolean;
   /** Stop after the metadata: `tt metadata`, `tt info MAGNET`. */
   readonly metadataOnly?: boolean;
   /** Seed what lies there; never write. A missing piece is an error. */
@@ -150,7 +152,7 @@ export interface TorrentHandle {
 export interface SessionApi {
   /** Binds the listeners. @throws OperationError `network` when no port of the range is free */
   start(): Promise<void>;
-  /** @throws OperationError `refused` when the torrent is there already, `bad-torrent` for v2-only, `disk` */
+  /** @throws OperationError `refused` when the torrent is there already or files of somebody else are in the way, `bad-torrent` for v2-only, `disk` */
   add(options: AddTorrentOptions): Promise<TorrentHandle>;
   command(command: Command): Promise<void>;
   snapshot(): import('./snapshot.ts').SessionSnapshot;

@@ -1,6 +1,6 @@
 // The payload side of one torrent: storage, slots and swarm, opened together once the metadata is known.
 import { EMPTY_BYTES } from '../base/bytes.ts';
-import type { OperationError } from '../base/result.ts';
+import { asOperationError, type OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { SlotBuffers, segmentBytesOf } from '../storage/slots.ts';
 import { TorrentStorage } from '../storage/torrent-storage.ts';
@@ -90,6 +90,7 @@ export class TorrentData {
       ...(options.preallocate === undefined ? {} : { preallocate: options.preallocate }),
       readOnly: options.seedOnly === true,
       recheck: options.recheck === true,
+      overwrite: options.overwrite === true,
       ...(options.hashed === undefined ? {} : { hashed: options.hashed }),
       log: shared.log,
       onPieceResult: (piece, ok, digests) => data?.handlePieceResult(piece, ok, digests),
@@ -108,7 +109,7 @@ export class TorrentData {
   }
 
   get needsCheck(): boolean {
-    return this.storage.needsCheck.length > 0;
+    return this.storage.needsCheck.length > 0 || !this.storage.isReady;
   }
 
   /** Verified pieces could not be read, or what is to be seeded was not all there: only a look at everything helps. */
@@ -208,10 +209,16 @@ export class TorrentData {
     this.swarm?.setSequential(isOn);
   }
 
-  /** Resolves when the bytes of the file lie where they belong. @throws OperationError `disk` */
+  /** Resolves when the bytes of the file lie where they belong. @throws OperationError `disk`; `refused`, and it stays as it was */
   async setFilePriority(file: number, priority: FilePriority): Promise<void> {
+    const former = this.filePriorities[file] as FilePriority;
     this.filePriorities[file] = priority;
-    await this.storage.setWanted(file, priority > 0);
+    try {
+      await this.storage.setWanted(file, priority > 0);
+    } catch (error) {
+      if (asOperationError(error).slug === 'refused') this.filePriorities[file] = former;
+      throw error;
+    }
     this.swarm?.setPiecePriorities(this.#piecePriorities(), this.#shared.clock.nowMs());
     this.#events.onSwarmInput();
   }

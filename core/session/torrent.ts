@@ -136,10 +136,22 @@ export class Torrent implements DataEvents, TorrentHandle {
       const { data } = this;
       if (this.#isClosed) await data.close();
       if (!this.isActive || data.swarm !== undefined) return;
-      if (data.needsCheck && !(await this.#check(data, 'unvouched'))) return;
+      if (data.needsCheck && !(await this.#checkFirst(data))) return;
       this.#startSwarm(data);
       this.sources.start();
     });
+  }
+
+  /** Where somebody else's files are in the way it lets go of everything: a resume looks again. @throws OperationError */
+  async #checkFirst(data: TorrentData): Promise<boolean> {
+    try {
+      return await this.#check(data, 'unvouched');
+    } catch (error) {
+      if (data.storage.isReady || asOperationError(error).slug !== 'refused') throw error;
+      this.data = undefined;
+      await data.close();
+      throw error;
+    }
   }
 
   /** Opening and checking go one at a time, whatever is commanded meanwhile. */

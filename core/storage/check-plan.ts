@@ -74,3 +74,16 @@ export function newStamps(
   }
   return stamps;
 }
+
+/** The set as runs. */
+export function rangesOf(pieces: Bitfield): readonly PieceRange[] {
+  const ranges: { first: number; end: number }[] = [];
+  if (pieces.count === 0) return ranges;
+  for (let piece = 0; piece < pieces.size; piece++) {
+    if (!pieces.has(piece)) continue;
+    const last = ranges.at(-1);
+    if (last?.end === piece) last.end++;
+    else ranges.push({ first: piece, end: piece + 1 });
+  }
+  return ranges;
+}

@@ -39,6 +39,8 @@ export type Operation =
   | { readonly op: 'preallocate'; readonly file: number }
   /** Answers with the file when its bytes live in the part file from now on. */
   | { readonly op: 'select'; readonly file: number; readonly wanted: boolean }
+  /** What lies in their places is somebody else's: the bytes of these unwanted files go to the part file. */
+  | { readonly op: 'set-aside'; readonly files: readonly number[] }
   /** Answers with the files to flush. */
   | { readonly op: 'mark' }
   | { readonly op: 'synced' }

@@ -135,6 +135,9 @@ function perform(storeId: number, operation: Operation): readonly number[] {
     case 'select':
       select(store, operation.file, operation.wanted);
       return store.inPart.has(operation.file) ? [operation.file] : [];
+    case 'set-aside':
+      setAside(store, operation.files);
+      return [];
     case 'mark':
       store.journal.append([{ kind: 'mark' }]);
       return store.files.takeDirty();
@@ -198,6 +201,9 @@ function select(store: Store, file: number, wanted: boolean): void {
   const toDisk = wanted && store.inPart.has(file);
   if (!toPart && !toDisk) return;
   if (toDisk) {
+    // Ours from the moment it is there.
+    store.files.claim(file);
+    settle(store);
     store.journal.append([{ kind: 'intent', pieces: [] }]);
     store.files.moveFromPart(file, store.pieces.storedRanges(file));
     settle(store);
@@ -209,6 +215,13 @@ function select(store: Store, file: number, wanted: boolean): void {
   if (toPart) store.inPart.set(file);
   else store.inPart.clear(file);
   if (store.inPart.count === 0) store.files.removePart();
+}
+
+function setAside(store: Store, files: readonly number[]): void {
+  const next = store.inPart.clone();
+  for (const file of files) next.set(file);
+  store.journal.append([{ kind: 'inPart', bits: next.bytes }]);
+  for (const file of files) store.inPart.set(file);
 }
 
 function close(storeId: number, store: Store, sync: boolean): void {

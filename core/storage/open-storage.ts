@@ -1,4 +1,5 @@
 // Opening a torrent on disk: locks, the last journal judged against the files as they are, the entry for `tt list`.
+import { lstatSync } from 'node:fs';
 import { readFile, realpath } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { composeDict, encodeBencode } from '../base/bencode-encode.ts';
@@ -12,6 +13,7 @@ import { FileMap } from './file-map.ts';
 import { encodeSnapshot, type JournalIdentity, loadJournal } from './journal.ts';
 import { JournalState } from './journal-state.ts';
 import { bootId, type Lock, takeLock, targetLockPath } from './lock.ts';
+import { ownedFiles } from './ownership.ts';
 import { type ResumePaths, resumePaths, writeResumeEntry } from './resume-state.ts';
 import { scanFiles } from './scan.ts';
 import { type StoreConfig, storeConfigOf } from './store-config.ts';
@@ -28,6 +30,8 @@ export interface PlaceOptions {
   readonly readOnly?: boolean;
   /** Ignore what the journal vouches for: `needsCheck` is then everything that lies on disk. */
   readonly recheck?: boolean;
+  /** What lies there may be written over, whoever put it there. */
+  readonly overwrite?: boolean;
   /** How each file looked when this process hashed all of it and found it good, by file index: stronger than a journal. */
   readonly hashed?: readonly Exclude<FileLook, undefined>[];
   /** A .torrent for `tt list` to start this again; default one made of the metainfo. */
@@ -57,6 +61,12 @@ export interface Found {
   readonly existing: Bitfield;
   /** Longer on disk than in the torrent. */
   readonly tooLong: Bitfield;
+  /** Of these: longer than we ever left them as well. */
+  readonly longer: Bitfield;
+  /** Bytes on disk, of files that are there. */
+  readonly sizes: ReadonlyMap<number, number>;
+  /** File indices that the journal knows as ours. */
+  readonly owned: Bitfield;
   /** How the journal starts now. */
   readonly snapshot: Uint8Array;
 }
@@ -104,11 +114,20 @@ export async function examine(
   const loaded = await loadState(place);
   const existing = new Bitfield(config.files.length);
   const tooLong = new Bitfield(config.files.length);
+  const longer = new Bitfield(config.files.length);
+  const sizes = new Map<number, number>();
   const inPart = new Bitfield(config.files.length);
+  const now = { bootId: bootId(), root: rootOf(config) };
+  const owned = ownedFiles(map, loaded, looks, now, (file) => bornMs(config, file));
   config.files.forEach((file, index) => {
     const look = looks[index];
-    if (look !== undefined) existing.set(index);
-    if ((look?.size ?? 0) > file.length) tooLong.set(index);
+    if (look !== undefined) {
+      existing.set(index);
+      sizes.set(index, look.size);
+      const leftBytes = owned.has(index) ? (loaded?.stamps.get(index)?.size ?? 0) : 0;
+      if (look.size > file.length) tooLong.set(index);
+      if (look.size > Math.max(file.length, leftBytes)) longer.set(index);
+    }
     const holdsBytes = file.kind === 'file' && file.length > 0;
     if (
       holdsBytes &&
@@ -117,7 +136,6 @@ export async function examine(
       inPart.set(index);
     }
   });
-  const now = { bootId: bootId(), root: rootOf(config) };
   const known = options.hashed === undefined ? loaded : hashedState(identity, options.hashed, now);
   const state = options.recheck === true ? undefined : known;
   const trust = judge(config, map, inPart, state, looks, now);
@@ -133,6 +151,11 @@ export async function examine(
   next.durable = trust.durable;
   next.unchecked = trust.unknown.clone();
   next.inPart = inPart;
+  // Files that hold nothing yet but unfinished pieces stay ours as well.
+  for (let file = 0; file < owned.size; file++) {
+    const look = looks[file];
+    if (look !== undefined && owned.has(file)) next.stamps.set(file, { file, ...look });
+  }
   for (const file of filesOf(map, trust.have, inPart, config.files.length)) {
     const look = looks[file] as Exclude<FileLook, undefined>;
     const stamp = { file, ...look };
@@ -147,6 +170,9 @@ export async function examine(
     inPart,
     existing,
     tooLong,
+    longer,
+    sizes,
+    owned,
     snapshot: encodeSnapshot(identity, next, Date.now()).bytes,
   };
 }
@@ -164,8 +190,8 @@ function hashedState(
   return state;
 }
 
-/** @throws OperationError `disk` */
-export async function rememberTorrent(place: Place, options: PlaceOptions): Promise<void> {
+/** @returns a function that puts the list back to what it was. @throws OperationError `disk` */
+export async function rememberTorrent(place: Place, options: PlaceOptions): Promise<() => Promise<void>> {
   const { metainfo, rename, magnet } = options;
   const entry = {
     version: 1,
@@ -178,7 +204,7 @@ export async function rememberTorrent(place: Place, options: PlaceOptions): Prom
     fileCount: metainfo.files.length,
     addedAtMs: Date.now(),
   } as const;
-  await writeResumeEntry(place.paths, entry, options.torrentBytes ?? torrentOf(metainfo));
+  return writeResumeEntry(place.paths, entry, options.torrentBytes ?? torrentOf(metainfo));
 }
 
 /** Files that hold a byte of these pieces; the part file stands for those that live there. */
@@ -189,6 +215,11 @@ function filesOf(map: FileMap, pieces: Bitfield, inPart: Bitfield, fileCount: nu
     for (const file of map.filesOfPiece(piece)) files.add(inPart.has(file) ? fileCount : file);
   }
   return files;
+}
+
+function bornMs(config: StoreConfig, file: number): number {
+  const path = join(config.directory, config.files[file]?.path ?? '');
+  return lstatSync(path, { throwIfNoEntry: false })?.birthtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 /** The one file or folder that everything of the torrent lies in. */

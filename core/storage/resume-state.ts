@@ -62,14 +62,19 @@ export interface ResumeEntry {
   readonly addedAtMs: number;
 }
 
-/** Each file appears whole or not at all. */
+/** Each file appears whole or not at all. @returns a function that takes the entry back, or puts the former one in its place */
 export async function writeResumeEntry(
   paths: ResumePaths,
   entry: ResumeEntry,
   torrentBytes: Uint8Array,
-): Promise<void> {
+): Promise<() => Promise<void>> {
+  const former = await readFile(paths.entry).catch(() => undefined);
   await replaceFile(paths.torrent, torrentBytes);
   await replaceFile(paths.entry, `${JSON.stringify(entry, undefined, 2)}\n`);
+  return async () => {
+    if (former === undefined) await removeResumeFiles(paths);
+    else await replaceFile(paths.entry, former);
+  };
 }
 
 /** What can be resumed, newest first; entries that cannot be read are left out. @throws OperationError `disk` */

@@ -26,7 +26,7 @@ export type DiskFs = Pick<
   | 'writeSync'
 >;
 
-const { O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR } = realFs.constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR } = realFs.constants;
 
 /** Linux tells the real path behind a descriptor: closes the gap between checking a folder and opening a file in it. */
 const CAN_ASK_DESCRIPTOR = process.platform === 'linux';
@@ -70,18 +70,21 @@ export class SafeFiles {
     });
   }
 
-  /** @param mayCreate false for a file that was there: then its absence is a fault (a disk was unplugged) */
-  openToWrite(path: string, mayCreate: boolean): number {
+  /**
+   * @param how create: its presence is a fault (somebody put it there since we looked); open, for a file that was there: its
+   * absence is one (a disk was unplugged)
+   */
+  openToWrite(path: string, how: 'create' | 'open' | 'either'): number {
     return this.#guard('write', path, () => {
-      const root = this.#root(mayCreate);
+      const root = this.#root(how !== 'open');
       const flags = O_RDWR | O_NOFOLLOW;
       const full = join(root, path);
-      if (!mayCreate) {
+      if (how === 'open') {
         this.#checkFolder(root, dirname(path), false);
         return this.#openOrdinary(full, flags, full);
       }
       this.#checkFolder(root, dirname(path), true);
-      return this.#openOrdinary(full, flags | O_CREAT, full);
+      return how === 'create' ? this.#create(full, flags) : this.#openOrdinary(full, flags | O_CREAT, full);
     });
   }
 
@@ -136,6 +139,19 @@ export class SafeFiles {
       this.#fs.mkdirSync(full);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+  }
+
+  /** What came there since we looked is somebody else's, unless it holds nothing. */
+  #create(full: string, flags: number): number {
+    try {
+      return this.#openOrdinary(full, flags | O_CREAT | O_EXCL, full);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      const fd = this.#openOrdinary(full, flags, full); // a folder, a link, a pipe: says so
+      if (this.#fs.fstatSync(fd).size === 0) return fd;
+      this.#fs.closeSync(fd);
+      throw error;
     }
   }
 

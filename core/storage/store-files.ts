@@ -85,6 +85,12 @@ export class StoreFiles {
     return entry?.kind === 'file' && entry.length > 0 && !this.#options.existing.has(file);
   }
 
+  /** Makes the file unless it is there: its stamp follows. @throws DiskFaultError */
+  claim(file: number): void {
+    this.#fdToWrite(file);
+    this.#touched.add(file);
+  }
+
   /** No file lives there any more. */
   removePart(): void {
     this.#options.fds.remove(fileKey(this.#options.storeId, this.#part));
@@ -269,10 +275,10 @@ export class StoreFiles {
     if (open?.isWritable === true) return open.fd;
     let fd: number;
     if (file === this.#part) {
-      fd = this.#partFolder.openToWrite(this.#partName(), !this.#partExists);
+      fd = this.#partFolder.openToWrite(this.#partName(), this.#partExists ? 'open' : 'either');
       this.#partExists = true;
     } else {
-      fd = this.#target.openToWrite(this.#relative(file), !existing.has(file));
+      fd = this.#target.openToWrite(this.#relative(file), existing.has(file) ? 'open' : 'create');
       existing.set(file);
     }
     this.#keep(file, fd, true);

@@ -3,68 +3,37 @@
 import type { Bitfield } from '../base/bitfield.ts';
 import { silentLog } from '../base/log.ts';
 import { invariant, OperationError } from '../base/result.ts';
-import { newStamps, type PieceRange, planCheck } from './check-plan.ts';
+import { newStamps, type PieceRange, planCheck, rangesOf } from './check-plan.ts';
 import { hashPieces } from './checker.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { ContentGuard } from './content-guard.ts';
 import { diskOperationError, operationErrorOf } from './disk-error.ts';
 import type { OutcomesMessage } from './disk-messages.ts';
-import type { DiskWorkers, StorePort } from './disk-workers.ts';
+import type { StorePort } from './disk-workers.ts';
 import { FileProgress } from './file-progress.ts';
 import { Flusher } from './flusher.ts';
-import {
-  examine,
-  type Found,
-  type Place,
-  type PlaceOptions,
-  rememberTorrent,
-  takePlace,
-} from './open-storage.ts';
-import { ReadCache, type ReadDone, type ReadMemory } from './read-cache.ts';
+import { examine, type Found, type Place, rememberTorrent, takePlace } from './open-storage.ts';
+import { ReadCache, type ReadDone } from './read-cache.ts';
 import { ReadFiles } from './read-files.ts';
 import { removeResumeFiles } from './resume-state.ts';
 import { scanFiles } from './scan.ts';
-import type { SlotBuffers } from './slots.ts';
+import { Selection } from './selection.ts';
+import type { CheckOptions, StorageOptions } from './storage-options.ts';
 import type { FileLook } from './trust.ts';
 
 export type { ReadDone } from './read-cache.ts';
 export { ReadMemory } from './read-cache.ts';
+export type { CheckOptions, StorageOptions } from './storage-options.ts';
 
 /** Flushing thousands of small files can take many seconds: closing does not wait for all of them. */
 const CLOSE_SYNC_BUDGET_MS = 1_000;
-
-export interface StorageOptions extends PlaceOptions {
-  /** `new SlotBuffers(memory, segmentBytesOf(layout))`: this torrent's own. */
-  readonly slots: SlotBuffers;
-  readonly workers: DiskWorkers;
-  readonly reads: ReadMemory;
-  /** By file index; default all. */
-  readonly wanted?: readonly boolean[];
-  readonly preallocate?: 'none' | 'full';
-  /** Threads of a check; default every core. */
-  readonly hashThreads?: number;
-  /**
-   * A piece's last segment is hashed and (if good) written and journaled.
-   * @param blockDigests SHA-1 of each 16 KiB block, 20 bytes each: when the piece failed, or a commit asked for them
-   */
-  onPieceResult(piece: number, ok: boolean, blockDigests: Uint8Array | undefined): void;
-  /** The disk failed; nothing is lost: committed segments wait in their slots for `retry`. Called once until then. */
-  onError(error: OperationError): void;
-}
-
-export interface CheckOptions {
-  /** Default: everything. */
-  readonly ranges?: readonly PieceRange[];
-  /** Bytes hashed or skipped so far, of the ranges. */
-  onProgress?(bytes: number): void;
-  readonly signal?: AbortSignal;
-}
 
 export class TorrentStorage {
   readonly have: Bitfield;
   readonly segmentBytes: number;
   readonly #options: StorageOptions;
   readonly #place: Place;
-  readonly #found: Found;
+  #found: Found;
   readonly #unknown: Bitfield;
   readonly #inPart: Bitfield;
   readonly #wanted: boolean[];
@@ -77,10 +46,20 @@ export class TorrentStorage {
   #error: OperationError | undefined;
   #hashMs = 0;
   readonly #flusher: Flusher;
+  readonly #selection: Selection;
+  /** Takes back the entry for `tt list`. */
+  readonly #forgetEntry: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: StorageOptions, place: Place, found: Found, wanted: boolean[]) {
+  private constructor(
+    options: StorageOptions,
+    place: Place,
+    found: Found,
+    wanted: boolean[],
+    forgetEntry: () => Promise<void>,
+  ) {
     const { config, map } = place;
+    this.#forgetEntry = forgetEntry;
     this.#options = options;
     this.#place = place;
     this.#found = found;
@@ -92,6 +71,26 @@ export class TorrentStorage {
     this.segmentBytes = config.segmentBytes;
     this.#progress = new FileProgress(config, map, this.have);
     this.#files = new ReadFiles(config, map, this.#inPart, options.readOnly === true);
+    this.#selection = new Selection({
+      place,
+      found,
+      guard: new ContentGuard({
+        place,
+        found,
+        files: this.#files,
+        name: options.metainfo.name,
+        mayOverwrite: options.overwrite === true,
+      }),
+      files: this.#files,
+      wanted,
+      isReadOnly: options.readOnly === true,
+      preallocate: options.preallocate === 'full',
+      attach: () => this.#attach(),
+      flush: () => this.#queue.flush(),
+      revoke: (pieces) => this.#record([], pieces, [], new Set()),
+      isComplete: (file) => this.#progress.isComplete(file),
+      finish: (files) => this.#finishFiles(files),
+    });
     this.#flusher = new Flusher(this.#files, config.directory, options.log ?? silentLog);
     this.#cache = new ReadCache({
       memory: options.reads,
@@ -110,38 +109,42 @@ export class TorrentStorage {
 
   /**
    * Makes nothing on disk before the first write, unless no wanted file has bytes.
-   * @throws OperationError `refused` when another process has this torrent or target; `disk`; `bad-torrent`
+   * @throws OperationError `refused` when another process has this torrent or target, or somebody else's files lie where
+   * ours are to go (`check` may find so, too); `disk`; `bad-torrent`
    */
   static async open(options: StorageOptions): Promise<TorrentStorage> {
     const wanted = options.metainfo.files.map((_, index) => options.wanted?.[index] ?? true);
     const place = await takePlace(options);
+    let storage: TorrentStorage | undefined;
     try {
-      const [found] = await Promise.all([examine(place, options, wanted), rememberTorrent(place, options)]);
-      const storage = new TorrentStorage(options, place, found, wanted);
-      await storage.#settleFiles();
+      const [found, forget] = await Promise.all([
+        examine(place, options, wanted),
+        rememberTorrent(place, options),
+      ]);
+      storage = new TorrentStorage(options, place, found, wanted, forget);
+      await storage.#selection.checkEnds();
+      if (storage.needsCheck.length === 0) await storage.#selection.admit();
       return storage;
     } catch (error) {
-      await place.releaseLocks();
+      if (storage === undefined) await place.releaseLocks();
+      else await storage.close({ sync: false });
       throw error;
     }
   }
 
   /** Data lies there that nothing vouches for: `check({ ranges: needsCheck })` before downloading. */
   get needsCheck(): readonly PieceRange[] {
-    const ranges: { first: number; end: number }[] = [];
-    if (this.#unknown.count === 0) return ranges;
-    for (let piece = 0; piece < this.#unknown.size; piece++) {
-      if (!this.#unknown.has(piece)) continue;
-      const last = ranges.at(-1);
-      if (last?.end === piece) last.end++;
-      else ranges.push({ first: piece, end: piece + 1 });
-    }
-    return ranges;
+    return rangesOf(this.#unknown);
   }
 
   /** After `onError`, until `retry` works. */
   get isFailed(): boolean {
     return this.#error !== undefined;
+  }
+
+  /** What lies there is checked, and nobody else's files are in the way: segments are taken. */
+  get isReady(): boolean {
+    return this.#selection.isAdmitted;
   }
 
   /** Segments given and not yet settled. */
@@ -166,7 +169,7 @@ export class TorrentStorage {
 
   /**
    * Hashes on all cores; every run is journaled as it is done, so an aborted check goes on where it was.
-   * @returns `have` @throws OperationError `disk`; the signal's reason (AbortError) on abort
+   * @returns `have` @throws OperationError `disk`; `refused` as `open` does: close it then; the signal's reason (AbortError) on abort
    */
   async check(options: CheckOptions = {}): Promise<Bitfield> {
     this.#assertOpen();
@@ -201,7 +204,8 @@ export class TorrentStorage {
     } finally {
       await Promise.all(records);
     }
-    await this.#finishFiles(this.#progress.takeCompleted());
+    if (this.#unknown.count === 0) await this.#selection.admit();
+    if (this.isReady) await this.#finishFiles(this.#progress.takeCompleted());
     return this.have;
   }
 
@@ -218,6 +222,7 @@ export class TorrentStorage {
   ): void {
     this.#assertOpen();
     invariant(this.#options.readOnly !== true, 'a read-only torrent was given a segment');
+    invariant(this.isReady, 'a segment before what lies there was checked');
     this.#queue.add(piece, segment, slot, length, wantBlockDigests);
   }
 
@@ -232,19 +237,13 @@ export class TorrentStorage {
     });
   }
 
-  /** Resolves when the file's bytes lie where they belong. @throws OperationError */
+  /**
+   * Resolves when the file's bytes lie where they belong. @throws OperationError `refused` when somebody else's lie there;
+   * then nothing has changed
+   */
   async setWanted(file: number, wanted: boolean): Promise<void> {
     this.#assertOpen();
-    this.#wanted[file] = wanted;
-    if (this.#options.readOnly === true) return;
-    this.#queue.flush();
-    const inPart = await this.#attach().call({ op: 'select', file, wanted });
-    if (inPart.length > 0) this.#inPart.set(file);
-    else if (this.#inPart.clear(file)) {
-      this.#files.forget(file);
-      if (this.#inPart.count === 0) this.#files.forget(this.#place.config.files.length);
-    }
-    if (wanted && this.#progress.isComplete(file)) await this.#finishFiles([file]);
+    await this.#selection.setWanted(file, wanted);
   }
 
   /**
@@ -300,26 +299,9 @@ export class TorrentStorage {
       this.#queue.drop();
       this.#cache.close();
       this.#files.closeAll();
+      if (this.#selection.isRefused) await this.#forgetEntry();
       await this.#place.releaseLocks();
     }
-  }
-
-  /** Selection may have changed since the last run; files without bytes need no download. */
-  async #settleFiles(): Promise<void> {
-    if (this.#options.readOnly === true) return;
-    const { files } = this.#place.config;
-    for (let file = 0; file < files.length; file++) {
-      if (this.#wanted[file] === true && this.#inPart.has(file)) await this.setWanted(file, true);
-    }
-    if (this.#options.preallocate === 'full') {
-      for (let file = 0; file < files.length; file++) {
-        if (this.#wanted[file] === true) await this.#attach().call({ op: 'preallocate', file });
-      }
-    }
-    const hasBytes = files.some(
-      (file, i) => this.#wanted[i] === true && file.kind === 'file' && file.length > 0,
-    );
-    if (!hasBytes) await this.#attach().call({ op: 'prepare' });
   }
 
   #attach(): StorePort {
@@ -348,8 +330,8 @@ export class TorrentStorage {
 
   /** The thread died: what its journal says is the start of the next one. */
   async #restart(): Promise<void> {
-    const found = await examine(this.#place, { ...this.#options, recheck: false }, this.#wanted);
-    this.#snapshot = found.snapshot;
+    this.#found = await examine(this.#place, { ...this.#options, recheck: false }, this.#wanted);
+    this.#snapshot = this.#found.snapshot;
     this.#attach();
     for (const [piece, segments] of this.#queue.recall()) this.#call({ op: 'adopt', piece, segments });
   }
@@ -394,7 +376,9 @@ export class TorrentStorage {
     if (this.#options.readOnly === true) return;
     const { config } = this.#place;
     const due = files.filter(
-      (file) => config.files[file]?.isExecutable === true || this.#found.tooLong.has(file),
+      (file) =>
+        config.files[file]?.isExecutable === true ||
+        (this.#wanted[file] === true && this.#found.tooLong.has(file)),
     );
     const isAllDone = this.#wanted.every((wanted, file) => !wanted || this.#progress.isComplete(file));
     if (due.length > 0 || (isAllDone && files.length > 0))

@@ -75,6 +75,7 @@ test('a single file is renamed, made executable, and cut to length when a longer
   await writeFile(join(target(), 'other'), new Uint8Array(90_000));
   const harness = await start(torrent, folder.path, { rename: 'other' });
   expect(harness.storage.needsCheck).toEqual([{ first: 0, end: 3 }]);
+  await harness.storage.check({ ranges: harness.storage.needsCheck });
   await harness.download(allPieces(torrent));
   await harness.close();
   const made = await stat(join(target(), 'other'));
