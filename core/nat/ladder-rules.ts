@@ -9,6 +9,8 @@ const WINDOW_MS = 60_000;
 const MAX_PER_RELAY = 10;
 const MAX_PER_TARGET = 2;
 const MAX_IN_ALL = 30;
+/** Attempts to dial or to punch that introductions bring about in a minute: five packets each at the most. */
+const MAX_STARTS_PER_TARGET = 2;
 /** Signals that a relay takes from one connection in a minute. */
 export const MAX_SIGNALS_PER_MINUTE = 30;
 
@@ -55,6 +57,7 @@ export class IntroductionBudget {
   readonly #relays = new MinuteCounts();
   readonly #targets = new MinuteCounts();
   readonly #all = new MinuteCounts();
+  readonly #starts = new MinuteCounts();
   /** By endpoint: when an introduction to it was counted last, and by whom it was made since. */
   readonly #last = new Map<string, { readonly atMs: number; readonly relays: Set<string> }>();
 
@@ -62,8 +65,19 @@ export class IntroductionBudget {
   hasRoomFor(target: Endpoint, nowMs: number): boolean {
     const last = this.#last.get(endpointKey(target));
     if (last !== undefined && nowMs - last.atMs < SAME_MS) return true;
-    const toTarget = this.#targets.count(targetKey(target), nowMs);
+    const key = targetKey(target);
+    if (this.#starts.count(key, nowMs) >= MAX_STARTS_PER_TARGET) return false;
+    const toTarget = this.#targets.count(key, nowMs);
     return this.#all.count(ALL, nowMs) < MAX_IN_ALL && toTarget < MAX_PER_TARGET;
+  }
+
+  /** Packets leave for there: introductions that several make at once may ask for more than one way. @returns whether they may; if so it is counted */
+  start(target: Endpoint, nowMs: number): boolean {
+    const key = targetKey(target);
+    if (this.#starts.size > SWEEP_AT) this.#starts.sweep(nowMs);
+    if (this.#starts.count(key, nowMs) >= MAX_STARTS_PER_TARGET) return false;
+    this.#starts.add(key, nowMs);
+    return true;
   }
 
   /** @returns whether this one may be followed; if so it is counted */

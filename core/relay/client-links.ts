@@ -95,6 +95,12 @@ export class ClientLinks {
   to(relay: Endpoint): ClientLink | undefined {
     return this.#kept.get(endpointKey(relay));
   }
+  /** No neighbours of a swarm. @param role what they offer (ROLE) */
+  relaysWith(role: number): Endpoint[] {
+    return [...this.#kept.values()]
+      .filter(({ offer }) => (offer.roles & role) !== 0)
+      .map(({ relay }) => relay);
+  }
   /**
    * Those that lead to peers of a torrent: first relays that are known to know some, then neighbours, who know those whom they told us of, and
    * relays, which know those of whom nobody told; later those that owe us an answer. Last neighbours in our own private network: they would

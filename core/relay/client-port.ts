@@ -17,7 +17,7 @@ import type { QueueItem } from './queue-item.ts';
 export type ClientLinkId = number;
 
 /** Bits of `roles` in a relay's handshake. */
-export const ROLE = { signal: 1, splice: 2, queue: 4, proxy: 8, test: 16, mirror: 32 } as const;
+export const ROLE = { signal: 1, splice: 2, queue: 4, proxy: 8, test: 16, mirror: 32, fathom: 64 } as const;
 
 export interface RelayClientOptions {
   readonly identity: RelayIdentity;

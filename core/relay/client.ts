@@ -119,6 +119,10 @@ export class RelayClient {
         : [{ host: relay.host, port: reserved.proxyPort }],
     );
   }
+  /** Relays that we keep and that do this for us. */
+  relaysWith(role: number): Endpoint[] {
+    return this.#links.relaysWith(role);
+  }
   /** Links through which somebody of a torrent may be called, best first. */
   linksFor(infoHash: Uint8Array, role: number = ROLE.signal, whom: Callee = 'somebody'): ClientLinkId[] {
     return this.#links.for(infoHash, role, this.#relays.announcedFor(toHex(infoHash)), whom);

@@ -11,9 +11,9 @@ export const TOKEN_BYTES = 16;
 
 /**
  * `splice`: to a relay, with a ticket. `test`: a relay's dial-back, with the nonce of the question; also as a datagram. `mirror`: to
- * a relay, which answers with another one: the same token, and the endpoint that it sees.
+ * a relay, which answers with another one: the same token, and the endpoint that it sees. `fathom`: how far away our own gateways are (fathom.ts).
  */
-export type FrameKind = 'splice' | 'test' | 'mirror';
+export type FrameKind = 'splice' | 'test' | 'mirror' | 'fathom';
 
 export interface RelayFrame {
   readonly kind: FrameKind;
@@ -28,11 +28,12 @@ const NAMES: Readonly<Record<FrameKind, Uint8Array>> = {
   splice: nameBytes('\x13tt relay splice/1.0'),
   test: nameBytes('\x13tt relay answer/1.0'),
   mirror: nameBytes('\x13tt relay mirror/1.0'),
+  fathom: nameBytes('\x13tt relay fathom/1.0'),
 };
-const KINDS: readonly FrameKind[] = ['splice', 'test', 'mirror'];
+const KINDS: readonly FrameKind[] = ['splice', 'test', 'mirror', 'fathom'];
 /** For later versions. */
 const RESERVED = new Uint8Array(8);
-const SENDER_BYTES = 20;
+export const SENDER_BYTES = 20;
 const NO_SENDER = new Uint8Array(SENDER_BYTES);
 
 export function encodeFrame(kind: FrameKind, token: Uint8Array, sender: Uint8Array = NO_SENDER): Uint8Array {

@@ -7,8 +7,8 @@ export const MAX_PEERS_PER_TORRENT = 80;
 export const DIAL_TIMEOUT_MS = 10_000;
 /** uTP with somebody of whom nobody said that he speaks it: three SYNs, as others send. */
 export const UTP_TRY_MS = 4_000;
-/** Whoever introduces us may name a victim: two SYNs of TCP and two of uTP, no more. */
-export const INTRODUCED_DIAL_MS = 2_500;
+/** Whoever introduces us may name a victim: two SYNs of TCP (Linux and macOS repeat them after a second), two of uTP. */
+export const INTRODUCED_DIAL_MS = 1_700;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A peer that does not know encryption mostly hangs up at once; one that just waits is asked again in the clear. */
 export const NEGOTIATION_TIMEOUT_MS = 4_000;

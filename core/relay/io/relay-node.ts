@@ -20,6 +20,7 @@ import type { RelayServerPort, TestOrder } from '../server-port.ts';
 import type { Splice } from '../splices.ts';
 import { ControlLink, type KnownKeys } from './control-link.ts';
 import { dialBack } from './dial-back.ts';
+import { FathomDesk } from './fathom-desk.ts';
 import { sortIncoming } from './first-frame.ts';
 import { Mirror } from './mirror.ts';
 import { SpliceDesk } from './splice-desk.ts';
@@ -61,6 +62,7 @@ export class RelayNode implements RelayServerPort {
   readonly #ids = new Map<ControlLink, LinkId>();
   readonly #splices: SpliceDesk;
   readonly #mirror = new Mirror();
+  readonly #fathoms = new FathomDesk();
   /** Streams that are waited for, and what ends the wait. */
   readonly #pending = new Map<ByteStream, () => void>();
   readonly #pendingPlaces = new PlaceCounts();
@@ -91,7 +93,8 @@ export class RelayNode implements RelayServerPort {
       (limits.splices > 0 ? ROLE.splice : 0) |
       (proxyPorts().length > 0 && limits.splices > 0 ? ROLE.proxy : 0) |
       ROLE.test |
-      ROLE.mirror
+      ROLE.mirror |
+      ROLE.fathom
     );
   }
 
@@ -128,6 +131,7 @@ export class RelayNode implements RelayServerPort {
     for (const link of [...this.#links.values()]) link.close('the relay stops');
     this.#splices.close();
     this.#mirror.close();
+    this.#fathoms.close();
   }
 
   // --- RelayServerPort
@@ -180,6 +184,7 @@ export class RelayNode implements RelayServerPort {
     this.#settle(stream);
     if (frame.kind === 'splice') this.#splices.handleTicket(stream, frame.token, rest);
     else if (frame.kind === 'mirror') this.#mirror.handleFrame(stream, frame.token);
+    else if (frame.kind === 'fathom') this.#fathoms.handleFrame(stream, frame.token);
     else stream.destroy();
     this.#arm();
   }

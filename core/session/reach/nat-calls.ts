@@ -16,6 +16,7 @@ import {
 import type { NatState, PeerRecord, Way } from '../../relay/messages.ts';
 import type { ByteStream } from '../../transport/byte-stream.ts';
 import { never, pause } from '../pauses.ts';
+import { INTRODUCED_DIAL_MS } from '../peer-limits.ts';
 import type { SessionShared } from '../shared.ts';
 import { NO_RELAY } from './nat-climb.ts';
 import { openSplice } from './nat-splice.ts';
@@ -257,7 +258,9 @@ export class NatCalls {
         return this.#goTcp(introduction, again, signal);
       case 'direct':
         if (target === undefined) throw new Error('no endpoint to dial');
-        return this.#shared.connect(target);
+        return this.#shared.nat.dialIntroduced(target, () =>
+          this.#shared.connect(target, INTRODUCED_DIAL_MS),
+        );
       default:
         throw new Error(`the way ${introduction.way} is not known here`);
     }

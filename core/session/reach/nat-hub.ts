@@ -24,7 +24,10 @@ import type { UtpConnectOptions, UtpStack } from '../../transport/utp-api.ts';
 import type { PunchPorts } from './punch-ports.ts';
 import { ReachStats } from './reach-stats.ts';
 
-/** Leaves the home gateway and dies before it comes near another: where the peer's gateway answers strangers, a packet that comes too early closes the hole. */
+/**
+ * Leaves the home gateway and dies before it comes near another: where the peer's gateway answers strangers, a packet that comes too early closes
+ * the hole. As long as no relay has said how many gateways are our own (own-gateways.ts).
+ */
 const FIRST_TTL = 2;
 /** Behind a carrier's gateway the home's comes first: where a hole did not open twice, every other time the outer one is opened as well. */
 const OUTER_TTL = 3;
@@ -41,6 +44,7 @@ const PUNCH_TIMEOUT_MS = 5_000;
 const ENOUGH_UTP_PEERS = 3;
 /** By then a dial has become a connection or failed. */
 const UTP_DIAL_MS = 5_000;
+const TOO_MANY = 'too many introductions';
 const NO_FACTS: PeerFacts = { state: 'unknown', filter: 'unknown', tcpPort: 0, udpPort: 0 };
 
 /** What the ladder wants of the relays that we are connected to. */
@@ -86,17 +90,26 @@ export interface NatHubOptions {
   readonly utpPeerCount: () => number;
 }
 
+interface Punching {
+  readonly endpoint: Endpoint;
+  readonly hole: Promise<unknown>;
+  readonly untilMs: number;
+}
+
 export class NatHub {
   readonly #options: NatHubOptions;
   readonly #budget = new IntroductionBudget();
   readonly #torrents = new Map<string, CalledTorrent>();
   #utpDialsMs: number[] = [];
-  readonly #punching = new Map<string, Promise<unknown>>();
+  /** Under way; until when their packets have the low hop limit. */
+  readonly #punching = new Map<string, Punching>();
+  readonly #dialling = new Map<string, Promise<unknown>>();
   /** Holes that did not open, by endpoint: when the last was begun, how many in a row. */
   readonly #vainHoles = new Map<string, { readonly atMs: number; readonly count: number }>();
   readonly stats = new ReachStats();
   /** Set by whoever runs relays; undefined without. */
   relays: RelayCalls | undefined;
+  #ownHops: number | undefined;
   /** Ports for holes in TCP; set by whoever dials, undefined where TCP does not leave from here straight. */
   punchPorts: PunchPorts | undefined;
   /** Set by whoever finds out about our own NAT. */
@@ -168,7 +181,7 @@ export class NatHub {
   whyNotFollow(target: Endpoint, relay: string, nowMs: number): string | undefined {
     const rule = whyNotDial(target, relay, (endpoint) => this.#options.isSelf(endpoint));
     if (rule !== undefined) return rule;
-    return this.#budget.take(relay, target, nowMs) ? undefined : 'too many introductions';
+    return this.#budget.take(relay, target, nowMs) ? undefined : TOO_MANY;
   }
 
   // --- for torrents
@@ -176,6 +189,29 @@ export class NatHub {
   /** Another introduction to there would be followed: who agrees to one and does not send makes the other side's packets close the hole. */
   canFollow(target: Endpoint): boolean {
     return this.#budget.hasRoomFor(target, this.#options.nowMs());
+  }
+
+  /** Packets may leave for where an introduction leads; if so it is counted. */
+  mayStart(target: Endpoint): boolean {
+    return this.#budget.start(target, this.#options.nowMs());
+  }
+
+  /** An introduction says that somebody waits to be dialled. It may be a victim: no second dial beside the first. */
+  async dialIntroduced(target: Endpoint, dial: () => Promise<ByteStream>): Promise<ByteStream> {
+    const key = endpointKey(target);
+    const other = this.#dialling.get(key);
+    if (other !== undefined) {
+      await other.catch(() => {});
+      throw new Error('dialled on another word');
+    }
+    if (!this.mayStart(target)) throw new Error(TOO_MANY);
+    try {
+      const dialling = dial();
+      this.#dialling.set(key, dialling);
+      return await dialling;
+    } finally {
+      this.#dialling.delete(key);
+    }
   }
 
   add(infoHash: Uint8Array, torrent: CalledTorrent): void {
@@ -187,12 +223,26 @@ export class NatHub {
   }
 
   /**
+   * A relay has found out how many hops open all our own gateways; undefined: not to be found out here. Holes that are being punched with fewer
+   * are caught up with.
+   */
+  set ownHops(hops: number | undefined) {
+    this.#ownHops = hops;
+    for (const { endpoint, untilMs } of this.#punching.values())
+      if (this.#options.nowMs() < untilMs) this.openDoor(endpoint);
+  }
+
+  get ownHops(): number | undefined {
+    return this.#ownHops;
+  }
+
+  /**
    * Our own gateway shall let the peer's first packet in: a neighbour tells it of us before us of it, and its next one comes seconds later. Ours
    * never gets as far as the peer's gateway.
    */
   openDoor(endpoint: Endpoint): void {
     if (!isLocalAddress(endpoint.host))
-      this.#options.datagrams()?.send(new Uint8Array(1), endpoint, { ttl: FIRST_TTL });
+      this.#options.datagrams()?.send(new Uint8Array(1), endpoint, { ttl: this.#ownHops ?? FIRST_TTL });
   }
 
   /**
@@ -206,22 +256,23 @@ export class NatHub {
     const key = endpointKey(endpoint);
     const other = this.#punching.get(key);
     if (other !== undefined) {
-      await other.catch(() => {});
+      await other.hole.catch(() => {});
       throw new Error('the hole was punched on another word');
     }
     const nowMs = this.#options.nowMs();
+    if (!this.mayStart(endpoint)) throw new Error(TOO_MANY);
     const vain = this.#vainHoles.get(key);
     const vainCount = vain === undefined || nowMs - vain.atMs >= VAIN_MS ? 0 : vain.count;
     const lowMs = (vainCount > 0 ? PATIENT_TTL_MS : FIRST_TTL_MS) + waitedMs;
     const options: UtpConnectOptions = {
       timeoutMs: PUNCH_TIMEOUT_MS + lowMs,
       signal,
-      firstTtl: vainCount > 0 && vainCount % 2 === 0 ? OUTER_TTL : FIRST_TTL,
+      firstTtl: this.#ownHops ?? (vainCount > 0 && vainCount % 2 === 0 ? OUTER_TTL : FIRST_TTL),
       firstTtlMs: lowMs,
     };
     try {
       const hole = utp.connect(endpoint, options);
-      this.#punching.set(key, hole);
+      this.#punching.set(key, { endpoint, hole, untilMs: nowMs + lowMs });
       const stream = await hole;
       this.#vainHoles.delete(key);
       return stream;

@@ -250,7 +250,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       if (open !== undefined) return open(signal);
       return rung === 'punch'
         ? this.#shared.nat.punch(endpoint, signal, delayMs)
-        : this.#shared.connect(endpoint, INTRODUCED_DIAL_MS);
+        : this.#shared.nat.dialIntroduced(endpoint, () => this.#shared.connect(endpoint, INTRODUCED_DIAL_MS));
     };
     const attempt = this.#attempts.to(endpoint);
     if (attempt !== undefined) {

@@ -20,6 +20,8 @@ export interface PunchPortsOptions {
   readonly dial: (endpoint: Endpoint, from: DialFrom) => Promise<ByteStream>;
   readonly rng: Rng;
   readonly nowMs: () => number;
+  /** Whether packets may leave for there; counted. Default always. */
+  readonly mayStart?: (target: Endpoint) => boolean;
 }
 
 /** Unused for so long: whoever wanted it has a connection, or none. */
@@ -111,6 +113,7 @@ export class PunchPorts {
     // Both sides may have called each other: one hole is enough, and one connection is all that two endpoints can have.
     const name = endpointKey(target);
     if (place.targets.has(name)) throw new Error('a hole is being punched there already');
+    if (this.#options.mayStart?.(target) === false) throw new Error('too many introductions');
     place.targets.add(name);
     try {
       const stream = await this.#dialTwice(target, localPort, signal);

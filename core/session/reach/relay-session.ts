@@ -2,12 +2,12 @@
 // whether it can be reached, and takes what comes through a proxy port. The ways to a peer are chosen elsewhere (nat-*.ts).
 import os from 'node:os';
 import type { Endpoint } from '../../base/endpoint.ts';
-import { endpointKey } from '../../base/endpoint.ts';
+import { endpointKey, isIPv6 } from '../../base/endpoint.ts';
 import type { InfoHash } from '../../base/ids.ts';
 import type { DialBack } from '../../nat/dial-back.ts';
 import { RelayDialBack } from '../../nat/io/relay-dial-back.ts';
 import type { RelayStatus } from '../../relay/client-links.ts';
-import type { SpliceOrder, TestResult } from '../../relay/client-port.ts';
+import { ROLE, type SpliceOrder, type TestResult } from '../../relay/client-port.ts';
 import type { RelayIdentity } from '../../relay/identity.ts';
 import { ClientShell } from '../../relay/io/client-shell.ts';
 import { shardKey, torrentRelayKey } from '../../relay/keys.ts';
@@ -20,6 +20,7 @@ import type { PeerConnection } from '../peer/peer-connection.ts';
 import { resolveHosts } from '../resolve-hosts.ts';
 import type { SessionShared } from '../shared.ts';
 import { closeDeadSplices, openSplice } from './nat-splice.ts';
+import { fathom } from './own-gateways.ts';
 import { type DialFrom, PunchPorts } from './punch-ports.ts';
 import { type RelayKeyFile, TOUCH_MS } from './relay-key-file.ts';
 import { RelayLookups } from './relay-lookups.ts';
@@ -62,6 +63,9 @@ const SEEK_MS = 20_000;
 const SEEK_AGAIN_MS = 5 * 60_000;
 /** Until then a relay must be a stranger to our UDP port, so that its datagrams can tell whether strangers get in. */
 const STRANGERS_MS = 10_000;
+/** How far away our own gateways are is asked again so late, and sooner where nobody could say. */
+const FATHOM_MS = 10 * 60_000;
+const FATHOM_RETRY_MS = 60_000;
 
 export class RelaySession {
   readonly dialBack: DialBack;
@@ -78,6 +82,9 @@ export class RelaySession {
   #greets = false;
   /** Dial-backs that were asked for and not answered yet. */
   #testCount = 0;
+  /** Infinity while it is being asked. */
+  #fathomAtMs = 0;
+  readonly #given = new AbortController();
   #isClosed = false;
 
   constructor(options: RelaySessionOptions) {
@@ -126,7 +133,12 @@ export class RelaySession {
     this.#neighbours = new RelayNeighbours(shared, this.#shell, options.splices);
     const { dialFrom } = options;
     if (dialFrom !== undefined)
-      nat.punchPorts = new PunchPorts({ dial: dialFrom, rng, nowMs: () => clock.nowMs() });
+      nat.punchPorts = new PunchPorts({
+        dial: dialFrom,
+        rng,
+        nowMs: () => clock.nowMs(),
+        mayStart: (target) => nat.mayStart(target),
+      });
     this.dialBack = new RelayDialBack({
       relays: () => this.#testers(),
       isStranger: (relay) => !this.#greeted().has(endpointKey(relay)),
@@ -207,6 +219,7 @@ export class RelaySession {
     this.#isClosed = true;
     void this.#options.keyFile.touch(Date.now());
     clearInterval(this.#timer);
+    this.#given.abort();
     const { nat } = this.#options.shared;
     nat.relays = undefined;
     nat.punchPorts?.close();
@@ -250,9 +263,12 @@ export class RelaySession {
     const network = networkName();
     if (network !== this.#network) {
       this.#network = network;
+      this.#options.shared.nat.ownHops = undefined;
+      this.#fathomAtMs = nowMs;
       this.#shell.run((machine) => machine.handleNetworkChange(nowMs));
     }
     this.#neighbours.poll();
+    if (this.#greets) void this.#fathom(nowMs);
     this.#shell.run((machine) => machine.poll(nowMs));
     if (!this.#lookups.isPossible) return;
     for (const torrent of this.#sought()) {
@@ -304,7 +320,33 @@ export class RelaySession {
     this.#greets = true;
     const { nat } = this.#options.shared;
     if (!nat.hasUtp || !this.#wantsRelays(nat.ownFacts())) return;
+    void this.#fathom(this.#options.shared.clock.nowMs());
     this.#shell.run((machine, nowMs) => machine.handleNetworkChange(nowMs));
+  }
+
+  /** The first packets of holes shall open all gateways that are ours and no other. Makes us known to the relay's UDP port: after the tests. */
+  async #fathom(nowMs: number): Promise<void> {
+    const { shared } = this.#options;
+    const { nat, clock, rng, log } = shared;
+    const datagrams = shared.datagrams();
+    const network = this.#network;
+    // IPv4 is where gateways translate.
+    const relay = this.#shell.client.relaysWith(ROLE.fathom).find(({ host }) => !isIPv6(host));
+    if (nowMs < this.#fathomAtMs || datagrams === undefined || relay === undefined) return;
+    if (!this.#wantsRelays(nat.ownFacts())) return;
+    this.#fathomAtMs = Number.POSITIVE_INFINITY;
+    const { signal } = this.#given;
+    const dial = (endpoint: Endpoint) => shared.connectToRelay(endpoint, false);
+    try {
+      const hops = await fathom(relay, { dial, datagrams, rng, signal });
+      if (this.#network !== network) return;
+      nat.ownHops = hops;
+      this.#fathomAtMs = clock.nowMs() + FATHOM_MS;
+      log('debug', 'how many hops open our own gateways', { hops: hops ?? 'unknown' });
+    } catch (error) {
+      this.#fathomAtMs = clock.nowMs() + FATHOM_RETRY_MS;
+      log('debug', 'nobody says how far away our own gateways are', { error: String(error) });
+    }
   }
 
   // --- what relays bring

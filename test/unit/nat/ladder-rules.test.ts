@@ -45,6 +45,21 @@ describe('introductions that are followed (a relay that misbehaves must not make
     expect(budget.hasRoomFor(target(2), 13_000)).toBe(true);
   });
 
+  it('two attempts a minute leave for one address, however many words there are for them', () => {
+    const budget = new IntroductionBudget();
+    budget.take('r1', target(1), 0);
+    budget.take('r2', target(1), 1);
+    expect([1, 2, 3].map((nowMs) => budget.start(target(1, 2000 + nowMs), nowMs))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(budget.start(target(2), 3)).toBe(true);
+    // Nobody agrees to what would not be followed.
+    expect([3_001, 60_000].map((nowMs) => budget.hasRoomFor(target(1), nowMs))).toEqual([false, false]);
+    expect([budget.hasRoomFor(target(1), 60_001), budget.start(target(1), 60_001)]).toEqual([true, true]);
+  });
+
   it('customers of one IPv6 prefix count as one', () => {
     const budget = new IntroductionBudget();
     const taken = [1, 2, 3].map((n) => budget.take(`r${n}`, { host: `2001:db8:0:1::${n}`, port: 6881 }, 0));
