@@ -18,7 +18,7 @@ const SIGNAL_EXIT_BASE = 128;
 const ORPHAN_CHECK_MS = 500;
 
 const root = path.dirname(__dirname);
-const entry = path.join(root, 'dist', 'program', 'main.js');
+const program = path.join(root, 'dist', 'program');
 
 function fail(what, advice) {
   process.stderr.write(`tt: ${what}\n    ${advice}\n`);
@@ -85,41 +85,40 @@ function endWithLauncher(pid) {
   check.unref();
 }
 
-function enableCompileCache() {
-  if (process.env.NODE_COMPILE_CACHE !== undefined || process.env.NODE_DISABLE_COMPILE_CACHE !== undefined)
-    return;
-  try {
-    const home = process.env.TT_HOME;
-    const cache = home
-      ? path.join(home, 'cache')
-      : path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'tt');
-    require('node:module').enableCompileCache(path.join(cache, 'compile'));
-  } catch (_unwritable) {
-    // Only speed is lost.
-  }
+/** Where what V8 compiled is kept for the next run of the same command. */
+function cacheFile() {
+  if (process.env.NODE_DISABLE_COMPILE_CACHE !== undefined) return undefined;
+  const home = process.env.TT_HOME;
+  const cache = home
+    ? path.join(home, 'cache')
+    : path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'tt');
+  const command = /^[a-z][a-z-]{1,20}$/.test(process.argv[2] || '') ? process.argv[2] : 'tt';
+  return path.join(cache, 'code', command);
 }
 
 function start() {
-  if (!fs.existsSync(entry)) {
-    fail(`tt is not built yet: ${entry} is missing.`, `Run "npm run build" in ${root}.`);
+  if (!fs.existsSync(path.join(program, 'main.cjs'))) {
+    fail(`tt is not built yet: ${program} is missing.`, `Run "npm run build" in ${root}.`);
   }
   endWithLauncher(Number(process.env[RELAUNCHED]));
   delete process.env[RELAUNCHED];
   if (process.env.NODE_ENV === undefined) process.env.NODE_ENV = 'production';
-  enableCompileCache();
-  import(require('node:url').pathToFileURL(entry).href).then(
-    (program) => program.main(),
-    (error) => fail(`cannot load ${entry}: ${error.stack}`, 'Run "npm ci" and "npm run build" again.'),
-  );
+  let load;
+  try {
+    load = require('./scripts.cjs').scriptsIn(program, cacheFile())('main.cjs');
+  } catch (error) {
+    fail(`cannot load ${program}: ${error.stack}`, 'Run "npm ci" and "npm run build" again.');
+  }
+  load.main();
 }
 
 const version = process.versions.node;
 if (hasVersion(version, WANTED_MAJOR, 0)) {
   start();
 } else {
-  const program = process.env[RELAUNCHED] === undefined ? bundledNode() : undefined;
-  if (program !== undefined) {
-    relaunch(program);
+  const newer = process.env[RELAUNCHED] === undefined ? bundledNode() : undefined;
+  if (newer !== undefined) {
+    relaunch(newer);
   } else if (hasVersion(version, LEAST[0], LEAST[1])) {
     process.stderr.write(
       `tt: warning: Node ${version} is past its end of life; tt is made for Node ${WANTED_MAJOR} or newer.\n`,

@@ -61,7 +61,8 @@ export class ScreenRenderer implements Renderer {
   private async open(): Promise<void> {
     const { terminal, console, onTerminalHeld } = this.options;
     try {
-      const { mountScreen } = await import('../ui/screen-mount.tsx');
+      const { mountScreen, loadLayout } = await import('../ui/screen-mount.tsx');
+      await loadLayout();
       if (this.isClosed) return;
       console.divert((line) => this.model.note(stripStyle(line)));
       onTerminalHeld(() => this.leave());

@@ -26,7 +26,8 @@ export class ModelScreen<M extends NotingModel> {
   /** @returns false when the screen cannot be had: the progress line will do */
   async open(terminal: Terminal): Promise<boolean> {
     try {
-      const { mountScreen } = await import('./screen-mount.tsx');
+      const { mountScreen, loadLayout } = await import('./screen-mount.tsx');
+      await loadLayout();
       if (this.#isClosed) return false;
       this.#console.divert((line) => this.model.note(stripStyle(line)));
       holdTerminal(() => this.close());

@@ -3,6 +3,9 @@
 
 import type { DrawnModel } from './drawn-model.ts';
 import { render } from './ink.ts';
+
+export { loadLayout } from './ink-layout.ts';
+
 import { Screen, type SuspendTerminal } from './screen.tsx';
 
 /** Pictures come twice a second; keys may add some. */

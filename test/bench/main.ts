@@ -298,7 +298,7 @@ async function main(): Promise<number> {
     );
     return child.status ?? 1;
   }
-  if (options.programs.includes('tt') && !existsSync(join(PROJECT, 'dist', 'program', 'main.js'))) {
+  if (options.programs.includes('tt') && !existsSync(join(PROJECT, 'dist', 'program', 'main.cjs'))) {
     process.stderr.write('bench: tt is not built: npm run build\n');
     return 1;
   }

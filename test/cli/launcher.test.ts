@@ -1,6 +1,7 @@
 // bin/tt.cjs: which Node runs, what it says when none can, and that nothing is lost between parent and child.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run, start } from '../support/process.ts';
 import { makeTempDir } from '../support/temp.ts';
@@ -32,12 +33,11 @@ function fakeTree(program: string | undefined): {
   remove(): void;
 } {
   const dir = makeTempDir('tt-launcher-');
-  mkdirSync(`${dir.path}/bin`);
-  cpSync(launcher, `${dir.path}/bin/tt.cjs`);
+  cpSync(dirname(launcher), `${dir.path}/bin`, { recursive: true });
   writeFileSync(`${dir.path}/package.json`, '{"type":"module"}');
   if (program !== undefined) {
     mkdirSync(`${dir.path}/dist/program`, { recursive: true });
-    writeFileSync(`${dir.path}/dist/program/main.js`, `export function main() {\n${program}\n}\n`);
+    writeFileSync(`${dir.path}/dist/program/main.cjs`, `exports.main = () => {\n${program}\n};\n`);
   }
   return { path: dir.path, launcher: `${dir.path}/bin/tt.cjs`, remove: () => dir.remove() };
 }

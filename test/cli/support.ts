@@ -29,7 +29,7 @@ export interface Place {
 
 /** A folder of its own for one test file. */
 export function makePlace(): Place {
-  if (!existsSync(`${root}dist/program/main.js`))
+  if (!existsSync(`${root}dist/program/main.cjs`))
     throw new Error('dist is missing: run "npm run build" first');
   const dir = makeTempDir('tt-cli-');
   const started: RunningProcess[] = [];

@@ -51,7 +51,7 @@ describe('imports of Node’s own modules', () => {
 
   // Built by `npm test` before the tests run.
   it('leaves none in the program', () => {
-    const files = globSync('dist/program/*.js', { cwd: root.pathname });
+    const files = globSync('dist/program/*.cjs', { cwd: root.pathname });
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {
       expect(readFileSync(new URL(file, root), 'utf8'), file).not.toMatch(
