@@ -5,15 +5,21 @@ import { type Endpoint, normalizeHost } from '../base/endpoint.ts';
 /** A name with more addresses than this is not a peer. */
 const MAX_ADDRESSES = 8;
 
+export interface UnresolvedHost {
+  readonly host: string;
+  /** In words. */
+  readonly message: string;
+}
+
 /**
  * Calls back with literals before it returns, then once for every name that resolves. Never rejects.
- * @returns the names that were not looked up, since that is not allowed
+ * @returns the names that are no endpoint of anybody, each with the reason
  */
 export async function resolveHosts(
   given: readonly { readonly host: string; readonly port: number }[],
   mayLookUp: boolean,
   onEndpoints: (endpoints: Endpoint[]) => void,
-): Promise<string[]> {
+): Promise<readonly UnresolvedHost[]> {
   const literal: Endpoint[] = [];
   const names: { host: string; port: number }[] = [];
   for (const { host, port } of given) {
@@ -22,7 +28,11 @@ export async function resolveHosts(
     else literal.push({ host: address, port });
   }
   if (literal.length > 0) onEndpoints(literal);
-  if (!mayLookUp) return names.map(({ host }) => host);
+  if (!mayLookUp) {
+    const message = 'host names of peers are not looked up while a proxy is used';
+    return names.map(({ host }) => ({ host, message }));
+  }
+  const unresolved: UnresolvedHost[] = [];
   await Promise.all(
     names.map(async ({ host, port }) => {
       try {
@@ -32,10 +42,12 @@ export async function resolveHosts(
           return normal === undefined ? [] : [{ host: normal, port }];
         });
         onEndpoints(endpoints);
-      } catch {
-        // An unknown name is a peer that cannot be reached, no more.
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+        const what = code === 'ENOTFOUND' ? 'there is no such host' : 'the name cannot be looked up';
+        unresolved.push({ host, message: `${what} (${code})` });
       }
     }),
   );
-  return [];
+  return unresolved;
 }

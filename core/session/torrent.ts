@@ -347,10 +347,9 @@ export class Torrent implements DataEvents, TorrentHandle {
 
   async #addPeers(given: readonly { readonly host: string; readonly port: number }[]): Promise<void> {
     const { resolvesNames } = this.#shared;
-    const refused = await resolveHosts(given, resolvesNames, (found) => this.peers.add(found, 'manual'));
-    for (const source of refused) {
-      const message = 'host names of peers are not looked up while a proxy is used';
-      this.#emit({ kind: 'source-error', source, message });
+    const unresolved = await resolveHosts(given, resolvesNames, (found) => this.peers.add(found, 'manual'));
+    for (const { host, message } of unresolved) {
+      this.#emit({ kind: 'source-error', source: host, message });
     }
   }
 

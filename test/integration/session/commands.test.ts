@@ -57,6 +57,20 @@ async function commandAll(session: Session, commands: readonly Command[]): Promi
   }
 }
 
+it('says which of the peers that were named does not exist', async () => {
+  await using world = new World();
+  const made = await world.make({ 'a.bin': 1000 });
+  const leech = await world.session('leech');
+  const told = untilEvent(leech, 'source-error');
+  // An empty label: no resolver is asked for it.
+  const peers = [{ host: 'no..such.host', port: 7 }];
+  await leech.add({ source: { metainfo: made.metainfo }, directory: world.path('out'), peers });
+  expect(await told).toMatchObject({
+    source: 'no..such.host',
+    message: expect.stringMatching(/^there is no such host \(/),
+  });
+});
+
 describe('a magnet without metadata', () => {
   it('takes every command, pauses, resumes, and completes', async () => {
     await using world = new World();
