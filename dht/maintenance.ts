@@ -7,8 +7,8 @@ import { pingQuery, type QueryFrame, targetQuery } from './krpc/queries.ts';
 import type { OpenQuery, QueryOwner } from './krpc/transactions.ts';
 import { composer, type NodeContext, type Timer, timer } from './node/context.ts';
 import type { FamilyState, NamedNode } from './node/family-state.ts';
+import type { Bucket } from './table/buckets.ts';
 import { MostOverdue } from './table/most-overdue.ts';
-import type { Bucket } from './table/routing-table.ts';
 
 /** A contact that failed once is asked again this soon: dead or a lost datagram? */
 const RETRY_MS = 20_000;

@@ -1,5 +1,5 @@
 // The model of a crawl's full screen: keeps what the curves need and hands out rows.
-import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import type { CrawlProgress } from '../../dht/crawl/io/crawl-setup.ts';
 import type { BandPoint } from '../terminal/charts.ts';
 import type { Line } from '../ui/styled.ts';
 import { crawlLines } from './crawl-view.ts';

@@ -1,5 +1,5 @@
 // A crawl in words: the progress line, the summary, and both as JSON. Pure.
-import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-run.ts';
+import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-setup.ts';
 import type { SummaryRow } from '../../dht/dataset/more-tables.ts';
 import type { RunRow } from '../../dht/dataset/run-table.ts';
 import { formatFields } from '../terminal/table.ts';

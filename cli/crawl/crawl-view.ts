@@ -1,7 +1,7 @@
 // A crawl as a full screen: discovery curve, queue, answers, round trips, clients, where the nodes are, the estimate as it tightens, time
 // left. Pure: what is drawn follows from the progress and what came before it.
 
-import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import type { CrawlProgress } from '../../dht/crawl/io/crawl-setup.ts';
 import { type BandPoint, brailleArea, brailleBand, shareBar, VALUES_PER_CELL } from '../terminal/charts.ts';
 import { formatDuration, formatShare } from '../terminal/units.ts';
 import { BLANK, bar, cell, edges, fitLine, type Line, lineWidth, span } from '../ui/styled.ts';

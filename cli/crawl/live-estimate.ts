@@ -1,6 +1,6 @@
 // What a crawl can say before it has ended: about how many nodes there are, and how long it will take. Pure.
 import { shareEstimate } from '../../dht/crawl/estimates.ts';
-import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import type { CrawlProgress } from '../../dht/crawl/io/crawl-setup.ts';
 import { fromTwoLooks } from '../../dht/crawl/two-looks.ts';
 
 export interface LiveEstimate {

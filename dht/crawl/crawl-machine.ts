@@ -13,22 +13,11 @@ import { IdQueue } from './id-queue.ts';
 import { GIVEN, NO_CLAIM, NodeState, NodeTable } from './node-table.ts';
 import type { OptOut } from './opt-out.ts';
 import { type ProbeDone, type ProbeMethod, type ProbePolicy, Prober } from './prober.ts';
+import { factsOf } from './reply-facts.ts';
 import { Subnets, type TrapPolicy, trapPolicy } from './subnets.ts';
 import { TableDrain } from './table-drain.ts';
 import { TriesBefore } from './tries-before.ts';
-import {
-  bep42Of,
-  countDuplicateIps,
-  countValues,
-  echoOf,
-  entriesOf,
-  isBogon,
-  type Listing,
-  type ReplyFacts,
-  samplesOf,
-  type Visit,
-  versionOf,
-} from './visit.ts';
+import type { Listing, ReplyFacts, Visit } from './visit.ts';
 import { WaitWheel } from './wait-wheel.ts';
 import { targetFor, type Zone } from './zone.ts';
 
@@ -388,43 +377,10 @@ export class CrawlMachine {
   }
 
   #readReply(message: KrpcMessage, node: number, observed: Id160, done: ProbeDone): ReplyFacts {
-    const { family, zone, method, wantsBoth } = this.options;
-    const from = this.table.address(node);
-    const listings = entriesOf(message, family);
-    let nodesBogon = 0;
-    let nodesInZone = 0;
     const before = this.table.size;
-    for (const listing of listings) {
-      if (isBogon(listing.address, from)) nodesBogon++;
-      else this.#list(listing, node, done.receivedMs);
-      if (zone.has(listing.id)) nodesInZone++;
-    }
-    const other = family === 4 ? message.nodes6 : message.nodes;
-    const echo = echoOf(message);
-    const version = versionOf(message);
-    const samples = samplesOf(message);
-    return {
-      versionHex: version.hex,
-      client: version.client,
-      isReadOnly: message.readOnly,
-      echo,
-      bep42: bep42Of(observed, from),
-      supports32: wantsBoth ? other.start >= 0 : undefined,
-      supports33: undefined,
-      supports42: echo !== undefined && echo !== 'malformed',
-      supports51: method === 'sample_infohashes' ? samples !== undefined : undefined,
-      nodesOtherFamily: Math.floor(message.length(other) / (family === 4 ? 38 : 26)),
-      nodesBogon,
-      nodesDuplicateIp: countDuplicateIps(listings),
-      nodesInZone,
-      nodesNew: this.table.size - before,
-      tokenBytes: message.length(message.token),
-      valueCount: countValues(message),
-      bytes: done.bytes,
-      unknownKeys: message.unknownKeys,
-      listings,
-      samples,
-    };
+    const onListing = (listing: Listing): void => this.#list(listing, node, done.receivedMs);
+    const facts = factsOf(message, this.options, { from: this.table.address(node), observed, onListing });
+    return { ...facts, nodesNew: this.table.size - before, bytes: done.bytes };
   }
 
   #list(listing: Listing, referrer: number, nowMs: number): void {

@@ -11,6 +11,7 @@ import type { FamilyState } from '../node/family-state.ts';
 import { CandidateList } from './candidate-list.ts';
 import { Candidate, type CandidateEvents } from './lookup-candidate.ts';
 import { ClosestSet } from './lookup-closest.ts';
+import { LookupTally } from './lookup-tally.ts';
 import type { LookupTask, StartNode } from './lookup-task.ts';
 
 export interface LookupEvents {
@@ -40,7 +41,6 @@ export class Lookup implements CandidateEvents {
   /** In the order first asked. */
   readonly asked: Candidate[] = [];
   readonly path: number;
-  readonly startedAtMs: number;
   readonly #context: NodeContext;
   readonly #task: LookupTask;
   readonly #events: LookupEvents;
@@ -54,16 +54,10 @@ export class Lookup implements CandidateEvents {
   readonly #patience = timer((nowMs) => this.#advance(nowMs));
   #active = 0;
   #stalled = 0;
-  #answered = 0;
-  #settled = 0;
+  readonly #tally: LookupTally;
   #invalidAsked = 0;
   #dense = 0;
   #scouting: 'not yet' | 'running' | 'done' = 'not yet';
-  #stalls = 0;
-  #late = 0;
-  #timeouts = 0;
-  #firstReplyMs: number | undefined;
-  #firstValueMs: number | undefined;
   #ended: LookupEnd | undefined;
 
   constructor(options: {
@@ -83,7 +77,7 @@ export class Lookup implements CandidateEvents {
     this.policy = options.policy;
     this.#task = options.task;
     this.#events = options.events;
-    this.startedAtMs = options.nowMs;
+    this.#tally = new LookupTally(options.nowMs);
     this.path = options.path ?? 0;
     this.#claims = options.claims;
     this.#candidates = new CandidateList(this.target, this.policy.requireValidIds, this.#claims);
@@ -91,6 +85,10 @@ export class Lookup implements CandidateEvents {
 
   get isDone(): boolean {
     return this.#ended !== undefined;
+  }
+
+  get startedAtMs(): number {
+    return this.#tally.startedAtMs;
   }
 
   /** `onEnd` never fires inside: without anybody to ask it comes with the next timeout. */
@@ -126,29 +124,16 @@ export class Lookup implements CandidateEvents {
 
   report(nowMs: number): Omit<LookupReport, 'closest'> {
     const nearest = this.#candidates.sorted.find((candidate) => candidate.state === 'answered');
-    let hops = 0;
-    for (const candidate of this.asked)
-      if (candidate.state === 'answered') hops = Math.max(hops, candidate.hop);
     return {
       family: this.family.family,
-      end: this.#ended ?? 'cancelled',
-      elapsedMs: nowMs - this.startedAtMs,
-      firstReplyMs: this.#firstReplyMs,
-      firstValueMs: this.#firstValueMs,
-      queries: this.asked.reduce((sum, candidate) => sum + candidate.tries, 0),
-      replies: this.#answered,
-      lateReplies: this.#late,
-      stalls: this.#stalls,
-      timeouts: this.#timeouts,
-      hops,
-      hopsToClosest: nearest?.hop ?? 0,
+      ...this.#tally.report(this.#ended ?? 'cancelled', this.asked, nearest, nowMs),
       suspicious: this.#dense > 0,
     };
   }
 
   candidateReplied(candidate: Candidate, message: KrpcMessage, _roundTripMs: number, nowMs: number): void {
     this.#leaveFlight(candidate);
-    if (candidate.stalledAtMs !== undefined) this.#late++;
+    if (candidate.stalledAtMs !== undefined) this.#tally.late++;
     candidate.state = 'answered';
     candidate.answeredAtMs = nowMs;
     candidate.version = message.copy(message.version);
@@ -156,9 +141,7 @@ export class Lookup implements CandidateEvents {
       this.#events.onQuery(candidate);
       return;
     }
-    this.#answered++;
-    if (candidate.stalledAtMs === undefined) this.#settled++;
-    this.#firstReplyMs ??= nowMs - this.startedAtMs;
+    this.#tally.countAnswer(candidate.stalledAtMs, nowMs);
     if (candidate.id === undefined) {
       const id = Id160.read(message.bytes, message.id.start);
       candidate.id = id;
@@ -169,7 +152,7 @@ export class Lookup implements CandidateEvents {
     candidate.token = message.copy(message.token);
     candidate.creditSources(true);
     candidate.valuesGiven = this.#task.handleReply(message, candidate, nowMs);
-    if (candidate.valuesGiven > 0) this.#firstValueMs ??= nowMs - this.startedAtMs;
+    if (candidate.valuesGiven > 0) this.#tally.noteValue(nowMs);
     if (!this.isDone) this.#learnNodes(message, candidate);
     this.#events.onQuery(candidate);
     this.#advance(nowMs);
@@ -181,8 +164,7 @@ export class Lookup implements CandidateEvents {
     candidate.stalledAtMs = nowMs;
     this.#active--;
     this.#stalled++;
-    this.#stalls++;
-    this.#settled++;
+    this.#tally.countStall();
     this.#events.onQuery(candidate);
     this.#advance(nowMs);
   }
@@ -190,9 +172,9 @@ export class Lookup implements CandidateEvents {
   candidateFailed(candidate: Candidate, failure: QueryFailure, nowMs: number): void {
     const wasActive = candidate.state === 'asked';
     this.#leaveFlight(candidate);
-    if (wasActive) this.#settled++;
+    if (wasActive) this.#tally.settled++;
     const isSilent = failure === 'timeout' || failure === 'unreachable';
-    if (isSilent) this.#timeouts++;
+    if (isSilent) this.#tally.timeouts++;
     if (failure === 'timeout' && candidate.tries < this.policy.tries && !this.isDone) {
       candidate.state = 'new';
     } else {
@@ -230,7 +212,11 @@ export class Lookup implements CandidateEvents {
     from.nodesGiven = named.length;
     for (const { id, address } of named) {
       // On disjoint paths every hop must come closer, so that a liar leads nobody away.
-      if (this.#claims !== undefined && from.id !== undefined && this.#answered >= this.policy.closest) {
+      if (
+        this.#claims !== undefined &&
+        from.id !== undefined &&
+        this.#tally.answered >= this.policy.closest
+      ) {
         if (compareDistance(this.target, id, from.id) > 0) continue;
       }
       // Most are known already: then an object would be made for nothing.
@@ -309,8 +295,9 @@ export class Lookup implements CandidateEvents {
   /** Slots, active ones included. Stalled queries cost nothing unless hardly anybody answers. */
   #allowance(): number {
     const { alpha, damping } = this.policy;
-    if (!damping || this.#settled < 2 * alpha) return alpha;
-    if (this.#answered >= this.#settled * MIN_ANSWERED_SHARE) return alpha;
+    const { answered, settled } = this.#tally;
+    if (!damping || settled < 2 * alpha) return alpha;
+    if (answered >= settled * MIN_ANSWERED_SHARE) return alpha;
     return Math.max(1, alpha - Math.ceil(this.#stalled / 2));
   }
 
@@ -385,7 +372,7 @@ export class Lookup implements CandidateEvents {
 
   /** Until when the stalled among the closest are worth waiting for. */
   #slowUntilMs(): number {
-    if (this.#answered < this.#settled * HEALTHY_SHARE) return Number.NEGATIVE_INFINITY;
+    if (this.#tally.answered < this.#tally.settled * HEALTHY_SHARE) return Number.NEGATIVE_INFINITY;
     const stallMs = this.#context.roundTrips.stallMs(this.policy.stall, 0);
     return Math.max(
       Number.NEGATIVE_INFINITY,

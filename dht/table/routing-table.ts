@@ -4,6 +4,7 @@
 import { type DhtAddress, type Family, getWord } from '../base/address.ts';
 import { compareDistance, ID_BITS, type Id160 } from '../base/node-id.ts';
 import type { TablePolicy } from '../base/options.ts';
+import { type Bucket, Buckets } from './buckets.ts';
 import { ContactSlab } from './contact-slab.ts';
 import { NearestIndex } from './nearest-index.ts';
 import { NearestSlots } from './nearest-slots.ts';
@@ -17,19 +18,6 @@ const BUSY_MS = 1000;
 /** Buckets that may be known as closed: bits of a word. */
 const CLOSED_BITS = 31;
 
-export interface Bucket {
-  /** Digits shared with our own id. */
-  readonly level: number;
-  /** XOR of the next digit with our own: 1 to 2^w - 1. */
-  readonly digit: number;
-  readonly capacity: number;
-  readonly members: number[];
-  /** Most recent last. */
-  readonly spares: number[];
-  /** When somebody was asked for more of its kind. */
-  refreshedAtMs: number;
-}
-
 export type OfferOutcome = 'known' | 'added' | 'replaced' | 'spare' | 'refused';
 
 /** Results of the last selection; synchronous use only, so one serves all tables of the process. */
@@ -39,8 +27,7 @@ export class RoutingTable {
   readonly ownId: Id160;
   /** One bit for each of the first buckets: known to be full of good nodes, and not of our neighbourhood. */
   #closed = 0;
-  readonly #perLevel: number;
-  readonly #buckets: (Bucket | undefined)[] = [];
+  readonly #buckets: Buckets;
   readonly slab: ContactSlab;
   readonly #policy: TablePolicy;
   #size = 0;
@@ -57,7 +44,7 @@ export class RoutingTable {
     this.family = family;
     this.ownId = ownId;
     this.#policy = policy;
-    this.#perLevel = 2 ** policy.digitBits - 1;
+    this.#buckets = new Buckets(ownId, policy);
     this.slab = new ContactSlab(family);
   }
 
@@ -68,16 +55,16 @@ export class RoutingTable {
 
   /** By shared digits, shallow first, with gaps: what `buckets` goes through, for those who do so all the time. */
   get places(): readonly (Bucket | undefined)[] {
-    return this.#buckets;
+    return this.#buckets.all;
   }
 
   /** In order of shared digits, shallow first. */
   *buckets(): IterableIterator<Bucket> {
-    for (const bucket of this.#buckets) if (bucket !== undefined) yield bucket;
+    for (const bucket of this.#buckets.all) if (bucket !== undefined) yield bucket;
   }
 
   *members(): IterableIterator<number> {
-    for (const bucket of this.#buckets) if (bucket !== undefined) yield* bucket.members;
+    for (const bucket of this.#buckets.all) if (bucket !== undefined) yield* bucket.members;
   }
 
   isGood(slot: number, nowMs: number): boolean {
@@ -87,7 +74,7 @@ export class RoutingTable {
   goodCount(nowMs: number): number {
     const goodFrom = ContactSlab.goodFrom(nowMs, GOOD_MS);
     let count = 0;
-    for (const bucket of this.#buckets)
+    for (const bucket of this.#buckets.all)
       if (bucket !== undefined)
         for (const slot of bucket.members) if (this.slab.isGood(slot, goodFrom)) count++;
     return count;
@@ -95,7 +82,7 @@ export class RoutingTable {
 
   /** The member with this id, -1 for none. */
   find(id: Id160): number {
-    const bucket = this.#buckets[this.#indexFor(id)];
+    const bucket = this.#buckets.find(id);
     return bucket === undefined ? -1 : this.#findIn(bucket.members, id);
   }
 
@@ -104,7 +91,7 @@ export class RoutingTable {
    */
   offer(id: Id160, address: DhtAddress, roundTripMs: number, nowMs: number): OfferOutcome {
     if (id.equals(this.ownId)) return 'refused';
-    const bucket = this.#bucketFor(id);
+    const bucket = this.#buckets.of(id);
     const held = this.#findIn(bucket.members, id);
     if (held >= 0) return this.#confirm(bucket, held, address, roundTripMs, nowMs);
     this.#dropSpare(bucket, id);
@@ -140,9 +127,9 @@ export class RoutingTable {
   isUseless(bytes: Uint8Array, at: number): boolean {
     const first = getWord(bytes, at);
     const level = Math.clz32(first ^ this.ownId.a);
-    if (this.#perLevel > 1 || level >= CLOSED_BITS) return false;
+    if (this.#buckets.perLevel > 1 || level >= CLOSED_BITS) return false;
     if ((this.#closed & (1 << level)) !== 0) return true;
-    const bucket = this.#buckets[level];
+    const bucket = this.#buckets.all[level];
     if (bucket !== undefined)
       for (const slot of bucket.members) if (this.slab.hasIdAt(slot, bytes, at)) return true;
     return false;
@@ -158,14 +145,14 @@ export class RoutingTable {
   /** Would an unverified node be worth a ping: is there room, or somebody failing, or is it a near neighbour? */
   isWanted(id: Id160, address: DhtAddress): boolean {
     if (this.isClosedTo(id.a) || id.equals(this.ownId)) return false;
-    const bucket = this.#buckets[this.#indexFor(id)];
+    const bucket = this.#buckets.find(id);
     if (bucket === undefined) return this.#isHostFree(address);
     if (this.#findIn(bucket.members, id) >= 0) return false;
     if (bucket.members.length < bucket.capacity || this.#hasFailing(bucket))
       return this.#isAddressFree(bucket, address);
     // With k members in deeper buckets nobody of this one is a neighbour: known without sorting them.
     if (bucket.level < this.neighbourhoodLevel()) {
-      if (this.#perLevel === 1 && bucket.level < CLOSED_BITS) this.#closed |= 1 << bucket.level;
+      if (this.#buckets.perLevel === 1 && bucket.level < CLOSED_BITS) this.#closed |= 1 << bucket.level;
       return false;
     }
     return this.#fartherNeighbour(bucket, id) >= 0 && this.#isAddressFree(bucket, address);
@@ -176,7 +163,7 @@ export class RoutingTable {
    * `maxFailures`. Not to be called while we are offline ourselves.
    */
   fail(id: Id160, address: DhtAddress, nowMs: number): void {
-    const bucket = this.#buckets[this.#indexFor(id)];
+    const bucket = this.#buckets.find(id);
     if (bucket === undefined) return;
     const slot = this.#findIn(bucket.members, id);
     if (slot < 0) {
@@ -198,7 +185,7 @@ export class RoutingTable {
     const slot = this.slab.findAddress(address);
     if (slot < 0) return;
     const id = this.slab.id(slot);
-    const bucket = this.#bucketFor(id);
+    const bucket = this.#buckets.of(id);
     if (!bucket.members.includes(slot)) {
       this.#dropSpare(bucket, id);
       return;
@@ -223,16 +210,16 @@ export class RoutingTable {
       return nearest.size;
     }
     const shared = target.sharedBits(this.ownId);
-    const level = Math.min(this.#levelOf(shared), this.#levels - 1);
+    const level = Math.min(this.#buckets.levelOf(shared), this.#buckets.levels - 1);
     // Everything at this level or deeper is nearer than anything above; every level above is nearer than the next.
-    const own = shared === ID_BITS ? -1 : this.#indexFor(target);
+    const own = shared === ID_BITS ? -1 : this.#buckets.indexFor(target);
     if (own >= 0) this.#consider(own, target, goodFrom);
     if (!nearest.isFull) {
-      for (let at = Math.max(0, level) * this.#perLevel; at < this.#buckets.length; at++)
+      for (let at = Math.max(0, level) * this.#buckets.perLevel; at < this.#buckets.all.length; at++)
         if (at !== own) this.#consider(at, target, goodFrom);
     }
     for (let above = level - 1; above >= 0 && !nearest.isFull; above--) {
-      for (let at = above * this.#perLevel; at < (above + 1) * this.#perLevel; at++)
+      for (let at = above * this.#buckets.perLevel; at < (above + 1) * this.#buckets.perLevel; at++)
         this.#consider(at, target, goodFrom);
     }
     return nearest.size;
@@ -255,17 +242,8 @@ export class RoutingTable {
 
   /** Level from which on fewer than k contacts are left: our neighbourhood begins there. */
   neighbourhoodLevel(): number {
-    if (this.#homeLevel < 0) this.#homeLevel = this.#countHomeLevel();
+    if (this.#homeLevel < 0) this.#homeLevel = this.#buckets.homeLevel(this.#policy.k);
     return this.#homeLevel;
-  }
-
-  #countHomeLevel(): number {
-    let count = 0;
-    for (let at = this.#buckets.length - 1; at >= 0; at--) {
-      count += this.#buckets[at]?.members.length ?? 0;
-      if (count >= this.#policy.k) return Math.floor(at / this.#perLevel);
-    }
-    return 0;
   }
 
   #reopen(bucket: Bucket): void {
@@ -274,43 +252,7 @@ export class RoutingTable {
 
   /** Leading bits that every id of the bucket shares with ours. */
   depthOf(bucket: Bucket): number {
-    return bucket.level * this.#policy.digitBits;
-  }
-
-  get #levels(): number {
-    return Math.ceil(this.#buckets.length / this.#perLevel);
-  }
-
-  #levelOf(shared: number): number {
-    return Math.floor(shared / this.#policy.digitBits);
-  }
-
-  #indexFor(id: Id160): number {
-    const { digitBits } = this.#policy;
-    const level = this.#levelOf(Math.min(ID_BITS - 1, id.sharedBits(this.ownId)));
-    if (digitBits === 1) return level;
-    const at = level * digitBits;
-    const digit = id.bits(at, digitBits) ^ this.ownId.bits(at, digitBits);
-    return level * this.#perLevel + Math.max(1, digit) - 1;
-  }
-
-  #bucketFor(id: Id160): Bucket {
-    const index = this.#indexFor(id);
-    let bucket = this.#buckets[index];
-    if (bucket === undefined) {
-      while (this.#buckets.length <= index) this.#buckets.push(undefined);
-      const level = Math.floor(index / this.#perLevel);
-      bucket = {
-        level,
-        digit: (index % this.#perLevel) + 1,
-        capacity: Math.max(this.#policy.k, this.#policy.topBuckets[level] ?? 0),
-        members: [],
-        spares: [],
-        refreshedAtMs: Number.NEGATIVE_INFINITY,
-      };
-      this.#buckets[index] = bucket;
-    }
-    return bucket;
+    return this.#buckets.depthOf(bucket);
   }
 
   #findIn(slots: readonly number[], id: Id160): number {
@@ -366,7 +308,7 @@ export class RoutingTable {
     this.#size--;
     this.#index = undefined;
     this.#reopen(bucket);
-    this.#homeLevel = this.#countHomeLevel();
+    this.#homeLevel = this.#buckets.homeLevel(this.#policy.k);
     // Our neighbourhood may reach further now, and there nothing is closed.
     if (this.#homeLevel < CLOSED_BITS) this.#closed &= (1 << this.#homeLevel) - 1;
   }
@@ -442,7 +384,7 @@ export class RoutingTable {
   }
 
   #consider(index: number, target: Id160, goodFrom: number): void {
-    const bucket = this.#buckets[index];
+    const bucket = this.#buckets.all[index];
     if (bucket !== undefined) nearest.consider(this.slab, bucket.members, target, goodFrom);
   }
 }

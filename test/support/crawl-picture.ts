@@ -1,7 +1,7 @@
 // A crawl as its screen sees it, made up: how far it is decides everything else, so that tests and pictures agree.
 import { CrawlModel } from '../../cli/crawl/crawl-screen.ts';
 import { CrawlCounts } from '../../dht/crawl/crawl-counts.ts';
-import type { CrawlProgress } from '../../dht/crawl/io/crawl-run.ts';
+import type { CrawlProgress } from '../../dht/crawl/io/crawl-setup.ts';
 
 /** Of a hundred nodes. */
 const COUNTRIES = { RU: 19, US: 14, CN: 13, BR: 9, IN: 8, DE: 7, FR: 6, UA: 5, JP: 4, AU: 3, ZA: 2, XK: 1 };

@@ -2,88 +2,30 @@
 // interrupted one stopped, whatever stopped it.
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { DhtAddress } from '../../base/address.ts';
 import { Id160 } from '../../base/node-id.ts';
-import { type AddressBook, geoColumns } from '../../dataset/io/address-book.ts';
-import { writeHeader } from '../../dataset/io/header-file.ts';
-import type { JsonlWriter } from '../../dataset/io/jsonl.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, storeSummary } from '../../dataset/io/summarise.ts';
-import { ENRICHMENT_TABLE, SUMMARY_TABLE, type SummaryRow } from '../../dataset/more-tables.ts';
-import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
+import { SUMMARY_TABLE } from '../../dataset/more-tables.ts';
+import type { RunRow } from '../../dataset/run-table.ts';
 import type { CrawlConfig } from '../config.ts';
-import type { CrawlCounts } from '../crawl-counts.ts';
 import { type Estimate, fromDistances } from '../estimates.ts';
 import { JournalBuffer, recordedMs } from '../journal.ts';
-import type { OptOut } from '../opt-out.ts';
 import { type Recheck, recheckRows } from '../recheck.ts';
 import { rangeOf } from '../repeat-zone.ts';
 import type { Turnover } from '../two-looks.ts';
 import type { Zone } from '../zone.ts';
 import { plantedFound, recheckExtras, storedRecheck, turnoverOf } from './after-look.ts';
+import { type CrawlProgress, type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-setup.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
 import { beginRun, reopenRun } from './open-run.ts';
-import type { OverlapCounts } from './overlap.ts';
 import { Pass, Vantage } from './pass.ts';
-import type { PlaceCounts } from './places.ts';
-import { addressText, type IpPrivacy } from './privacy.ts';
-import type { ToolIdentity } from './run-header.ts';
+import type { IpPrivacy } from './privacy.ts';
 import { checkWayIn, hexOfId, passOptions, passZone, pingAll, recheckSample, zoneOf } from './run-parts.ts';
+import { RunRecord } from './run-record.ts';
 import { runWarnings } from './run-warnings.ts';
-
-export const JOURNAL_FILE = 'journal';
-
-export interface CrawlSetup {
-  readonly directory: string;
-  readonly tool: ToolIdentity;
-  /** Of a new run; a resumed one has its own. */
-  readonly config: CrawlConfig | undefined;
-  readonly optOut: OptOut;
-  readonly optOutHash: string | undefined;
-  /** With `hmac`. */
-  readonly key: Uint8Array | undefined;
-  readonly bind: string | undefined;
-  readonly port: number;
-  /** Where to enter. */
-  readonly entries: (config: CrawlConfig) => Promise<readonly DhtAddress[]>;
-  /** Distances of the nearest live nodes to random targets; undefined for no lookups. */
-  readonly lookups: ((config: CrawlConfig) => Promise<readonly (readonly number[])[]>) | undefined;
-  readonly jsonl: JsonlWriter | undefined;
-  /** Databases of addresses: the enrichment table is written as the run goes, from addresses not yet hidden. */
-  readonly book?: AddressBook | undefined;
-  readonly signal: AbortSignal;
-  /** Stops asking after this long; undefined for never. */
-  readonly timeMs: number | undefined;
-  readonly onStart: (run: CrawlRun) => void;
-}
-
-export interface CrawlProgress {
-  readonly runId: string;
-  readonly phase: 'crawl' | 'repeat' | 'recheck' | 'lookups' | 'summary';
-  readonly pass: number;
-  readonly elapsedMs: number;
-  readonly counts: CrawlCounts;
-  readonly verified: number;
-  readonly queueLeft: number;
-  readonly inFlight: number;
-  readonly sent: number;
-  readonly zoneBits: number;
-  readonly traps: number;
-  /** Where the answering nodes of this look are, with a database. */
-  readonly places: PlaceCounts | undefined;
-  /** Of a second look: how much of what it finds the first had found. */
-  readonly overlap: OverlapCounts | undefined;
-  /** Of a second look after a long first one. */
-  readonly turnover?: Turnover | undefined;
-}
-
-export interface CrawlResult {
-  readonly run: RunRow;
-  readonly summary: readonly SummaryRow[];
-}
+import { vantageColumns } from './vantage-columns.ts';
 
 const MS_PER_MINUTE = 60_000;
 
@@ -98,7 +40,7 @@ export class CrawlRun {
   readonly #vantage: Vantage;
   /** From performance.now() to the clock of the run. */
   readonly #clockOffsetMs: number;
-  #header: RunRow;
+  readonly #record: RunRecord;
   /** The first is kept for the repeat and the recheck. */
   readonly #passes: Pass[];
   #isLastEnded: boolean;
@@ -122,7 +64,7 @@ export class CrawlRun {
     this.setup = setup;
     this.#store = opened.store;
     this.#journal = opened.journal;
-    this.#header = opened.header;
+    this.#record = new RunRecord(setup, opened.store, opened.header);
     this.#passes = opened.passes;
     this.#isLastEnded = opened.isLastEnded;
     this.#vantage = opened.vantage;
@@ -142,7 +84,7 @@ export class CrawlRun {
   }
 
   get runId(): string {
-    return this.#header.run_id;
+    return this.#record.row.run_id;
   }
 
   progress(): CrawlProgress {
@@ -174,7 +116,7 @@ export class CrawlRun {
       vantage: new Vantage(),
       reachedMs: 0,
     });
-    run.#saveHeader(run.#geoColumns(undefined));
+    run.#record.save(run.#record.placeOf(undefined));
     return run;
   }
 
@@ -218,7 +160,7 @@ export class CrawlRun {
     });
     run.#rechecked = storedRecheck(store);
     const again = { resumes: lineage, state: 'running', state_reason: null, ended_utc: null };
-    run.#saveHeader({ ...again, ...run.#geoColumns(undefined) });
+    run.#record.save({ ...again, ...run.#record.placeOf(undefined) });
     const note = new JournalBuffer();
     note.resumed(new Date().toISOString());
     journal.append(note);
@@ -244,7 +186,7 @@ export class CrawlRun {
       }
       return this.#finish(this.#stop === undefined ? await this.#distances() : undefined);
     } catch (error) {
-      this.#saveHeader({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
+      this.#record.save({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
       throw error;
     } finally {
       clearTimeout(timer);
@@ -273,7 +215,7 @@ export class CrawlRun {
     const pass =
       restored ??
       new Pass({
-        ...passOptions(setup, this.#header, config, zone, number, ownId, this.#store, this.#vantage),
+        ...passOptions(setup, this.#record.row, config, zone, number, ownId, this.#store, this.#vantage),
         first: this.#passes[0]?.machine,
       });
     const driver = await Driver.open(
@@ -290,9 +232,9 @@ export class CrawlRun {
     }
     this.#isLastEnded = false;
     pass.open(driver.send, driver.port, this.#journal);
-    const nodes = [...(this.#header.own_nodes as readonly unknown[])];
+    const nodes = [...(this.#record.row.own_nodes as readonly unknown[])];
     nodes.push({ pass: number, id: hexOfId(ownId), port: driver.port, zone: zone.toString() });
-    this.#saveHeader({ own_nodes: nodes });
+    this.#record.save({ own_nodes: nodes });
     const { machine } = pass;
     for (const entry of await setup.entries(config)) machine.addBootstrap(entry, this.#nowMs());
     const run = this;
@@ -379,7 +321,7 @@ export class CrawlRun {
     });
     const loss = lossOf(this.#store);
     const left = this.#passes.at(-1)?.machine;
-    this.#saveHeader({
+    this.#record.save({
       state: isPartial ? 'partial' : 'complete',
       state_reason: this.#stop ?? null,
       ended_utc: new Date().toISOString(),
@@ -394,40 +336,19 @@ export class CrawlRun {
         traps,
         loss: loss?.share,
       }),
-      ...this.#vantageColumns(),
+      ...this.#whereWeAre(),
     });
-    const { jsonl } = this.setup;
-    if (jsonl !== undefined && this.setup.book !== undefined)
-      for (const row of this.#store.rows(ENRICHMENT_TABLE)) jsonl.put(ENRICHMENT_TABLE, [row]);
-    jsonl?.put(SUMMARY_TABLE, summary);
-    jsonl?.put(RUN_TABLE, [this.#header]);
+    this.#record.endStream(summary);
     // What could still be looked up goes when nothing is left to resume.
     if (!isPartial && config.ipPrivacy !== 'raw')
       rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
-    return { run: this.#header, summary };
+    return { run: this.#record.row, summary };
   }
 
-  #vantageColumns(): Partial<RunRow> {
-    const { external, samePort, otherPort } = this.#vantage;
+  #whereWeAre(): Partial<RunRow> {
+    const { external } = this.#vantage;
     if (external === undefined) return {};
-    const text = addressText(this.config.ipPrivacy as IpPrivacy, this.setup.key);
-    const own = Object.values(networkInterfaces()).flatMap(
-      (list) => list?.map(({ address }) => address) ?? [],
-    );
-    const keepsPort = samePort > otherPort;
-    const nat =
-      own.includes(external.host) && keepsPort ? 'none' : keepsPort ? 'port-preserving' : 'port-changing';
-    return { vantage_external: text.ip(external), vantage_nat: nat, ...this.#geoColumns(external.host) };
-  }
-
-  #geoColumns(external: string | undefined): Partial<RunRow> {
-    const { book } = this.setup;
-    return book === undefined ? {} : geoColumns(book, external ?? null);
-  }
-
-  #saveHeader(changes: Partial<RunRow>): void {
-    this.#header = { ...this.#header, ...changes };
-    this.#store.put(RUN_TABLE, [this.#header]);
-    writeHeader(this.setup.directory, this.#header);
+    const seen = vantageColumns(this.#vantage, this.config.ipPrivacy as IpPrivacy, this.setup.key);
+    return { ...seen, ...this.#record.placeOf(external.host) };
   }
 }

@@ -7,18 +7,9 @@ import { join } from 'node:path';
 import { Id160 } from '../../base/node-id.ts';
 import { CLIENT_VERSION } from '../../base/options.ts';
 import type { Row, Table } from '../../dataset/columns.ts';
-import { geoColumns } from '../../dataset/io/address-book.ts';
-import { writeHeader } from '../../dataset/io/header-file.ts';
 import type { DatasetStore } from '../../dataset/io/store.ts';
 import { lossOf, summarise } from '../../dataset/io/summarise.ts';
-import {
-  ENRICHMENT_TABLE,
-  SAMPLE_TABLE,
-  SESSION_TABLE,
-  type SessionRow,
-  SUMMARY_TABLE,
-} from '../../dataset/more-tables.ts';
-import { RUN_TABLE, type RunRow } from '../../dataset/run-table.ts';
+import { SAMPLE_TABLE, SESSION_TABLE, type SessionRow, SUMMARY_TABLE } from '../../dataset/more-tables.ts';
 import { VISIT_TABLE } from '../../dataset/visit-table.ts';
 import { systemRng } from '../../io/system-rng.ts';
 import type { CrawlConfig } from '../config.ts';
@@ -27,13 +18,14 @@ import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machi
 import { ScanHistory } from '../scan-history.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
 import type { Visit } from '../visit.ts';
-import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-run.ts';
+import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-setup.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
 import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
 import { Pass, type RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
 import { checkWayIn, halfOf, passOptions, zoneOf } from './run-parts.ts';
+import { RunRecord } from './run-record.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
   readonly pace?: MonitorPace;
@@ -78,7 +70,7 @@ export class MonitorRun implements RowSink {
   /** The last moment of a run before. */
   #lookedMs = 0;
   #isRestoring = false;
-  #header: RunRow;
+  readonly #record: RunRecord;
   #isStopped = false;
   #wake: () => void = () => {};
 
@@ -86,7 +78,7 @@ export class MonitorRun implements RowSink {
     this.setup = setup;
     this.config = config;
     this.#store = store;
-    this.#header = header;
+    this.#record = new RunRecord(setup, store, header);
     this.#pace = setup.pace ?? MONITOR_PACE;
     const text = addressText(config.ipPrivacy, setup.key);
     this.#monitor = new MonitorMachine(
@@ -133,11 +125,11 @@ export class MonitorRun implements RowSink {
   async #toTheEnd(): Promise<CrawlResult> {
     try {
       if (this.setup.config === undefined) this.#resume();
-      else this.#saveHeader(this.#geoColumns());
+      else this.#record.save(this.#record.placeOf(undefined));
       this.setup.onStart(this);
       return await this.#watch();
     } catch (error) {
-      this.#saveHeader({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
+      this.#record.save({ state: 'partial', state_reason: `error: ${(error as Error).message}` });
       throw error;
     } finally {
       this.#journal.close();
@@ -145,7 +137,7 @@ export class MonitorRun implements RowSink {
   }
 
   get runId(): string {
-    return this.#header.run_id;
+    return this.#record.row.run_id;
   }
 
   progress(): MonitorProgress {
@@ -227,13 +219,13 @@ export class MonitorRun implements RowSink {
     }
     const cut = isCut ? ', longer than any pace: open sessions are cut where they were seen last' : '';
     const pause = `Nobody looked for ${(pauseMs / MS_PER_MINUTE).toFixed(1)} minutes after ${(this.#lookedMs / MS_PER_MINUTE).toFixed(1)}${cut}.`;
-    this.#saveHeader({
+    this.#record.save({
       resumes: [
-        ...(this.#header.resumes as readonly unknown[]),
+        ...(this.#record.row.resumes as readonly unknown[]),
         { at_utc: new Date().toISOString(), watched: this.#monitor.watched, sessions: this.#sessions },
       ],
-      warnings: [...(this.#header.warnings as readonly unknown[]), pause],
-      ...this.#geoColumns(),
+      warnings: [...(this.#record.row.warnings as readonly unknown[]), pause],
+      ...this.#record.placeOf(undefined),
       state: 'running',
       state_reason: null,
       ended_utc: null,
@@ -379,7 +371,7 @@ export class MonitorRun implements RowSink {
     };
     const options = passOptions(
       crawlSetup,
-      this.#header,
+      this.#record.row,
       config,
       zoneOf(config),
       number,
@@ -416,7 +408,7 @@ export class MonitorRun implements RowSink {
     ];
     this.#store.put(SUMMARY_TABLE, summary);
     const loss = lossOf(this.#store);
-    this.#saveHeader({
+    this.#record.save({
       state: isPartial ? 'partial' : 'complete',
       state_reason: isPartial ? 'signal' : null,
       ended_utc: new Date().toISOString(),
@@ -424,23 +416,9 @@ export class MonitorRun implements RowSink {
       loss_share: loss?.share ?? null,
       loss_answers: loss?.answers ?? 0,
     });
-    const { jsonl, book } = this.setup;
-    if (jsonl !== undefined && book !== undefined)
-      for (const row of this.#store.rows(ENRICHMENT_TABLE)) jsonl.put(ENRICHMENT_TABLE, [row]);
-    jsonl?.put(RUN_TABLE, [this.#header]);
+    this.#record.endStream(summary);
     // It holds addresses as they are, and when the window is over nothing is left to resume.
     if (!isPartial) rmSync(join(this.setup.directory, JOURNAL_FILE), { force: true });
-    return { run: this.#header, summary };
-  }
-
-  #geoColumns(): Partial<RunRow> {
-    const { book } = this.setup;
-    return book === undefined ? {} : geoColumns(book, null);
-  }
-
-  #saveHeader(changes: Partial<RunRow>): void {
-    this.#header = { ...this.#header, ...changes };
-    this.#store.put(RUN_TABLE, [this.#header]);
-    writeHeader(this.setup.directory, this.#header);
+    return { run: this.#record.row, summary };
   }
 }

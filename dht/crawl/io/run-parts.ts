@@ -15,7 +15,7 @@ import type { ProbePolicy } from '../prober.ts';
 import { recheckCount } from '../recheck.ts';
 import { repeatZone } from '../repeat-zone.ts';
 import { Zone } from '../zone.ts';
-import type { CrawlSetup } from './crawl-run.ts';
+import type { CrawlSetup } from './crawl-setup.ts';
 import type { Driver } from './drive.ts';
 import type { Pass, PassOptions, RowSink, Vantage } from './pass.ts';
 import { addressText } from './privacy.ts';
