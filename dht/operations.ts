@@ -22,7 +22,7 @@ import type {
 } from './base/results.ts';
 import { announceQuery, pingQuery, putQuery } from './krpc/queries.ts';
 import type { Candidate } from './lookup/lookup-candidate.ts';
-import { LookupGroup } from './lookup/lookup-group.ts';
+import { type GroupOptions, LookupGroup } from './lookup/lookup-group.ts';
 import { contactOf, findNodeTask, getItemTask, getPeersTask, sampleTask } from './lookup/lookup-tasks.ts';
 import { ScrapeTally } from './lookup/scrape.ts';
 import { type StoreOutcome, StorePhase } from './lookup/store-phase.ts';
@@ -69,19 +69,14 @@ export class Operations {
 
   findNode(target: Id160, options: FindNodeOptions, nowMs: number): DhtOperation {
     const running = new Running();
-    running.group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    return this.#begin(running, options, nowMs, {
       target,
       makeTask: () => findNodeTask(target, this.#hasEmptyTable() ? 'both' : undefined),
       onEnd: (result) => {
         running.isDone = true;
         options.onDone?.(result);
       },
-      nowMs,
     });
-    running.group.start();
-    return running;
   }
 
   getPeers(infoHash: Id160, options: GetPeersOptions, nowMs: number): DhtOperation {
@@ -122,9 +117,7 @@ export class Operations {
     let forged = 0;
     const isNews = (item: DhtItem): boolean =>
       best === undefined || (item.kind === 'mutable' && best.kind === 'mutable' && item.seq > best.seq);
-    running.group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    return this.#begin(running, options, nowMs, {
       target,
       makeTask: () =>
         getItemTask({
@@ -142,10 +135,7 @@ export class Operations {
         running.isDone = true;
         options.onDone?.({ ...result, item: best, forged });
       },
-      nowMs,
     });
-    running.group.start();
-    return running;
   }
 
   putItem(item: DhtItem, options: PutItemOptions, nowMs: number): DhtOperation {
@@ -153,9 +143,7 @@ export class Operations {
     const target = Id160.of(item.target);
     /** BEP 44: `cas` only goes to nodes that have a value. */
     const holders = new Set<Candidate>();
-    running.group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    return this.#begin(running, options, nowMs, {
       target,
       makeTask: () =>
         getItemTask({
@@ -178,18 +166,13 @@ export class Operations {
         running.phase = phase;
         phase.start(stores, atMs);
       },
-      nowMs,
     });
-    running.group.start();
-    return running;
   }
 
   scrape(infoHash: Id160, options: ScrapeOptions, nowMs: number): DhtOperation {
     const running = new Running();
     const tally = new ScrapeTally();
-    running.group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    return this.#begin(running, options, nowMs, {
       target: infoHash,
       makeTask: (family) =>
         getPeersTask({
@@ -205,18 +188,13 @@ export class Operations {
         running.isDone = true;
         options.onDone?.({ ...result, ...tally.result(), filters: tally.filters, lists: tally.lists });
       },
-      nowMs,
     });
-    running.group.start();
-    return running;
   }
 
   sample(target: Id160, options: SampleOptions, nowMs: number): DhtOperation {
     const running = new Running();
     const replies: SampleReply[] = [];
-    running.group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    return this.#begin(running, options, nowMs, {
       target,
       makeTask: () =>
         sampleTask(target, (reply) => {
@@ -227,10 +205,7 @@ export class Operations {
         running.isDone = true;
         options.onDone?.({ ...result, replies });
       },
-      nowMs,
     });
-    running.group.start();
-    return running;
   }
 
   ping(address: DhtAddress, onDone: (result: PingResult) => void, nowMs: number): DhtOperation {
@@ -294,9 +269,7 @@ export class Operations {
   ): void {
     const known = new Set<string>();
     const peers: DhtAddress[] = [];
-    const group = new LookupGroup({
-      ...lookupOptions(options),
-      context: this.#context,
+    this.#begin(running, options, nowMs, {
       target: infoHash,
       makeTask: (family) =>
         getPeersTask({
@@ -317,14 +290,29 @@ export class Operations {
             peers.push(...fresh);
             options.onPeers?.(fresh, contactOf(from));
             const { enoughPeers } = options;
-            if (enoughPeers !== undefined && peers.length >= enoughPeers) group.finish('satisfied', atMs);
+            if (enoughPeers !== undefined && peers.length >= enoughPeers)
+              running.group?.finish('satisfied', atMs);
           },
         }),
       onEnd: (result: LookupResult, stores, atMs) => onEnd({ ...result, peers }, stores, atMs),
+    });
+  }
+
+  /** One question to the DHT, in the hands of whoever asked. */
+  #begin(
+    running: Running,
+    options: LookupOptions,
+    nowMs: number,
+    question: Pick<GroupOptions, 'target' | 'makeTask' | 'onEnd'>,
+  ): Running {
+    running.group = new LookupGroup({
+      ...lookupOptions(options),
+      context: this.#context,
+      ...question,
       nowMs,
     });
-    running.group = group;
-    group.start();
+    running.group.start();
+    return running;
   }
 
   #hasEmptyTable(): boolean {

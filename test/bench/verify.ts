@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { infoHashOf } from '../../core/base/ids.ts';
 import { PieceLayout } from '../../core/metainfo/layout.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
+import { NO_EXTRAS } from '../../core/metainfo/parse-info.ts';
 import { DiskWorkers } from '../../core/storage/disk-workers.ts';
 import { ReadMemory } from '../../core/storage/read-cache.ts';
 import { SlotBuffers, SlotMemory, segmentBytesOf } from '../../core/storage/slots.ts';
@@ -71,13 +72,7 @@ const metainfo: Metainfo = {
   isMultiFile: false,
   isPrivate: false,
   source: undefined,
-  trackerTiers: [],
-  webSeeds: [],
-  httpSeeds: [],
-  nodes: [],
-  comment: undefined,
-  createdBy: undefined,
-  creationDate: undefined,
+  ...NO_EXTRAS,
 };
 
 async function measure(run: () => Promise<void>): Promise<Sample> {

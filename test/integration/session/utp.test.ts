@@ -8,7 +8,7 @@ import type { ByteStream } from '../../../core/transport/byte-stream.ts';
 import { DatagramUtp } from '../../../core/transport/utp-stack.ts';
 import { SharedPort } from '../../../dht/io/shared-port.ts';
 import { waitFor } from '../../support/wait.ts';
-import { addressOf, sameContent, untilEvent, World } from './support.ts';
+import { addressOf, type Made, sameContent, untilEvent, World } from './support.ts';
 
 const FILES = { 'a.bin': 300_000, 'deep/b.bin': 70_000, 'empty.txt': 0, 'c.bin': 3_500_000 };
 const NAMES = Object.keys(FILES);
@@ -26,6 +26,15 @@ function transportOf(session: Session): Promise<string | undefined> {
   return untilEvent(session, 'piece').then(() => session.snapshot().torrents[0]?.peers[0]?.transport);
 }
 
+/** Downloads all of it from the seed. @returns by what the first piece came */
+async function fetched(leech: Session, seed: Session, made: Made, directory: string): Promise<unknown> {
+  const transport = transportOf(leech);
+  const completed = untilEvent(leech, 'completed');
+  await leech.add({ source: { metainfo: made.metainfo }, directory, peers: [addressOf(seed)] });
+  await completed;
+  return transport;
+}
+
 describe('a session with uTP', () => {
   it.each([
     ['127.0.0.1', 'prefer'],
@@ -39,12 +48,8 @@ describe('a session with uTP', () => {
     expect(seed.snapshot().listen).toMatchObject([{ transport: 'utp', host }]);
     const leech = await world.session('leech', { ...over(host), tcp: false, encryption });
     const directory = world.path('out');
-    const transport = transportOf(leech);
-    const completed = untilEvent(leech, 'completed');
-    await leech.add({ source: { metainfo: made.metainfo }, directory, peers: [addressOf(seed)] });
-    await completed;
+    expect(await fetched(leech, seed, made, directory)).toBe('utp');
     expect(sameContent(made, directory, NAMES)).toBe(true);
-    expect(await transport).toBe('utp');
     expect(seed.snapshot().listen[0]?.incomingCount).toBe(1);
   });
 
@@ -53,15 +58,7 @@ describe('a session with uTP', () => {
     const made = await world.make(FILES);
     const seed = await world.seed(made, over('127.0.0.1'));
     const leech = await world.session('leech', over('127.0.0.1'));
-    const transport = transportOf(leech);
-    const completed = untilEvent(leech, 'completed');
-    await leech.add({
-      source: { metainfo: made.metainfo },
-      directory: world.path('out'),
-      peers: [addressOf(seed)],
-    });
-    await completed;
-    expect(await transport).toBe('tcp');
+    expect(await fetched(leech, seed, made, world.path('out'))).toBe('tcp');
     expect(seed.snapshot().listen.map(({ transport }) => transport)).toEqual(['tcp', 'utp']);
     expect(new Set(seed.snapshot().listen.map(({ port }) => port)).size).toBe(1);
   });
@@ -71,15 +68,7 @@ describe('a session with uTP', () => {
     const made = await world.make(FILES);
     const seed = await world.seed(made, { ...over('127.0.0.1'), tcp: false });
     const leech = await world.session('leech', over('127.0.0.1'));
-    const transport = transportOf(leech);
-    const completed = untilEvent(leech, 'completed');
-    await leech.add({
-      source: { metainfo: made.metainfo },
-      directory: world.path('out'),
-      peers: [addressOf(seed)],
-    });
-    await completed;
-    expect(await transport).toBe('utp');
+    expect(await fetched(leech, seed, made, world.path('out'))).toBe('utp');
   });
 
   it('serves private torrents too', async () => {
@@ -87,15 +76,7 @@ describe('a session with uTP', () => {
     const made = await world.make({ 'a.bin': 200_000 }, { isPrivate: true });
     const seed = await world.seed(made, { ...over('127.0.0.1'), tcp: false });
     const leech = await world.session('leech', { ...over('127.0.0.1'), tcp: false });
-    const transport = transportOf(leech);
-    const completed = untilEvent(leech, 'completed');
-    await leech.add({
-      source: { metainfo: made.metainfo },
-      directory: world.path('out'),
-      peers: [addressOf(seed)],
-    });
-    await completed;
-    expect(await transport).toBe('utp');
+    expect(await fetched(leech, seed, made, world.path('out'))).toBe('utp');
   });
 
   it('opens no UDP port behind a proxy', async () => {

@@ -8,6 +8,7 @@ import { infoHashOf } from '../../../core/base/ids.ts';
 import type { OperationError } from '../../../core/base/result.ts';
 import { type FileEntry, PieceLayout } from '../../../core/metainfo/layout.ts';
 import type { Metainfo } from '../../../core/metainfo/metainfo.ts';
+import { NO_EXTRAS } from '../../../core/metainfo/parse-info.ts';
 import { DiskWorkers } from '../../../core/storage/disk-workers.ts';
 import { targetLockPath } from '../../../core/storage/lock.ts';
 import { ReadMemory } from '../../../core/storage/read-cache.ts';
@@ -78,13 +79,7 @@ export function makeTorrent(
     isMultiFile: options.name !== undefined,
     isPrivate: false,
     source: undefined,
-    trackerTiers: [],
-    webSeeds: [],
-    httpSeeds: [],
-    nodes: [],
-    comment: undefined,
-    createdBy: undefined,
-    creationDate: undefined,
+    ...NO_EXTRAS,
   };
   return { metainfo, payload };
 }

@@ -11,12 +11,11 @@ import {
   type ClientOptions,
   type Encryption,
   type Endpoint,
+  ProgramTransfer,
   type Source,
   START_TIMEOUT_MS,
   STORY_LINES,
-  type Transfer,
   type TransferStats,
-  untilComplete,
   withMagnetHints,
   withTrackers,
 } from './client.ts';
@@ -108,12 +107,11 @@ export class Aria2Client implements Client {
   }
 }
 
-export class Aria2Transfer implements Transfer {
-  readonly client: Aria2Client;
+export class Aria2Transfer extends ProgramTransfer<Aria2Client> {
   #gid: string;
 
   constructor(client: Aria2Client, gid: string) {
-    this.client = client;
+    super(client);
     this.#gid = gid;
   }
 
@@ -136,15 +134,6 @@ export class Aria2Transfer implements Transfer {
       peerCount: Number(raw.connections),
       error: raw.status === 'error' ? (raw.errorMessage ?? 'error') : undefined,
     };
-  }
-
-  waitUntilComplete(timeoutMs: number): Promise<void> {
-    return untilComplete(
-      this,
-      (ask, options) => this.client.process.waitFor(ask, options),
-      timeoutMs,
-      'aria2',
-    );
   }
 }
 

@@ -1,4 +1,5 @@
 // The one shape every BitTorrent program under test has: tt and the clients nobody here wrote are driven alike.
+import type { RunningProcess } from '../../support/process.ts';
 import type { Family, HostPair } from './network.ts';
 
 /** plain: no encryption at all (as far as the program allows); preferred: both ways; required: nothing else. */
@@ -101,25 +102,29 @@ export function withMagnetHints(magnet: string, source: Source): string {
   return magnet + [...trackers, ...peers].join('');
 }
 
-/** Polls `stats` until complete; a reported error ends the wait at once. */
-export async function untilComplete(
-  transfer: Pick<Transfer, 'stats'>,
-  waitFor: (
-    ask: () => Promise<boolean>,
-    options: { what: () => string; timeoutMs: number },
-  ) => Promise<unknown>,
-  timeoutMs: number,
-  name: string,
-): Promise<void> {
-  let last: TransferStats | undefined;
-  let failure: string | undefined;
-  await waitFor(
-    async () => {
-      last = await transfer.stats();
-      failure = last.error;
-      return last.isComplete || failure !== undefined;
-    },
-    { what: () => `${name} to complete; last seen ${JSON.stringify(last)}`, timeoutMs },
-  );
-  if (failure !== undefined) throw new Error(`${name}: ${failure}`);
+/** A transfer of a program that runs beside us. */
+export abstract class ProgramTransfer<C extends Client & { readonly process: RunningProcess }>
+  implements Transfer
+{
+  readonly client: C;
+
+  constructor(client: C) {
+    this.client = client;
+  }
+
+  abstract stats(): Promise<TransferStats>;
+
+  /** Polls `stats`; an error that the program reports, or its end, ends the wait at once. */
+  async waitUntilComplete(timeoutMs: number): Promise<void> {
+    const { name, process } = this.client;
+    let last: TransferStats | undefined;
+    await process.waitFor(
+      async () => {
+        last = await this.stats();
+        return last.isComplete || last.error !== undefined;
+      },
+      { what: () => `${name} to complete; last seen ${JSON.stringify(last)}`, timeoutMs },
+    );
+    if (last?.error !== undefined) throw new Error(`${name}: ${last.error}`);
+  }
 }

@@ -10,11 +10,10 @@ import {
   type ClientKind,
   type ClientOptions,
   type Endpoint,
+  ProgramTransfer,
   type Source,
   START_TIMEOUT_MS,
-  type Transfer,
   type TransferStats,
-  untilComplete,
   withMagnetHints,
 } from './client.ts';
 import { nextHosts } from './network.ts';
@@ -136,12 +135,11 @@ export class LibtorrentClient implements Client {
   }
 }
 
-export class LibtorrentTransfer implements Transfer {
-  readonly client: LibtorrentClient;
+export class LibtorrentTransfer extends ProgramTransfer<LibtorrentClient> {
   readonly infoHash: string;
 
   constructor(client: LibtorrentClient, infoHash: string) {
-    this.client = client;
+    super(client);
     this.infoHash = infoHash;
   }
 
@@ -158,15 +156,6 @@ export class LibtorrentTransfer implements Transfer {
       peerCount: raw.peers.length,
       error: raw.error === '' ? undefined : raw.error,
     };
-  }
-
-  waitUntilComplete(timeoutMs: number): Promise<void> {
-    return untilComplete(
-      this,
-      (ask, options) => this.client.process.waitFor(ask, options),
-      timeoutMs,
-      'libtorrent',
-    );
   }
 
   /** The .torrent as libtorrent writes it from metadata that came over the wire. */

@@ -11,11 +11,10 @@ import {
   type ClientOptions,
   type Encryption,
   type Endpoint,
+  ProgramTransfer,
   type Source,
   START_TIMEOUT_MS,
-  type Transfer,
   type TransferStats,
-  untilComplete,
   withMagnetHints,
   withTrackers,
 } from './client.ts';
@@ -96,12 +95,11 @@ export class QbittorrentClient implements Client {
   }
 }
 
-export class QbittorrentTransfer implements Transfer {
-  readonly client: QbittorrentClient;
+export class QbittorrentTransfer extends ProgramTransfer<QbittorrentClient> {
   readonly infoHash: string;
 
   constructor(client: QbittorrentClient, infoHash: string) {
-    this.client = client;
+    super(client);
     this.infoHash = infoHash;
   }
 
@@ -119,15 +117,6 @@ export class QbittorrentTransfer implements Transfer {
       peerCount: raw.num_seeds + raw.num_leechs,
       error: ERROR_STATES.has(raw.state) ? raw.state : undefined,
     };
-  }
-
-  waitUntilComplete(timeoutMs: number): Promise<void> {
-    return untilComplete(
-      this,
-      (ask, options) => this.client.process.waitFor(ask, options),
-      timeoutMs,
-      'qbittorrent',
-    );
   }
 }
 

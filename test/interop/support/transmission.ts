@@ -14,11 +14,10 @@ import {
   type ClientOptions,
   type Encryption,
   type Endpoint,
+  ProgramTransfer,
   type Source,
   START_TIMEOUT_MS,
-  type Transfer,
   type TransferStats,
-  untilComplete,
   withMagnetHints,
   withTrackers,
 } from './client.ts';
@@ -142,12 +141,11 @@ function sessionFiles(pid: number): string[] {
   }
 }
 
-export class TransmissionTransfer implements Transfer {
-  readonly client: TransmissionClient;
+export class TransmissionTransfer extends ProgramTransfer<TransmissionClient> {
   readonly infoHash: string;
 
   constructor(client: TransmissionClient, infoHash: string) {
-    this.client = client;
+    super(client);
     this.infoHash = infoHash;
   }
 
@@ -171,15 +169,6 @@ export class TransmissionTransfer implements Transfer {
       peerCount: raw.peers.length,
       error: raw.error === LOCAL_ERROR ? raw.errorString : undefined,
     };
-  }
-
-  waitUntilComplete(timeoutMs: number): Promise<void> {
-    return untilComplete(
-      this,
-      (ask, options) => this.client.process.waitFor(ask, options),
-      timeoutMs,
-      'transmission',
-    );
   }
 }
 
