@@ -36,7 +36,8 @@ export type Operation =
   | { readonly op: 'adopt'; readonly piece: number; readonly segments: readonly number[] }
   | { readonly op: 'prepare' }
   | { readonly op: 'finish'; readonly files: readonly number[] }
-  | { readonly op: 'preallocate'; readonly file: number }
+  /** `later`: files that are to follow; there must be room for all. */
+  | { readonly op: 'preallocate'; readonly file: number; readonly later: readonly number[] }
   /** Answers with the file when its bytes live in the part file from now on. */
   | { readonly op: 'select'; readonly file: number; readonly wanted: boolean }
   /** What lies in their places is somebody else's: the bytes of these unwanted files go to the part file. */

@@ -129,7 +129,7 @@ function perform(storeId: number, operation: Operation): readonly number[] {
       settle(store);
       return [];
     case 'preallocate':
-      store.files.preallocate(operation.file);
+      store.files.preallocate(operation.file, operation.later);
       settle(store);
       return [];
     case 'select':

@@ -113,8 +113,14 @@ export class Selection {
       if (wanted[file] === true && found.inPart.has(file)) await this.#select(file, true);
     }
     if (preallocate) {
-      for (let file = 0; file < files.length; file++) {
-        if (wanted[file] === true) await this.#parts.attach().call({ op: 'preallocate', file });
+      const due = files.flatMap((entry, i) =>
+        wanted[i] === true && entry.kind === 'file' && entry.length > 0 ? [i] : [],
+      );
+      // Whether there is room is asked once, for all: else the first files fill the disk, and the last has none.
+      let later = due.slice(1);
+      for (const file of due) {
+        await this.#parts.attach().call({ op: 'preallocate', file, later });
+        later = [];
       }
     }
     const hasBytes = files.some((file, i) => wanted[i] === true && file.kind === 'file' && file.length > 0);

@@ -19,6 +19,8 @@ const WRITE_CHUNK_BYTES = 32 << 10;
 /** Files in memory (tmpfs) know no such trouble: a segment in one call. */
 const MEMORY_CHUNK_BYTES = 1 << 20;
 const TMPFS_MAGIC = 0x01021994;
+/** The unit of `stat.blocks`, whatever the file system. */
+const STAT_BLOCK_BYTES = 512;
 
 export interface StoreFilesOptions {
   readonly config: StoreConfig;
@@ -156,19 +158,25 @@ export class StoreFiles {
     this.#touched.add(file);
   }
 
-  /** Gives the file its length in blocks that are really taken. @throws DiskFaultError, ENOSPC before the disk is full */
-  preallocate(file: number): void {
+  /**
+   * Gives the file its length in blocks that are really taken.
+   * @param later files that are to follow: there must be room for all of them before the first takes any
+   * @throws DiskFaultError, ENOSPC before the disk is full
+   */
+  preallocate(file: number, later: readonly number[] = []): void {
     const entry = this.#config.files[file];
     if (entry === undefined || entry.kind !== 'file' || entry.length === 0) return;
     const fd = this.#fdToWrite(file);
     this.#touched.add(file);
     this.#guard('reserve', file, () => {
-      const size = this.#fs.fstatSync(fd).size;
-      if (size >= entry.length || reserveBySystem(fd, entry.length)) return;
+      const { size } = this.#fs.fstatSync(fd);
+      // Asked first: a system that runs out on the way keeps what it took until then, and the disk stays full.
       const free = this.#fs.statfsSync(this.#config.directory);
-      if (free.bavail * free.bsize < entry.length - size) {
+      const missing = [file, ...later].reduce((sum, each) => sum + this.#missingBytes(each), 0);
+      if (free.bavail * free.bsize < missing) {
         throw new DiskFaultError({ code: 'ENOSPC', path: this.#pathOf(file), action: 'reserve' });
       }
+      if (size >= entry.length || reserveBySystem(fd, entry.length)) return;
       const zeros = new Uint8Array(WRITE_CHUNK_BYTES);
       for (let at = size; at < entry.length; at += zeros.length) {
         this.#writeTo(file, zeros.subarray(0, Math.min(zeros.length, entry.length - at)), at);
@@ -325,6 +333,15 @@ export class StoreFiles {
 
   #relative(file: number): string {
     return this.#config.files[file]?.path ?? '';
+  }
+
+  /** What the disk has yet to give for the file to be there in full. */
+  #missingBytes(file: number): number {
+    const entry = this.#config.files[file];
+    if (entry === undefined || entry.kind !== 'file') return 0;
+    if (!this.#options.existing.has(file)) return entry.length;
+    const { size, blocks } = this.#fs.fstatSync(this.#fdToRead(file));
+    return Math.max(0, entry.length - Math.min(size, blocks * STAT_BLOCK_BYTES));
   }
 
   #partName(): string {

@@ -1,6 +1,17 @@
 // The disk says no: full, gone, in the way, read-only, a dead thread. What is verified stays; `retry` goes on.
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { allPieces, Harness, makeTorrent, temporaryFolder, wrongFiles } from './support.ts';
@@ -60,6 +71,29 @@ describe('disk trouble', () => {
       expect(harness.results.every((result) => result.ok)).toBe(true);
       expect(harness.slots.inUse).toBe(0);
       expect(await wrongFiles(torrent, target())).toEqual([]);
+    } finally {
+      for (const harness of open.splice(0)) await harness.close();
+      disk.unmount();
+    }
+  });
+
+  test('full preallocation of more than there is room for takes none of it, neither of one file nor of many', async (context) => {
+    const disk = await smallDisk(target(), 2 << 20);
+    if (disk === undefined) return context.skip();
+    try {
+      for (const lengths of [[3_000_000], [1_200_000, 1_200_000]]) {
+        const torrent = makeTorrent(
+          lengths.map((length, i) => ({ path: [`${lengths.length}-${i}`], length })),
+          65_536,
+        );
+        const trouble = await start(torrent, folder.path, { preallocate: 'full' }).then(
+          (harness) => harness.errors[0],
+          (error: unknown) => error,
+        );
+        expect(trouble).toMatchObject({ slug: 'disk', code: 'ENOSPC' });
+        const free = await statfs(target());
+        expect((free.blocks - free.bavail) * free.bsize).toBeLessThan(100_000);
+      }
     } finally {
       for (const harness of open.splice(0)) await harness.close();
       disk.unmount();
