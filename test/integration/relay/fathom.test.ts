@@ -133,12 +133,13 @@ describe('the relay', () => {
       return socket;
     };
     const [own, other] = [await listen('own', '127.0.0.1'), await listen('other', '127.0.0.2')];
+    const guesser = await listen('guesser', '127.0.0.1');
     const knock = (socket: Socket, token: Uint8Array): Promise<void> =>
       new Promise((done) =>
         socket.send(encodeFrame('fathom', token), known[KNOCK], '127.0.0.1', () => done()),
       );
     await knock(other, TOKEN);
-    await knock(own, new Uint8Array(16));
+    await knock(guesser, new Uint8Array(16));
     for (let i = 0; i < 3; i++) await knock(own, TOKEN);
     await waitFor(() => heard.length >= 3 * FATHOM_PORTS, { what: 'echoes', timeoutMs: TIMEOUT_MS });
     for (let i = 0; i < 3; i++) await knock(own, TOKEN);

@@ -1,7 +1,7 @@
 // A relay and a neighbour that want their peers to attack somebody: run on a host in the open.
 //   hostile-relay-child.ts ADDRESS RELAY_PORT PEER_PORT INFO_HASH COUNT TARGET [TARGET ...]      (targets are host:port of IPv4)
-// Whoever reserves here is told of COUNT callers, and of COUNT calls that were left for him, at the targets in turn; whoever connects as
-// a peer of the torrent gets COUNT `connect` of BEP 55. Says `reserved`, `joined`, `answers`, `sent`.
+// Whoever reserves here is told of COUNT callers, and of COUNT calls that were left for him, at the targets in turn; whoever calls is led to the
+// first; whoever connects as a peer of the torrent gets COUNT `connect` of BEP 55. Says `reserved`, `joined`, `answers`, `sent`.
 import net from 'node:net';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { fromHex, toHex } from '../../../core/base/bytes.ts';
@@ -103,6 +103,7 @@ function attack(link: ControlLink, { key }: ReserveMessage): void {
 let answersTo: (nonce: Uint8Array, way: ToPeerWay) => void = () => {};
 type ToPeerWay = Extract<ToPeer, { type: 'go' }>['way'];
 let answers = 0;
+let calls = 0;
 
 await listenTcp(address, Number(relayPort), (stream) => {
   const roles = ROLE.signal | ROLE.splice | ROLE.queue;
@@ -128,6 +129,12 @@ await listenTcp(address, Number(relayPort), (stream) => {
       if (message.value.type === 'answer') {
         if (++answers % ANSWERS_A_LINE === 0) say('answers', { count: answers });
         answersTo(message.value.nonce, message.value.way);
+      }
+      // Whoever calls is led to the victim, to dial it and to punch to it in turn.
+      if (message.value.type === 'call') {
+        const way = calls++ % 2 === 0 ? 'direct' : 'punch';
+        const { nonce } = message.value;
+        link.send(encodeMessage({ type: 'go', nonce, way, peer: recordOf(0), delayMs: 0 }));
       }
       if (message.value.type !== 'reserve') return;
       const { request, ttlSeconds } = message.value;
