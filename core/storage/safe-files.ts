@@ -159,17 +159,21 @@ export class SafeFiles {
   #openOrdinary(full: string, flags: number, expected: string | undefined): number {
     const fd = this.#fs.openSync(full, flags | O_NONBLOCK, 0o666);
     try {
-      const stat = this.#fs.fstatSync(fd);
-      if (!stat.isFile()) {
-        const code = stat.isDirectory() ? 'EISDIR' : 'ENOTFILE';
-        throw new DiskFaultError({ code, path: full, action: 'open' });
-      }
+      // What this call has made is an ordinary file.
+      if ((flags & O_EXCL) === 0) this.#assertOrdinary(fd, full);
       if (expected !== undefined && CAN_ASK_DESCRIPTOR) this.#askDescriptor(fd, expected);
       return fd;
     } catch (error) {
       this.#fs.closeSync(fd);
       throw error;
     }
+  }
+
+  #assertOrdinary(fd: number, full: string): void {
+    const stat = this.#fs.fstatSync(fd);
+    if (stat.isFile()) return;
+    const code = stat.isDirectory() ? 'EISDIR' : 'ENOTFILE';
+    throw new DiskFaultError({ code, path: full, action: 'open' });
   }
 
   #askDescriptor(fd: number, expected: string): void {

@@ -1,7 +1,7 @@
 // How the files of a torrent look on disk now: one stat each, in batches so that a hundred thousand of them do not
 // hold the thread.
 import { lstatSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { diskOperationError, errnoOf } from './disk-error.ts';
 import type { StoreConfig } from './store-config.ts';
@@ -19,12 +19,29 @@ const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'
  */
 export async function scanFiles(config: StoreConfig, followLinks: boolean): Promise<FileLook[]> {
   const looks: FileLook[] = [];
+  // Files of one folder stand together: where that is not there, as before most downloads, one look is enough for all.
+  let folder: string | undefined;
+  let isThere = true;
   for (const [index, file] of config.files.entries()) {
     if (index % BATCH === BATCH - 1) await setImmediate();
-    looks.push(file.kind === 'file' ? look(join(config.directory, file.path), followLinks) : undefined);
+    const path = join(config.directory, file.path);
+    if (dirname(path) !== folder) {
+      folder = dirname(path);
+      isThere = isFolderThere(folder);
+    }
+    looks.push(isThere && file.kind === 'file' ? look(path, followLinks) : undefined);
   }
   looks.push(look(config.partPath, false));
   return looks;
+}
+
+function isFolderThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (ABSENT.has(errnoOf(error) ?? '')) return false;
+    throw diskOperationError(error, 'look at', path);
+  }
 }
 
 function look(path: string, followLinks: boolean): FileLook {
