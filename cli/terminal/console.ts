@@ -32,6 +32,8 @@ export class Console {
   private held: { readonly stream: OutputStream; readonly text: string }[] = [];
   private onReaderGone: (() => void) | undefined;
   private lostCode: string | undefined;
+  /** Lines of the result that leave when the turn is over, or before anything else does. */
+  private gathered = '';
 
   constructor(environment: Environment, color: 'auto' | 'always' | 'never') {
     this.environment = environment;
@@ -82,12 +84,20 @@ export class Console {
 
   /** One or several lines of the result. */
   out(text: string): void {
+    this.outGathered();
     this.clearLive();
     this.write(this.environment.stdout, `${text}\n`);
   }
 
+  /** One line of many: those of one turn leave in one write, in order with all others. */
+  outSoon(text: string): void {
+    if (this.gathered === '') queueMicrotask(() => this.outGathered());
+    this.gathered += `${text}\n`;
+  }
+
   /** The result as bytes: a torrent on its way into a pipe. */
   async outBytes(bytes: Uint8Array): Promise<void> {
+    this.outGathered();
     this.clearLive();
     if (this.deaf.has(this.environment.stdout)) return;
     await new Promise<void>((resolve) => this.environment.stdout.write(bytes, () => resolve()));
@@ -95,6 +105,7 @@ export class Console {
 
   /** A line for people, above the live ones. */
   err(text: string): void {
+    this.outGathered();
     const shown = this.liveLines;
     this.clearLive();
     this.write(this.environment.stderr, `${text}\n`);
@@ -122,6 +133,7 @@ export class Console {
 
   /** Resolves when everything written has left the process, or nobody wants it. */
   async flush(): Promise<void> {
+    this.outGathered();
     const { stdout, stderr } = this.environment;
     await Promise.all(
       [stdout, stderr].map(
@@ -132,6 +144,14 @@ export class Console {
           }),
       ),
     );
+  }
+
+  private outGathered(): void {
+    if (this.gathered === '') return;
+    const text = this.gathered;
+    this.gathered = '';
+    this.clearLive();
+    this.write(this.environment.stdout, text);
   }
 
   private toFirstLive(): string {

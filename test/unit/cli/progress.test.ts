@@ -81,6 +81,29 @@ function screen(text: string, columns: number): string[] {
   return rows;
 }
 
+describe('lines of the result', () => {
+  it('that come by the thousand leave with the turn, in one write, and nothing overtakes them', async () => {
+    const writes: string[] = [];
+    const stdout = new (class extends FakeStream {
+      override write(data: string | Uint8Array, done?: (error?: Error | null) => void): boolean {
+        writes.push(String(data));
+        return super.write(data, done);
+      }
+    })();
+    const console = new Console(fakeWorld({ stdout }), 'never');
+    console.outSoon('a');
+    console.outSoon('b');
+    expect(writes).toEqual([]);
+    await Promise.resolve();
+    expect(writes).toEqual(['a\nb\n']);
+    console.outSoon('c');
+    console.out('d');
+    console.outSoon('e');
+    await console.flush();
+    expect(stdout.text).toBe('a\nb\nc\nd\ne\n');
+  });
+});
+
 describe('live lines', () => {
   it('are rewritten in place, stay below messages, and leave nothing behind', () => {
     const stderr = new FakeStream(true, 40);
@@ -169,9 +192,10 @@ describe('without a terminal', () => {
 });
 
 describe('--events', () => {
-  it('gives times in whole milliseconds', () => {
+  it('gives times in whole milliseconds', async () => {
     const world = fakeWorld();
-    const renderer = new EventsRenderer(new Console(world, 'never'));
+    const console = new Console(world, 'never');
+    const renderer = new EventsRenderer(console);
     renderer.handleEvent({
       atMs: 5.4,
       torrent: 'aa',
@@ -181,11 +205,13 @@ describe('--events', () => {
       transport: 'tcp',
       reached: { rung: 'direct', tried: ['direct'], own: 'unknown', ms: 23.084, firstByteMs: 1.5 },
     });
+    await console.flush();
     expect(JSON.parse(world.stdout.text)).toMatchObject({ atMs: 5, reached: { ms: 23, firstByteMs: 2 } });
   });
-  it('writes one object a line on stdout and nothing on stderr', () => {
+  it('writes one object a line on stdout and nothing on stderr', async () => {
     const world = fakeWorld();
-    const renderer = new EventsRenderer(new Console(world, 'never'));
+    const console = new Console(world, 'never');
+    const renderer = new EventsRenderer(console);
     renderer.render(fakeSnapshot([fakeTorrent()]));
     renderer.render(fakeSnapshot([fakeTorrent()]));
     renderer.handleEvent({ atMs: 1.6, torrent: 'aa', kind: 'file-complete', file: 0, path: 'x' });
@@ -195,6 +221,7 @@ describe('--events', () => {
       kind: 'error',
       error: new OperationError('disk', 'full', { code: 'ENOSPC' }),
     });
+    await console.flush();
     const records = world.stdout.text
       .trimEnd()
       .split('\n')
