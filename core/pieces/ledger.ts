@@ -245,7 +245,8 @@ export class Ledger {
   close(piece: number): void {
     const open = this.#open.get(piece);
     if (open === undefined) return;
-    for (let block = 0; block < open.blockCount; block++) {
+    const isAsked = open.outstanding > 0;
+    for (let block = 0; isAsked && block < open.blockCount; block++) {
       open.visitRequesters(block, (peerId) => this.#letOff(peerId, piece, block));
     }
     this.#slots.releaseAll(open);

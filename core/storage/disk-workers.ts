@@ -103,6 +103,8 @@ class DiskThread {
   #nextCall = 1;
   /** Commit messages without an answer. */
   #batches = 0;
+  /** An answer is due. */
+  #isAwaited = false;
   isAlive = true;
 
   constructor() {
@@ -166,7 +168,10 @@ class DiskThread {
 
   /** While an answer is due the thread keeps the process alive; idle it does not. */
   #post(message: ToThread): void {
-    this.#worker.ref();
+    if (!this.#isAwaited) {
+      this.#isAwaited = true;
+      this.#worker.ref();
+    }
     this.#worker.postMessage(message);
   }
 
@@ -174,7 +179,9 @@ class DiskThread {
     if (message.kind === 'outcomes') this.#listeners.get(message.store)?.onOutcomes(message);
     else this.#answer(message);
     if (message.kind === 'outcomes' && message.isAnswer) this.#batches--;
-    if (this.#batches === 0 && this.#calls.size === 0) this.#worker.unref();
+    if (this.#batches > 0 || this.#calls.size > 0) return;
+    this.#isAwaited = false;
+    this.#worker.unref();
   }
 
   #answer(message: Extract<FromThread, { kind: 'reply' }>): void {

@@ -126,8 +126,8 @@ export class SlotBuffers implements SlotPool {
   }
 
   acquire(): number {
-    for (const entry of this.#chunks) {
-      const slot = entry?.free.pop();
+    for (let i = 0; i < this.#chunks.length; i++) {
+      const slot = this.#chunks[i]?.free.pop();
       if (slot !== undefined) {
         this.#inUse++;
         return slot;
