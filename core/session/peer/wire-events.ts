@@ -77,22 +77,23 @@ export class WireEvents implements WireHandler {
     this.#with((swarm, peer, nowMs) => swarm.handleSuggest(peer, piece, nowMs));
   }
 
-  // The rest comes tens of thousands of times a second: no closures.
+  // The rest comes tens of thousands of times a second: no closures, and the time is that of the read that brought it.
 
   onHave(piece: number): void {
     const { owner, swarmPeer } = this.#connection;
-    if (swarmPeer !== undefined) owner?.swarm?.handleHave(swarmPeer, piece, this.#connection.nowMs());
+    if (swarmPeer !== undefined)
+      owner?.swarm?.handleHave(swarmPeer, piece, this.#connection.lastReceivedAtMs);
   }
   onRequest(piece: number, begin: number, length: number): void {
     const { owner, swarmPeer } = this.#connection;
     if (swarmPeer !== undefined) {
-      owner?.swarm?.handleRequest(swarmPeer, piece, begin, length, this.#connection.nowMs());
+      owner?.swarm?.handleRequest(swarmPeer, piece, begin, length, this.#connection.lastReceivedAtMs);
     }
   }
   onCancel(piece: number, begin: number, length: number): void {
     const { owner, swarmPeer } = this.#connection;
     if (swarmPeer !== undefined) {
-      owner?.swarm?.handleCancel(swarmPeer, piece, begin, length, this.#connection.nowMs());
+      owner?.swarm?.handleCancel(swarmPeer, piece, begin, length, this.#connection.lastReceivedAtMs);
     }
   }
 
@@ -100,7 +101,7 @@ export class WireEvents implements WireHandler {
     const { owner, swarmPeer, wire } = this.#connection;
     const swarm = owner?.swarm;
     if (owner === undefined || swarm === undefined || swarmPeer === undefined) return false;
-    const nowMs = this.#connection.nowMs();
+    const nowMs = this.#connection.lastReceivedAtMs;
     if (!swarm.claimBlock(swarmPeer, piece, begin, length, nowMs)) {
       swarm.handleUnrequested(swarmPeer, length, nowMs);
       return false;
@@ -115,7 +116,7 @@ export class WireEvents implements WireHandler {
     this.#isInBlock = false;
     const { owner, swarmPeer } = this.#connection;
     if (swarmPeer !== undefined) {
-      owner?.swarm?.handleBlock(swarmPeer, piece, begin, length, this.#connection.nowMs());
+      owner?.swarm?.handleBlock(swarmPeer, piece, begin, length, this.#connection.lastReceivedAtMs);
     }
   }
   onBlockAborted(piece: number, begin: number): void {
