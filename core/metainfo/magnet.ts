@@ -67,7 +67,7 @@ export function looksCutShort(text: string): boolean {
 
 /** What to tell a user whose link looksCutShort. */
 export const CUT_SHORT_HINT =
-  "put the link in quotes: the shell ends a command at '&', so everything after it was lost";
+  "if there was more to the link, put it in quotes: the shell ends a command at '&'";
 
 /** Values by key, undecoded, in order. `tr.1` counts as `tr` (BEP 9 leaves numbering open, links in the wild number). */
 function valuesOf(query: string): Map<string, string[]> {
