@@ -6,6 +6,7 @@ import type { FamilyState } from './node/family-state.ts';
 import type { ItemStore } from './storage/item-store.ts';
 import type { PeerStore } from './storage/peer-store.ts';
 
+/** Plain data of its own: nothing in it changes afterwards. */
 export function snapshotOf(
   context: NodeContext,
   peers: PeerStore,

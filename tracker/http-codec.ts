@@ -64,10 +64,12 @@ export function encodeAnnounceQuery(request: AnnounceRequest): string {
   return parts.join('&');
 }
 
+/** BEP 48: `info_hash=...&info_hash=...`, without a question mark. */
 export function encodeScrapeQuery(infoHashes: readonly InfoHash[]): string {
   return infoHashes.map((hash) => `info_hash=${escapeBytes(hash)}`).join('&');
 }
 
+/** @param body of an HTTP answer (BEP 3, 7, 23, 24, 31); bounded by whoever read it */
 export function decodeAnnounceReply(body: Uint8Array): Result<AnnounceAnswer> {
   const decoded = decodeDict(body, DECODE_OPTIONS);
   if (!decoded.ok) return decoded;
@@ -95,6 +97,7 @@ export function decodeAnnounceReply(body: Uint8Array): Result<AnnounceAnswer> {
   return accept({ kind: 'reply', reply });
 }
 
+/** @param asked what was asked for (BEP 48): anything else in the answer is passed over */
 export function decodeScrapeReply(body: Uint8Array, asked: readonly InfoHash[]): Result<ScrapeAnswer> {
   const decoded = decodeDict(body, DECODE_OPTIONS);
   if (!decoded.ok) return decoded;

@@ -70,6 +70,7 @@ function unescapeBytes(text: string): Uint8Array | undefined {
   return bytes.subarray(0, length);
 }
 
+/** @param query behind the question mark, percent-encoded bytes (BEP 3, 7, 23) */
 export function decodeAnnounceQuery(query: string): Result<HttpAnnounce> {
   const fields = decodeQuery(query);
   if (fields === undefined) return reject('malformed query');
@@ -105,6 +106,7 @@ export function decodeAnnounceQuery(query: string): Result<HttpAnnounce> {
   });
 }
 
+/** @param query behind the question mark (BEP 48) */
 export function decodeScrapeQuery(query: string): Result<readonly Uint8Array[]> {
   const fields = decodeQuery(query);
   if (fields === undefined) return reject('malformed query');
@@ -130,6 +132,7 @@ function foldKey(key: Uint8Array | undefined): number {
   return hash >>> 0 || 1;
 }
 
+/** Compact (BEP 23, BEP 7), or as a list of dictionaries where that was asked for. */
 export function encodeHttpAnnounceReply(reply: {
   readonly intervalSeconds: number;
   readonly minIntervalSeconds: number;
@@ -161,6 +164,7 @@ export function encodeHttpAnnounceReply(reply: {
   });
 }
 
+/** BEP 48: one entry for each info hash, asked twice or not. */
 export function encodeHttpScrapeReply(
   files: readonly { readonly infoHash: Uint8Array; readonly counts: ScrapeEntry }[],
 ): Uint8Array {
@@ -174,6 +178,7 @@ export function encodeHttpScrapeReply(
   return composeDict([[utf8('files'), entries]]);
 }
 
+/** BEP 3: a reason for a person, and nothing else. */
 export function encodeHttpFailure(message: string): Uint8Array {
   return encodeBencode({ 'failure reason': message });
 }

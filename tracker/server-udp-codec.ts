@@ -62,6 +62,7 @@ export type UdpRequest = { readonly transactionId: number } & (
     }
 );
 
+/** @param packet at least 16 bytes (BEP 15); the connection id is not checked here */
 export function decodeUdpRequest(packet: Uint8Array): Result<UdpRequest> {
   if (packet.length < CONNECT_REQUEST_BYTES) return reject(`UDP tracker request of ${packet.length} bytes`);
   const action = readU32(packet, 8);
@@ -120,6 +121,7 @@ function readUrlTarget(options: Uint8Array): string {
   return textOf(concatBytes(chunks));
 }
 
+/** 16 bytes (BEP 15). */
 export function encodeConnectReply(transactionId: number, connectionId: Uint8Array): Uint8Array {
   const packet = new Uint8Array(CONNECT_REPLY_BYTES);
   writeU32(packet, 0, ACTION_CONNECT);
@@ -163,6 +165,7 @@ export function encodeScrapeReply(
   return packet;
 }
 
+/** BEP 15. @param message for a person, as UTF-8 */
 export function encodeErrorReply(transactionId: number, message: string): Uint8Array {
   const head = new Uint8Array(UDP_REPLY_HEAD_BYTES);
   writeU32(head, 0, ACTION_ERROR);

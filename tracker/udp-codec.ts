@@ -41,6 +41,7 @@ export const OPTION_NOP = 1;
 export const OPTION_URL_DATA = 2;
 const MAX_OPTION_BYTES = 255;
 
+/** 16 bytes (BEP 15). */
 export function encodeConnectRequest(transactionId: number): Uint8Array {
   const packet = new Uint8Array(CONNECT_REQUEST_BYTES);
   writeU32(packet, 0, UDP_PROTOCOL_MAGIC_HIGH);

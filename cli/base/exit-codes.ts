@@ -24,6 +24,7 @@ export const EXIT_CODES: Readonly<Record<ExitReason, ExitEntry>> = {
   terminated: { code: 143, meaning: 'terminated (SIGTERM), also after a clean shutdown' },
 };
 
+/** The status of the process, 0 to 143. */
 export function exitCodeOf(reason: ExitReason): number {
   return EXIT_CODES[reason].code;
 }

@@ -60,6 +60,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'Free some space, then run the same command again.',
 };
 
+/** @param error anything that was thrown; what is no error of ours is a bug (`unexpected`) */
 export function failureOf(error: unknown): Failure {
   const code = systemCodeOf(error);
   const reason = reasonOf(error, code);

@@ -74,6 +74,7 @@ function withinTimer(ms: number): Result<number> {
   return ms <= MOST_TIMER_MS ? accept(Math.round(ms)) : reject('longer than 24 days');
 }
 
+/** A port that can be named: 1 to 65535. */
 export function parsePort(text: string): Result<number> {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
   return port >= 1 && port <= 65535 ? accept(port) : reject('not a port from 1 to 65535');
@@ -130,6 +131,7 @@ export function parseByteRange(text: string): Result<ByteRangeText> {
   return accept({ first: Number(first), last: last === '' ? undefined : Number(last) });
 }
 
+/** 1 to 999,999,999. */
 export function parseCount(text: string): Result<number> {
   const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
   return count >= 1 ? accept(count) : reject('not a whole number of at least 1');
@@ -148,12 +150,14 @@ export function parseRatio(text: string): Result<number> {
   return Number.isFinite(ratio) ? accept(ratio) : reject('not a ratio like 1 or 1.5');
 }
 
+/** true, yes, on, 1 or their opposites, in any case. */
 export function parseOnOff(text: string): Result<boolean> {
   if (/^(true|yes|on|1)$/i.test(text)) return accept(true);
   if (/^(false|no|off|0)$/i.test(text)) return accept(false);
   return reject('neither true nor false');
 }
 
+/** One of these words, to the letter. */
 export function parseChoice<T extends string>(choices: readonly T[]): Parser<T> {
   return (text) => {
     const found = choices.find((choice) => choice === text);
@@ -167,11 +171,13 @@ export function parseTracker(text: string): Result<string> {
   return parsed.ok ? accept(text) : parsed;
 }
 
+/** @returns the URL as given, when it is one of http or https */
 export function parseWebUrl(text: string): Result<string> {
   const isWeb = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
   return isWeb ? accept(text) : reject('not an http:// or https:// address');
 }
 
+/** @returns the URL as given, when it is one of socks5 or socks5h (RFC 1928, 1929) */
 export function parseProxy(text: string): Result<string> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^socks5h?:$/.test(url.protocol) || url.hostname === '')

@@ -105,10 +105,12 @@ export function truncateText(text: string, columns: number): string {
   return `${kept}…`;
 }
 
+/** As wide as so many columns of a terminal; longer text stays as it is. */
 export function padEnd(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - textWidth(text)));
 }
 
+/** As padEnd, with the blanks in front. */
 export function padStart(text: string, columns: number): string {
   return ' '.repeat(Math.max(0, columns - textWidth(text))) + text;
 }

@@ -50,6 +50,7 @@ export function plainText(line: Line): string {
   return line.map((part) => (typeof part === 'string' ? part : part.text)).join('');
 }
 
+/** Columns of a terminal. */
 export function lineWidth(line: Line): number {
   return line.reduce((sum, part) => sum + textWidth(typeof part === 'string' ? part : part.text), 0);
 }

@@ -106,6 +106,7 @@ export function causeSpec(cause: TimeCause): CauseSpec {
   return CAUSES.find(({ id }) => id === cause) as CauseSpec;
 }
 
+/** All causes together, ms. */
 export function sumOf(time: TimeByCause): number {
   return CAUSES.reduce((sum, { id }) => sum + time[id], 0);
 }

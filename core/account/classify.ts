@@ -30,6 +30,7 @@ export interface TransferFacts {
   readonly mainThreadShare: number;
 }
 
+/** What a download waits for now: the first cause that applies, in the order of docs/explain.md. */
 export function classify(facts: TransferFacts): TimeCause {
   const { phase, connectedPeers, swarm, storage } = facts;
   if (phase === 'error' || phase === 'paused' || phase === 'check') return phase;

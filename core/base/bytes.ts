@@ -7,6 +7,7 @@ const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 
+/** Big-endian, as everything in BitTorrent; the caller has checked the length. */
 export function readU16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 }
@@ -22,11 +23,13 @@ export function readU32(bytes: Uint8Array, at: number): number {
   );
 }
 
+/** Big-endian; bits beyond 16 are cut off. */
 export function writeU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 8;
   bytes[at + 1] = value;
 }
 
+/** Big-endian; bits beyond 32 are cut off. */
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24;
   bytes[at + 1] = value >>> 16;
@@ -47,6 +50,7 @@ export function readU64(bytes: Uint8Array, at: number): number {
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
+/** Lower case. */
 export function toHex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += HEX[byte];
@@ -61,6 +65,7 @@ export function fromHex(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Not in constant time: not for secrets. */
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;

@@ -12,6 +12,7 @@ const PKCS8 = Uint8Array.of(
   ...[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20],
 );
 
+/** @returns false for anything that is no signature of that key, wrong lengths included; never throws */
 export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
   try {
@@ -33,6 +34,7 @@ export function publicKeyOf(seed: Uint8Array): Uint8Array {
   return new Uint8Array(spki.subarray(SPKI.length));
 }
 
+/** @param seed 32 bytes, the private key of RFC 8032. @returns 64 bytes */
 export function signMessage(seed: Uint8Array, message: Uint8Array): Uint8Array {
   return new Uint8Array(sign(null, message, privateKey(seed)));
 }

@@ -17,9 +17,11 @@ function checked<T>(bytes: Uint8Array, what: string): T {
   return bytes as T;
 }
 
+/** @param bytes exactly 20. @throws InvariantError */
 export function infoHashOf(bytes: Uint8Array): InfoHash {
   return checked(bytes, 'info hash');
 }
+/** @param bytes exactly 20. @throws InvariantError */
 export function peerIdOf(bytes: Uint8Array): PeerId {
   return checked(bytes, 'peer id');
 }

@@ -16,6 +16,7 @@ export interface LsdAnnounce {
   readonly cookie: string | undefined;
 }
 
+/** A datagram of BEP 14. @param group the multicast address it goes to, without a port */
 export function encodeLsd(announce: LsdAnnounce, group: string): string {
   const host = group.includes(':') ? `[${group}]` : group;
   const lines = ['BT-SEARCH * HTTP/1.1', `Host: ${host}:${LSD_PORT}`, `Port: ${announce.port}`];

@@ -15,6 +15,7 @@ const MASKED = 0x55;
 const PREFIX_BYTES_V4 = 2;
 const PREFIX_BYTES_V6 = 6;
 
+/** CRC32-C (Castagnoli), unsigned, as BEPs 40 and 42 use it. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (CRC32C_TABLE[(crc ^ byte) & 255] as number) ^ (crc >>> 8);

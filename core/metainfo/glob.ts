@@ -26,6 +26,7 @@ export function globMatches(pattern: string, text: string): boolean {
   return reachable[characters.length] === true;
 }
 
+/** Whether it is a pattern at all, or a plain name. */
 export function hasGlobCharacters(pattern: string): boolean {
   return /[*?]/.test(pattern);
 }

@@ -77,6 +77,7 @@ function truncated(text: string, maxBytes: number): string {
   return kept;
 }
 
+/** Bytes of the text in UTF-8: file systems and limits count those. */
 export function byteLength(text: string): number {
   let bytes = 0;
   for (let i = 0; i < text.length; i++) {

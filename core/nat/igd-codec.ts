@@ -81,10 +81,12 @@ export function addAnyPortMapping(service: IgdService, request: IgdMapRequest): 
   return soap(service, 'AddAnyPortMapping', mappingFields(request));
 }
 
+/** IGD:1 and 2: this very port, or an error (718: it is taken; 725: permanent leases only). */
 export function addPortMapping(service: IgdService, request: IgdMapRequest): SoapCall {
   return soap(service, 'AddPortMapping', mappingFields(request));
 }
 
+/** @param externalPort as the gateway granted it */
 export function deletePortMapping(service: IgdService, transport: Transport, externalPort: number): SoapCall {
   return soap(service, 'DeletePortMapping', {
     NewRemoteHost: '',
@@ -105,6 +107,7 @@ export function getExternalAddress(service: IgdService): SoapCall {
   return soap(service, 'GetExternalIPAddress', {});
 }
 
+/** WANIPv6FirewallControl: lets strangers in to one port of this machine. */
 export function addPinhole(service: IgdService, request: IgdMapRequest): SoapCall {
   return soap(service, 'AddPinhole', {
     RemoteHost: '',
@@ -116,6 +119,7 @@ export function addPinhole(service: IgdService, request: IgdMapRequest): SoapCal
   });
 }
 
+/** WANIPv6FirewallControl. @param id as the gateway gave it */
 export function updatePinhole(service: IgdService, id: string, lifetimeSec: number): SoapCall {
   return soap(service, 'UpdatePinhole', { UniqueID: id, NewLeaseTime: lifetimeSec });
 }

@@ -24,6 +24,7 @@ const RESULTS = [
 ] as const;
 const UNSUPPORTED = [1, 5];
 
+/** RFC 6886 3.2: two bytes, answered with the gateway's outer address and its epoch. */
 export function encodeAddressRequest(): Uint8Array {
   return new Uint8Array([VERSION, OPCODE_ADDRESS]);
 }
@@ -63,6 +64,7 @@ export type NatPmpResponse =
   /** A server that knows PCP only, or does not know the opcode. */
   | { readonly kind: 'unsupported' };
 
+/** @param bytes a datagram from the gateway; its sender was checked by the caller (RFC 6886) */
 export function decodeNatPmpResponse(bytes: Uint8Array): Result<NatPmpResponse> {
   if (bytes.length < 4 || ((bytes[1] as number) & RESPONSE) === 0) return reject('NAT-PMP: not a response');
   if (bytes[0] !== VERSION) return accept({ kind: 'unsupported' });

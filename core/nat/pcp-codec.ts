@@ -83,6 +83,7 @@ export type PcpResponse =
   /** A server that knows NAT-PMP only, or no opcode of ours. */
   | { readonly kind: 'unsupported' };
 
+/** @param bytes a datagram from the gateway; its sender was checked by the caller (RFC 6887) */
 export function decodePcpResponse(bytes: Uint8Array): Result<PcpResponse> {
   if (bytes.length > MAX_BYTES) return reject(`PCP: ${bytes.length} bytes, at most ${MAX_BYTES}`);
   if (bytes.length < 4 || ((bytes[1] as number) & RESPONSE) === 0) return reject('PCP: not a response');

@@ -37,6 +37,7 @@ export interface SsdpMessage {
   readonly bootId: string | undefined;
 }
 
+/** An answer to M-SEARCH (UPnP Device Architecture 1.1), as text. */
 export function decodeSsdp(text: string): Result<SsdpMessage> {
   if (text.length > MAX_BYTES) return reject(`SSDP: longer than ${MAX_BYTES} bytes`);
   const [first = '', ...lines] = text.split(/\r?\n/, MAX_HEADERS);

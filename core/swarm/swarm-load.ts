@@ -24,6 +24,7 @@ export interface SwarmLoad {
   readonly shortRateBytesPerSec: number;
 }
 
+/** O(peers). */
 export function swarmLoad(swarm: Swarm, nowMs: number): SwarmLoad {
   let withPieces = 0;
   let useful = 0;

@@ -35,7 +35,7 @@ export interface ExtendedHandshake {
 /** What somebody who relays says of that in its handshake. */
 export interface RelayOffer {
   readonly version: number;
-  /** Bits: 1 calls, 2 splices, 4 queues, 8 proxy ports, 16 dial-back tests. */
+  /** Bits: 1 calls, 2 splices, 4 queues, 8 proxy ports, 16 dial-back tests, 32 mirror. */
   readonly roles: number;
   /** Places left when it was sent. */
   readonly free: number;
@@ -56,6 +56,10 @@ const HANDSHAKE_OPTIONS: BencodeOptions = {
   // Some clients do not sort: nothing here is hashed, so order does not matter.
   allowUnsorted: true,
 };
+/**
+ * @param payload of message 0 of BEP 10.
+ * @returns what is well-formed of it; a value of the wrong type is left out
+ */
 export function decodeExtendedHandshake(payload: Uint8Array): Result<ExtendedHandshake> {
   const decoded = decodeDict(payload, HANDSHAKE_OPTIONS);
   if (!decoded.ok) return reject(`extended handshake: ${decoded.reason.what}`);

@@ -32,6 +32,7 @@ const OPTIONS: BencodeOptions = {
   allowUnsorted: true,
 };
 
+/** @param payload of a ut_metadata message (BEP 9). @returns views of it: copy what is kept */
 export function decodeMetadataMessage(payload: Uint8Array): Result<MetadataMessage> {
   const decoded = decodeBencode(payload, OPTIONS);
   if (!decoded.ok) return reject(`ut_metadata: ${decoded.reason.what}`);
@@ -52,10 +53,12 @@ export function decodeMetadataMessage(payload: Uint8Array): Result<MetadataMessa
   });
 }
 
+/** @param piece from 0, of 16 KiB each */
 export function encodeMetadataRequest(piece: number): Uint8Array {
   return encodeBencode({ msg_type: REQUEST, piece });
 }
 
+/** @param piece from 0, of 16 KiB each */
 export function encodeMetadataReject(piece: number): Uint8Array {
   return encodeBencode({ msg_type: REJECT, piece });
 }
@@ -69,6 +72,7 @@ export function encodeMetadataData(info: Uint8Array, piece: number): Uint8Array 
   ]);
 }
 
+/** @param size of the info dictionary, bytes */
 export function metadataPieceCount(size: number): number {
   return Math.ceil(size / METADATA_PIECE_BYTES);
 }

@@ -105,6 +105,9 @@ function compactList(dict: BencodeDict, name: string, entryBytes: 6 | 18): (Endp
   );
 }
 
+/**
+ * BEP 11: both families, compact, with a flag byte for each added peer. Whoever calls keeps to its bounds (50 and 50).
+ */
 export function encodePex(message: PexMessage): Uint8Array {
   const fields: Record<string, Uint8Array> = {};
   for (const [suffix, isV6] of [

@@ -102,6 +102,7 @@ export function isBogon(address: DhtAddress, source: DhtAddress): boolean {
   return address.port === 0 || address.scope === 'unusable' || address.scope !== source.scope;
 }
 
+/** Entries whose IP address an earlier entry of the same reply has. */
 export function countDuplicateIps(listings: readonly Listing[]): number {
   let count = 0;
   for (let i = 1; i < listings.length; i++) {
@@ -115,6 +116,7 @@ export function countDuplicateIps(listings: readonly Listing[]): number {
   return count;
 }
 
+/** BEP 42 `ip`: as whom the node sees us; undefined when it does not say. */
 export function echoOf(message: KrpcMessage): DhtAddress | 'malformed' | undefined {
   const { external, bytes } = message;
   if (external.start < 0) return undefined;
@@ -131,6 +133,7 @@ const MAX_VERSION_BYTES = 32;
 const versions = new Map<string, string | undefined>();
 const MAX_VERSIONS = 4096;
 
+/** `v` of BEP 5: at most 32 bytes of it as hex, and the client that these name, if any. */
 export function versionOf(message: KrpcMessage): {
   readonly hex: string | undefined;
   readonly client: string | undefined;
@@ -147,6 +150,7 @@ export function versionOf(message: KrpcMessage): {
   return { hex, client };
 }
 
+/** Local networks are exempt (BEP 42). */
 export function bep42Of(id: Id160, address: DhtAddress): 'valid' | 'invalid' | 'exempt' {
   if (address.scope !== 'global') return 'exempt';
   return isValidId(id, address) ? 'valid' : 'invalid';

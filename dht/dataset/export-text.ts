@@ -12,10 +12,12 @@ function csvValue(value: ExactValue): string {
   return value === '' || /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
+/** Names of the columns, with CRLF. */
 export function csvHeader(table: Table): string {
   return `${Object.keys(table.columns).join(',')}\r\n`;
 }
 
+/** One row, columns in the order of the table, with CRLF. */
 export function csvLine(table: Table, row: ExactRow): string {
   const values = Object.keys(table.columns).map((name) => csvValue(row[name] ?? null));
   return `${values.join(',')}\r\n`;

@@ -24,6 +24,7 @@ export interface Phrase {
   readonly words: Int32Array;
 }
 
+/** The parts run together. */
 export function phrase(...parts: readonly Uint8Array[]): Phrase {
   const bytes = concatBytes(parts);
   const words = new Int32Array(Math.ceil(bytes.length / WORD_BYTES));

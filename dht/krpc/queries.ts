@@ -102,6 +102,7 @@ function want(out: Composer, wanted: Want): Composer {
   return wanted === 'both' ? out.text(literal('4:wantl2:n42:n6e')) : out;
 }
 
+/** BEP 5. @returns a view that is valid until the next message is begun, as all of these */
 export function pingQuery(out: Composer, frame: QueryFrame, tid: Uint8Array): Uint8Array {
   ownId(open(out), frame);
   return close(out, frame, 'ping', tid);
@@ -121,6 +122,7 @@ export function targetQuery(
   return close(out, frame, name, tid);
 }
 
+/** BEP 5, with `noseed` and `scrape` of BEP 33 and `want` of BEP 32. */
 export function getPeersQuery(
   out: Composer,
   frame: QueryFrame,
@@ -141,6 +143,7 @@ export interface AnnounceArguments {
   readonly isSeed: boolean;
 }
 
+/** BEP 5, with `seed` of BEP 33. @param token as the node asked gave it */
 export function announceQuery(
   out: Composer,
   frame: QueryFrame,
@@ -157,6 +160,7 @@ export function announceQuery(
   return close(out, frame, 'announce_peer', tid);
 }
 
+/** BEP 44. @param cas only of a mutable item: the sequence number that it replaces */
 export function putQuery(
   out: Composer,
   frame: QueryFrame,

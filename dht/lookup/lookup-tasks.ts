@@ -13,10 +13,12 @@ import type { LookupTask } from './lookup-task.ts';
 const MAX_SAMPLE_INTERVAL_SECONDS = 21_600;
 const MAX_SAMPLES_READ = 100;
 
+/** @param candidate one that answered: its id is known */
 export function contactOf(candidate: Candidate): DhtContact {
   return { id: (candidate.id as Id160).toBytes(), address: candidate.address };
 }
 
+/** BEP 5. */
 export function findNodeTask(target: Id160, want: Want): LookupTask {
   return {
     needsToken: false,
@@ -65,6 +67,7 @@ export function getPeersTask(options: {
   };
 }
 
+/** BEP 51; at most 100 samples of a reply are read, intervals of at most six hours. */
 export function sampleTask(target: Id160, onSamples: (reply: SampleReply) => void): LookupTask {
   return {
     needsToken: false,

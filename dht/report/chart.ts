@@ -175,6 +175,7 @@ function frame({ title, note }: Chart, height: number, parts: readonly string[])
   ].join('\n');
 }
 
+/** A whole SVG document; text in it is escaped. */
 export function chartSvg(chart: Chart): string {
   return chart.kind === 'lines' ? linesSvg(chart) : barsSvg(chart);
 }

@@ -9,6 +9,7 @@ const HASHES = 2;
 /** BEP 33: near 6000 entries the filter stops telling. */
 const USABLE = 6_000;
 
+/** BEP 33: two of the 2048 bits, by the SHA-1 of the address without its port. @param filter 256 bytes */
 export function insertAddress(filter: Uint8Array, address: DhtAddress): void {
   const digest = hash('sha1', address.ip(), 'buffer');
   for (let i = 0; i < HASHES; i++) {
@@ -17,6 +18,7 @@ export function insertAddress(filter: Uint8Array, address: DhtAddress): void {
   }
 }
 
+/** @param filter 256 bytes. @returns true for everybody inserted, and by chance for others */
 export function hasAddress(filter: Uint8Array, address: DhtAddress): boolean {
   const probe = new Uint8Array(BLOOM_BYTES);
   insertAddress(probe, address);

@@ -10,6 +10,7 @@ export interface Deadline {
   clear(): void;
 }
 
+/** @param what is waited for, as it stands in the reason. @param outer ends it earlier, as stopped */
 export function startDeadline(timeoutMs: number, what: string, outer?: AbortSignal): Deadline {
   const controller = new AbortController();
   const onOuter = (): void => controller.abort(stopped());

@@ -173,6 +173,7 @@ export interface OverviewInput {
   readonly height: number;
 }
 
+/** @returns at most `height` lines of at most `width` columns */
 export function overviewLines({ snapshot, torrent, history, width, height }: OverviewInput): Line[] {
   const head = [...progressLines(torrent, width), BLANK, ...factLines(snapshot, torrent), BLANK];
   const room = Math.max(0, height - head.length);

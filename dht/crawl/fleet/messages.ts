@@ -84,6 +84,7 @@ const MAX_TRAPS = 4096;
 const MAX_TEXT = 128;
 const HEX_32 = /^[0-9a-f]{32}$/;
 
+/** What came through the queue: bounded, and with limits and an opt-out list, or rejected. */
 export function readOrder(value: unknown): Result<Order> {
   const order = value as Partial<Order> | null;
   if (typeof order !== 'object' || order === null) return reject('not an order');
@@ -103,6 +104,7 @@ export function readOrder(value: unknown): Result<Order> {
   return accept({ runId, order: number, pass, zone, startedUnixMs, config: config.value, optOut });
 }
 
+/** What came through the queue: rows of an attempt, or the end of one; at most 4,096 rows. */
 export function readWorkerMessage(value: unknown): Result<WorkerMessage> {
   const message = value as
     | (Partial<Omit<RowsMessage, 'kind'> & Omit<EndMessage, 'kind'>> & { readonly kind?: unknown })
@@ -134,6 +136,7 @@ export function readWorkerMessage(value: unknown): Result<WorkerMessage> {
     : reject('an end that is none');
 }
 
+/** What a worker says of itself every two seconds; only what is shown rests on it. */
 export function readBeat(value: unknown): Result<Beat> {
   const beat = value as (Partial<Omit<Beat, 'work'>> & { readonly work?: unknown }) | null;
   if (!isRow(beat)) return reject('not a beat');
