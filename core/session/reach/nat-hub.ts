@@ -226,14 +226,10 @@ export class NatHub {
    * A relay has found out how many hops open all our own gateways; undefined: not to be found out here. Holes that are being punched with fewer
    * are caught up with.
    */
-  set ownHops(hops: number | undefined) {
+  learnOwnHops(hops: number | undefined): void {
     this.#ownHops = hops;
     for (const { endpoint, untilMs } of this.#punching.values())
       if (this.#options.nowMs() < untilMs) this.openDoor(endpoint);
-  }
-
-  get ownHops(): number | undefined {
-    return this.#ownHops;
   }
 
   /**

@@ -263,7 +263,7 @@ export class RelaySession {
     const network = networkName();
     if (network !== this.#network) {
       this.#network = network;
-      this.#options.shared.nat.ownHops = undefined;
+      this.#options.shared.nat.learnOwnHops(undefined);
       this.#fathomAtMs = nowMs;
       this.#shell.run((machine) => machine.handleNetworkChange(nowMs));
     }
@@ -340,7 +340,7 @@ export class RelaySession {
     try {
       const hops = await fathom(relay, { dial, datagrams, rng, signal });
       if (this.#network !== network) return;
-      nat.ownHops = hops;
+      nat.learnOwnHops(hops);
       this.#fathomAtMs = clock.nowMs() + FATHOM_MS;
       log('debug', 'how many hops open our own gateways', { hops: hops ?? 'unknown' });
     } catch (error) {

@@ -88,11 +88,11 @@ const { signal: forever } = new AbortController();
 it('the first packets go as far as our own outermost gateway where a relay has measured that, also of holes that are under way', async () => {
   const { hub, world } = hubWithHoles();
   const hole = hub.punch(TARGET, forever);
-  hub.ownHops = 3;
+  hub.learnOwnHops(3);
   expect(world.sent.map(([, to, options]) => [to, options?.ttl])).toEqual([[TARGET, 3]]);
   // Packets of the hole go all the way now.
   world.nowMs = 301;
-  hub.ownHops = 4;
+  hub.learnOwnHops(4);
   expect(world.sent).toHaveLength(1);
   world.settle(new Error('nobody answers'));
   await expect(hole).rejects.toThrow('nobody');
