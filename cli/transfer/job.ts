@@ -158,8 +158,9 @@ export class Job {
 
   /** One line for a person; undefined for a torrent that never came into the session: its failure says it all. */
   line(nowMs: number): string | undefined {
-    const { last } = this;
+    const { failure, last } = this;
     if (last === undefined) return undefined;
+    if (failure?.reason === 'refused' && last.downloadedBytes === 0) return undefined;
     const name = safeText(last.name === '' ? this.source : last.name);
     const where = `in ${safeText(last.directory)}`;
     const elapsed = formatElapsed((this.completedAtMs ?? nowMs) - this.startedAtMs);

@@ -69,6 +69,12 @@ export function isIPv6(host: string): boolean {
   return host.includes(':');
 }
 
+/** What floods and faults are counted by: the address, or of IPv6 the /64 that a host can choose its own addresses from. */
+export function sourceOf(host: string): string {
+  const bytes = isIPv6(host) ? parseIPv6(host) : undefined;
+  return bytes === undefined ? host : `${formatIp(bytes.fill(0, 8))}/64`;
+}
+
 /** RFC 5952 text of 16 bytes; `::ffff:a.b.c.d` comes out as the plain IPv4 address it stands for. */
 export function formatIp(bytes: Uint8Array, at = 0, length = bytes.length - at): string {
   if (length === 4) return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;

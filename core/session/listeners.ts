@@ -1,7 +1,7 @@
 // The TCP listeners of a session: one port for both families, and the connections that have not said which torrent.
 import { OperationError } from '../base/result.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
-import { listenTcp, type TcpListener } from '../transport/tcp.ts';
+import { type Doorkeeper, listenTcp, type TcpListener } from '../transport/tcp.ts';
 import type { PeerConnection } from './peer/peer-connection.ts';
 import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_INCOMING } from './peer-limits.ts';
 import type { ListenSnapshot } from './snapshot.ts';
@@ -22,13 +22,14 @@ export class Listeners {
     addresses: readonly string[],
     portRange: readonly [first: number, last: number],
     onStream: (stream: ByteStream) => void,
+    keeper?: Doorkeeper,
   ): Promise<void> {
     const [first, last] = portRange;
     const attempts = first === 0 ? MAX_PAIR_ATTEMPTS : last - first + 1;
     let failure: unknown;
     for (let i = 0; i < attempts; i++) {
       try {
-        await this.#bindAll(addresses, first === 0 ? 0 : first + i, onStream);
+        await this.#bindAll(addresses, first === 0 ? 0 : first + i, onStream, keeper);
         return;
       } catch (error) {
         failure = error;
@@ -50,14 +51,16 @@ export class Listeners {
     addresses: readonly string[],
     port: number,
     onStream: (stream: ByteStream) => void,
+    keeper?: Doorkeeper,
   ): Promise<void> {
     let shared = port;
     for (const host of addresses) {
       try {
-        const listener = await listenTcp(host, shared, (stream) => {
+        const take = (stream: ByteStream): void => {
           this.#incomingCount++;
           onStream(stream);
-        });
+        };
+        const listener = await listenTcp(host, shared, take, keeper);
         this.#listeners.push(listener);
         shared = listener.port;
       } catch (error) {

@@ -15,7 +15,12 @@ export interface DatagramsOptions {
   readonly portRange: readonly [first: number, last: number];
   /** undefined: no uTP. */
   readonly utp:
-    | { readonly clock: Clock; readonly rng: Rng; readonly onStream: (stream: ByteStream) => void }
+    | {
+        readonly clock: Clock;
+        readonly rng: Rng;
+        readonly onStream: (stream: ByteStream) => void;
+        readonly mayEnter: (host: string) => boolean;
+      }
     | undefined;
 }
 
@@ -48,13 +53,13 @@ export class SessionDatagrams {
     }
     this.#port = port;
     if (options.utp === undefined) return;
-    const { onStream, clock, rng } = options.utp;
+    const { onStream, mayEnter, clock, rng } = options.utp;
     const { DatagramUtp } = await import('../transport/utp-stack.ts');
     const utp = new DatagramUtp({ port, clock, rng });
     utp.listen((stream) => {
       this.#incomingCount++;
       onStream(stream);
-    });
+    }, mayEnter);
     this.#utp = utp;
     if (this.#isClosed) await utp.close();
   }

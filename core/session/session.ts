@@ -1,7 +1,6 @@
 // A client: its listeners, its torrents, what they share. Routes inputs; every decision about payload is made below.
 import { toHex } from '../base/bytes.ts';
 import type { Clock, Rng } from '../base/clock.ts';
-import { randomInt } from '../base/clock.ts';
 import { isIPv6 } from '../base/endpoint.ts';
 import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
@@ -17,8 +16,10 @@ import { RateLimiter } from '../transport/rate-limiter.ts';
 import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
 import { DialScheduler } from './dial-scheduler.ts';
+import { Incoming } from './incoming.ts';
 import { Listeners } from './listeners.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
+import { makePeerId } from './own-peer-id.ts';
 import { PeerConnection } from './peer/peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
 import { NatHub } from './reach/nat-hub.ts';
@@ -41,9 +42,6 @@ import { systemClock, systemRng } from './system.ts';
 import { Torrent } from './torrent.ts';
 import { snapshotTorrent } from './torrent-snapshot.ts';
 
-/** Azureus style (BEP 20): `tt`, version 0.1.0.0. */
-const PEER_ID_PREFIX = '-tt0100-';
-const PEER_ID_ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** How long trackers may hold up a stop. */
 const CLOSE_TIMEOUT_MS = 4_000;
 
@@ -56,6 +54,7 @@ export class Session implements SessionApi {
   /** HASH('req2', info hash) -> info hash, for encrypted connections that come in (MSE). */
   readonly #bySkey = new Map<string, Uint8Array>();
   readonly #listeners = new Listeners();
+  readonly #incoming: Incoming;
   readonly #subscribers = new Set<(event: SessionEvent) => void>();
   readonly #bans = new Set<string>();
   readonly #votes = new AddressVotes();
@@ -73,6 +72,11 @@ export class Session implements SessionApi {
     this.#clock = options.clock ?? systemClock;
     const rng = options.rng ?? systemRng;
     const isDirect = options.proxy === undefined;
+    this.#incoming = new Incoming({
+      clock: this.#clock,
+      log: options.log ?? silentLog,
+      isBanned: (host) => this.#bans.has(host),
+    });
     this.#lsd =
       options.lsd !== false && isDirect
         ? new LsdSource({
@@ -181,7 +185,8 @@ export class Session implements SessionApi {
     // Behind a proxy nobody can reach us, and listening would show the address that the proxy hides.
     if (proxy !== undefined) return;
     const addresses = bindAddresses ?? [...(ipv4 ? ['0.0.0.0'] : []), ...(ipv6 ? ['::'] : [])];
-    if (tcp) await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream));
+    const { keeper } = this.#incoming;
+    if (tcp) await this.#listeners.open(addresses, portRange, (stream) => this.#accept(stream), keeper);
     await this.#openDatagrams();
     await this.#openRelays();
     this.#nat.start();
@@ -218,12 +223,13 @@ export class Session implements SessionApi {
     const { openDatagramPort, portRange, tcp = true, utp = true } = this.#options;
     if (openDatagramPort === undefined) return;
     const { clock, rng } = this.#shared;
+    const { mayEnter } = this.#incoming;
     try {
       await this.#datagrams.open({
         openPort: openDatagramPort,
         besidePort: this.#listeners.port,
         portRange,
-        utp: utp ? { clock, rng, onStream: (stream) => this.#accept(stream) } : undefined,
+        utp: utp ? { clock, rng, mayEnter, onStream: (stream) => this.#accept(stream) } : undefined,
       });
     } catch (error) {
       if (!tcp) throw error;
@@ -343,6 +349,7 @@ export class Session implements SessionApi {
     this.#shared.dials.close();
     this.#relays?.close();
     this.#wayOut.close();
+    this.#incoming.close();
     const torrents = [...this.#torrents.values()];
     const natClosed = this.#nat.close();
     await Promise.all([this.#listeners.close(), ...torrents.map((torrent) => torrent.stop(timeoutMs))]);
@@ -395,6 +402,7 @@ export class Session implements SessionApi {
       trace: this.#shared.trace,
       findTorrent: (key) => this.#bySkey.get(key),
       findOwner: (infoHash) => this.#torrents.get(toHex(infoHash))?.host,
+      onEnd: this.#incoming.onEnd,
     });
     this.#listeners.addPending(connection);
   }
@@ -433,10 +441,4 @@ function localDiscovery(options: SessionOptions): { ipv4: boolean; ipv6: boolean
 
 function withNat(nat: NatSnapshot | undefined): { nat?: NatSnapshot } {
   return nat === undefined ? {} : { nat };
-}
-
-function makePeerId(rng: { next(): number }): Uint8Array {
-  let text = PEER_ID_PREFIX;
-  while (text.length < 20) text += PEER_ID_ALPHABET[randomInt(rng, PEER_ID_ALPHABET.length)];
-  return new TextEncoder().encode(text);
 }

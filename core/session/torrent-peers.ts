@@ -339,7 +339,8 @@ export class TorrentPeers implements Dialable {
 
   ban(key: string): void {
     this.#shared.ban(key);
-    for (const connection of [...this.connections]) if (connection.banKey === key) connection.close('banned');
+    for (const connection of [...this.connections])
+      if (connection.banKey === key) connection.punish('banned');
     this.pool.removeWhere((endpoint) => banKeyOf(endpoint.host, endpoint.port) === key);
   }
 

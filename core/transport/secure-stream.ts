@@ -18,6 +18,8 @@ export interface StreamEnd {
   readonly inNegotiation: boolean;
   /** Of the system or of uTP, where it was not us who ended it. */
   readonly code?: string | undefined;
+  /** What came was no negotiation. */
+  readonly isOffence?: boolean;
 }
 
 export type SecureMode =
@@ -42,6 +44,7 @@ export class SecureStream implements ByteStreamEvents {
   #isSettled = false;
   #closeText: string | undefined;
   #isClosed = false;
+  #isOffence = false;
 
   constructor(stream: ByteStream, policy: EncryptionPolicy, events: SecureStreamEvents) {
     this.stream = stream;
@@ -93,7 +96,7 @@ export class SecureStream implements ByteStreamEvents {
     this.#isClosed = true;
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const text = this.#closeText ?? code ?? error?.message ?? 'closed by peer';
-    this.#events.onClose({ text, inNegotiation: !this.#isSettled, code });
+    this.#events.onClose({ text, inNegotiation: !this.#isSettled, code, isOffence: this.#isOffence });
   }
 
   /** Takes `bytes` over: they are encrypted in place. */
@@ -126,6 +129,7 @@ export class SecureStream implements ByteStreamEvents {
         return;
       case 'failed':
         this.#machine = undefined;
+        this.#isOffence = true;
         this.close(`encryption: ${step.reason}`);
         return;
       case 'plain':

@@ -180,6 +180,39 @@ function adopt(raw: net.Socket): ByteStream | undefined {
   return stream;
 }
 
+/** Says of a connection that the system accepted what becomes of it: exactly one of the two is called, once, now or later. */
+export type Doorkeeper = (
+  host: string,
+  visitor: { readonly admit: () => void; readonly refuse: () => void },
+) => void;
+
+/** What node:net knows of an accepted connection before it makes a socket of it. */
+interface AcceptedHandle {
+  getpeername(out: { address?: string }): number;
+  close(): void;
+}
+
+/**
+ * Puts the keeper between the system and node:net, so that who is refused costs no socket object. Where Node is built otherwise
+ * nobody is asked.
+ */
+function placeKeeper(server: net.Server, keeper: Doorkeeper): void {
+  type Accept = (this: unknown, status: number, accepted?: AcceptedHandle) => void;
+  const handle = (server as unknown as { _handle?: { onconnection?: Accept } })._handle;
+  const accept = handle?.onconnection;
+  if (handle == null || accept === undefined) return;
+  handle.onconnection = function (status, accepted) {
+    const peer: { address?: string } = {};
+    const isKnown = status === 0 && accepted !== undefined && accepted.getpeername(peer) === 0;
+    const host = isKnown ? normalizeHost(peer.address ?? '') : undefined;
+    if (accepted === undefined || host === undefined) {
+      accept.call(this, status, accepted);
+      return;
+    }
+    keeper(host, { admit: () => accept.call(this, status, accepted), refuse: () => accepted.close() });
+  };
+}
+
 const LISTEN_TROUBLE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken (EADDRINUSE)',
   EACCES: 'ports so low need more rights (EACCES)',
@@ -191,6 +224,7 @@ export function listenTcp(
   host: string,
   port: number,
   onStream: (stream: ByteStream) => void,
+  keeper?: Doorkeeper,
 ): Promise<TcpListener> {
   return new Promise((resolve, reject) => {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: false }, (raw) => {
@@ -215,6 +249,7 @@ export function listenTcp(
       server.removeAllListeners('error');
       // Running out of file descriptors while accepting must not end the process.
       server.on('error', () => {});
+      if (keeper !== undefined) placeKeeper(server, keeper);
       resolve({
         host,
         port: address.port,

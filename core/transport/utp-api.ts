@@ -18,8 +18,11 @@ export interface UtpStack {
   port(family: 4 | 6): number;
   /** @throws Error with `code`: ETIMEDOUT, ECONNREFUSED (the peer reset), ENETUNREACH, ..., ABORT_ERR */
   connect(endpoint: Endpoint, options: UtpConnectOptions): Promise<ByteStream>;
-  /** From now on SYNs of strangers are answered; without a listener they are ignored. One listener; the last one counts. */
-  listen(onStream: (stream: ByteStream) => void): void;
+  /**
+   * From now on SYNs of strangers are answered; without a listener they are ignored. One listener; the last one counts.
+   * @param mayEnter asked before anything is kept or said: false ignores the SYN
+   */
+  listen(onStream: (stream: ByteStream) => void, mayEnter?: (host: string) => boolean): void;
   /** Ends all connections (FIN, unacknowledged) and gives its hold on the port back. Safe to call twice. */
   close(): Promise<void>;
 }

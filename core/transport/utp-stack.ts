@@ -119,9 +119,10 @@ export class DatagramUtp implements UtpStack, StreamHost {
     });
   }
 
-  listen(onStream: (stream: ByteStream) => void): void {
+  listen(onStream: (stream: ByteStream) => void, mayEnter?: (host: string) => boolean): void {
     this.#mux.setAccept(
       (from, connection) => new UtpStream(this, from, connection, { opened: onStream, failed: () => {} }),
+      mayEnter,
     );
   }
 

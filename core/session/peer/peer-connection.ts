@@ -57,6 +57,7 @@ interface Parties {
   readonly owner?: PeerOwner;
   readonly candidate?: Candidate;
   readonly findOwner?: (infoHash: Uint8Array) => PeerOwner | undefined;
+  readonly onEnd?: (connection: PeerConnection, end: StreamEnd) => void;
 }
 
 /** Where the payload of a block goes that somebody else completed meanwhile; as large as the wire lets any block be. */
@@ -101,6 +102,8 @@ export class PeerConnection implements WireSink, UploadLine {
   heldUntilMs = Number.NEGATIVE_INFINITY;
   /** We ended it for reasons of our own. */
   isOurWish = false;
+  /** We ended it because of what the peer did. */
+  isOffender = false;
   /** Both handshakes are done and the torrent took us in. */
   isAdmitted = false;
   readonly #secure: SecureStream;
@@ -108,6 +111,7 @@ export class PeerConnection implements WireSink, UploadLine {
   readonly #downLimiter: RateLimiter;
   readonly #events: WireEvents;
   readonly #findOwner: Parties['findOwner'];
+  readonly #onEnd: Parties['onEnd'];
   readonly #port: PeerPort;
   #pump: UploadPump | undefined;
   #haveTimer: NodeJS.Timeout | undefined;
@@ -125,6 +129,7 @@ export class PeerConnection implements WireSink, UploadLine {
     this.isIncoming = parties.candidate === undefined;
     this.origin = parties.candidate?.origin ?? 'incoming';
     this.#findOwner = parties.findOwner;
+    this.#onEnd = parties.onEnd;
     this.openedAtMs = this.nowMs();
     this.lastReceivedAtMs = this.openedAtMs;
     this.lastSentAtMs = this.openedAtMs;
@@ -161,9 +166,14 @@ export class PeerConnection implements WireSink, UploadLine {
     options: ConnectionOptions & {
       findTorrent: (skeyHash: string) => Uint8Array | undefined;
       findOwner: (infoHash: Uint8Array) => PeerOwner | undefined;
+      onEnd?: (connection: PeerConnection, end: StreamEnd) => void;
     },
   ): PeerConnection {
-    const connection = new PeerConnection(options, { findOwner: options.findOwner });
+    const { findOwner, onEnd } = options;
+    const connection = new PeerConnection(
+      options,
+      onEnd === undefined ? { findOwner } : { findOwner, onEnd },
+    );
     connection.#secure.start(
       { kind: 'incoming', findTorrent: options.findTorrent },
       EMPTY_BYTES,
@@ -219,6 +229,12 @@ export class PeerConnection implements WireSink, UploadLine {
     this.#secure.close(text);
   }
 
+  /** The peer broke the protocol, or asks too much. */
+  punish(text: string): void {
+    this.isOffender = true;
+    this.close(text);
+  }
+
   /** The peer's handshake is here. Incoming: finds the torrent it names and answers. */
   handleHandshake(handshake: PeerHandshake): void {
     this.handshake = handshake;
@@ -271,7 +287,7 @@ export class PeerConnection implements WireSink, UploadLine {
     }
     this.lastSentAtMs = this.nowMs();
     this.#secure.write(bytes);
-    if (this.queuedBytes > MAX_UNREAD_BYTES) this.close('does not read what we send');
+    if (this.queuedBytes > MAX_UNREAD_BYTES) this.punish('does not read what we send');
   }
 
   writePayload(bytes: Uint8Array, sent?: () => void): void {
@@ -331,5 +347,6 @@ export class PeerConnection implements WireSink, UploadLine {
     this.wire.close();
     this.#pump?.close();
     this.owner?.onClosed(this, end);
+    this.#onEnd?.(this, end);
   }
 }

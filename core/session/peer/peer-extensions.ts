@@ -212,7 +212,7 @@ export class PeerExtensions {
       return;
     }
     const reply = this.#serve.handleRequest(connection, piece, nowMs);
-    if (reply === undefined) connection.close('flood of metadata requests');
+    if (reply === undefined) connection.punish('flood of metadata requests');
     else connection.wire.sendExtended(UT_METADATA.name, reply);
   }
 

@@ -141,7 +141,7 @@ export class WireEvents implements WireHandler {
   }
   onKeepAlive(): void {}
   onViolation(reason: string): void {
-    this.#connection.close(`protocol violation: ${reason}`);
+    this.#connection.punish(`protocol violation: ${reason}`);
   }
 
   /** One of the messages that change much of what we plan. */
@@ -150,7 +150,7 @@ export class WireEvents implements WireHandler {
     const gained = ((nowMs - this.#changesAtMs) * CHANGES_PER_SEC) / 1000;
     this.#changesLeft = Math.min(MAX_CHANGES_AT_ONCE, this.#changesLeft + gained) - 1;
     this.#changesAtMs = nowMs;
-    if (this.#changesLeft < 0) this.#connection.close('flood of chokes, interest or pieces taken back');
+    if (this.#changesLeft < 0) this.#connection.punish('flood of chokes, interest or pieces taken back');
     else this.#with(tell);
   }
 

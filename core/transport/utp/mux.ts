@@ -1,7 +1,8 @@
 // All uTP connections of one UDP port (BEP 29): finds the one a packet is for, takes in strangers' SYNs within bounds, tells
 // those who talk to nobody. Pure: datagrams and time in, datagrams out.
 import { type Rng, randomInt } from '../../base/clock.ts';
-import { type Endpoint, isIPv6 } from '../../base/endpoint.ts';
+import { type Endpoint, isIPv6, sourceOf } from '../../base/endpoint.ts';
+import { TokenBucket } from '../../base/token-bucket.ts';
 import { UtpConnection } from './connection.ts';
 import type {
   ConnectionEvents,
@@ -20,9 +21,11 @@ import {
 } from './packet.ts';
 
 const MAX_CONNECTIONS = 2_000;
-/** SYNs of addresses that may be forged; the oldest make room, so that a flood pushes out itself. */
+/** SYNs of addresses that may be forged; the oldest make room, so that a flood pushes out itself ... */
 const MAX_HALF_OPEN = 512;
 const MAX_HALF_OPEN_PER_HOST = 8;
+/** ... at most so often a second: each costs a connection and an answer, and whoever is pushed out at once never gets in. */
+const PUSHES_PER_SEC = 100;
 /** RESETs to strangers, a second: each is as long as what it answers, but nobody shall be sent many. */
 const RESETS_PER_SEC = 50;
 const ID_ATTEMPTS = 64;
@@ -62,8 +65,9 @@ export class UtpMux {
   readonly #view: PacketView = emptyView();
   #accept: AcceptStranger | undefined;
   #nextMs = Number.POSITIVE_INFINITY;
-  #resetTokens = RESETS_PER_SEC;
-  #resetsAtMs = 0;
+  #mayEnter: (host: string) => boolean = () => true;
+  readonly #resets = new TokenBucket(RESETS_PER_SEC, RESETS_PER_SEC);
+  readonly #pushes = new TokenBucket(PUSHES_PER_SEC, PUSHES_PER_SEC);
 
   /** @param options.isThisMachine packets to that address never leave it; default nobody's */
   constructor(options: {
@@ -89,9 +93,10 @@ export class UtpMux {
     return this.#dirty.size > 0;
   }
 
-  /** undefined: SYNs are ignored. */
-  setAccept(accept: AcceptStranger | undefined): void {
+  /** undefined: SYNs are ignored. @param mayEnter asked of each host that is not there yet */
+  setAccept(accept: AcceptStranger | undefined, mayEnter: (host: string) => boolean = () => true): void {
     this.#accept = accept;
+    this.#mayEnter = mayEnter;
   }
 
   /** @returns undefined when there are far too many connections */
@@ -193,7 +198,7 @@ export class UtpMux {
   }
 
   #add(connection: UtpConnection, remote: Endpoint): Entry {
-    const entry: Entry = { connection, receiveIds: [], remote, host: floodKey(remote.host) };
+    const entry: Entry = { connection, receiveIds: [], remote, host: sourceOf(remote.host) };
     this.#listen(entry, connection.ids.receive);
     this.#entries.set(connection, entry);
     this.#dirty.add(entry);
@@ -256,7 +261,7 @@ export class UtpMux {
 
   #handleStranger(syn: PacketView, from: Endpoint, nowMs: number): void {
     const accept = this.#accept;
-    if (accept === undefined || this.#entries.size >= MAX_CONNECTIONS || !this.#makeRoom(from)) return;
+    if (accept === undefined || this.#entries.size >= MAX_CONNECTIONS || !this.#makeRoom(from, nowMs)) return;
     const ids = { receive: (syn.connectionId + 1) & 0xffff, send: syn.connectionId };
     let connection: UtpConnection | undefined;
     const events = accept(from, () => connection as UtpConnection);
@@ -266,12 +271,13 @@ export class UtpMux {
     this.#halfOpen.add(this.#add(connection, from));
   }
 
-  #makeRoom(from: Endpoint): boolean {
-    const host = floodKey(from.host);
+  #makeRoom(from: Endpoint, nowMs: number): boolean {
+    const host = sourceOf(from.host);
     let ofHost = 0;
     for (const entry of this.#halfOpen) if (entry.host === host) ofHost++;
-    if (ofHost >= MAX_HALF_OPEN_PER_HOST) return false;
+    if (ofHost >= MAX_HALF_OPEN_PER_HOST || !this.#mayEnter(from.host)) return false;
     if (this.#halfOpen.size < MAX_HALF_OPEN) return true;
+    if (!this.#pushes.take(nowMs)) return false;
     const [oldest] = this.#halfOpen;
     if (oldest !== undefined) this.#remove(oldest);
     return true;
@@ -279,11 +285,7 @@ export class UtpMux {
 
   /** BEP 29: who sends to a connection that is not there is told. */
   #reset(view: PacketView, to: Endpoint, nowMs: number): void {
-    const refill = ((nowMs - this.#resetsAtMs) * RESETS_PER_SEC) / 1000;
-    this.#resetTokens = Math.min(RESETS_PER_SEC, this.#resetTokens + refill);
-    this.#resetsAtMs = nowMs;
-    if (this.#resetTokens < 1) return;
-    this.#resetTokens--;
+    if (!this.#resets.take(nowMs)) return;
     const packet = new Uint8Array(HEADER_BYTES);
     const fields = { timestampUs: 0, delayUs: 0, windowBytes: 0, ack: view.seq };
     writeHeader(packet, ST_RESET, view.connectionId, randomInt(this.#rng, 0x10000), fields);
@@ -305,9 +307,4 @@ function idsFrom(receive: number): ConnectionIds {
 
 function isSame(a: Endpoint, b: Endpoint): boolean {
   return a === b || (a.port === b.port && a.host === b.host);
-}
-
-/** A host of IPv6 has a /64 of addresses to choose from. */
-function floodKey(host: string): string {
-  return isIPv6(host) ? host.split(':').slice(0, 4).join(':') : host;
 }

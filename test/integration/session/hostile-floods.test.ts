@@ -233,3 +233,35 @@ describe('floods from connected peers', () => {
     await scene.expectGone(peer, /ut_pex messages in a minute/);
   });
 });
+
+describe('who comes again and again', () => {
+  it.each([
+    ['breaks the protocol after the handshake', true],
+    ['says garbage instead of it', false],
+  ])(
+    'and %s is taken in slowly; an honest leecher of the same address gets in and completes',
+    async (_, hasHandshake) => {
+      await using scene = await Scene.open('seeder');
+      const bytes = hasHandshake
+        ? concatBytes([handshakeBytes(scene.infoHash), frame(99), Uint8Array.of(0xff, 0xff, 0xff, 0xff, 4)])
+        : new Uint8Array(700).fill(1);
+      let attempts = 0;
+      let isOver = false;
+      const comeAgain = async (): Promise<void> => {
+        while (!isOver) {
+          const peer = await scene.connect();
+          attempts++;
+          peer.send(bytes);
+          await peer.closed();
+        }
+      };
+      const flood = Promise.all(Array.from({ length: 8 }, comeAgain));
+      await waitFor(() => attempts > 60, { what: () => `the flood (${attempts})`, timeoutMs: PATIENCE_MS });
+      await scene.expectHonestTransfer();
+      isOver = true;
+      // It has let in a few a second since; who was refused or served is out.
+      await within(flood, PATIENCE_MS, 'the end of the flood');
+      expect(scene.session.snapshot().listen[0]?.incomingCount).toBeLessThanOrEqual(attempts + 1);
+    },
+  );
+});
