@@ -102,16 +102,18 @@ export function accountData(account: TransferAccount): Readonly<Record<string, u
 
 /** What it was waiting for when it was last heard of. */
 export function unfinishedWords(account: TransferAccount): string {
-  const { connectedPeers, knownPeers, availability, lastCause, state, error } = account;
+  const { connectedPeers, knownPeers, availability, lastCause, state, error, bytes } = account;
   if (state === 'error') return `stopped by an error: ${safeText(error ?? 'unknown')}`;
   if (state === 'paused' || lastCause === 'paused') return 'it was paused';
   const peers = formatCount(connectedPeers, 'peer');
   switch (lastCause) {
     case 'peers':
       if (connectedPeers > 0) return `${peers} connected, and none has any piece`;
-      return knownPeers === 0
-        ? 'no peers: no tracker, DHT node or neighbour named any that is left to try'
-        : `no peers: ${formatCount(knownPeers, 'address', 'addresses')} known, none could be reached so far`;
+      if (knownPeers === 0)
+        return 'no peers: no tracker, DHT node or neighbour named any that is left to try';
+      return `no peers: ${formatCount(knownPeers, 'address', 'addresses')} known, ${
+        bytes.protocolReceived > 0 ? 'none of them is connected any more' : 'none could be reached so far'
+      }`;
     case 'metadata':
       return `${peers} connected, and none has sent the file list yet`;
     case 'pieces':

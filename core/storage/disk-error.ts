@@ -30,7 +30,11 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ENXIO: { text: 'the disk is gone', hint: `plug it in again, ${THEN_RESUME}` },
   ENOENT: {
     text: 'it is not there any more',
-    hint: 'plug the disk in again or put the file back, then run the same command again: it fetches what is missing',
+    hint: 'plug the disk in again or put the file back, then run the same command again; a download fetches what is missing',
+  },
+  ESHORT: {
+    text: 'it is shorter than it was',
+    hint: 'somebody cut it: put it back as it was, or let "tt download" fetch what is missing',
   },
   EROFS: { text: 'the file system is read-only', hint: 'choose another folder, or mount it writable' },
   EACCES: { text: 'permission denied', hint: 'change the permissions, or choose another folder' },

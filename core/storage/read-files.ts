@@ -50,7 +50,7 @@ export class ReadFiles {
     this.#followLinks = followLinks;
   }
 
-  /** Fills `into` from `offset` in the torrent. @throws DiskFaultError, code ENOENT when bytes are missing */
+  /** Fills `into` from `offset` in the torrent. @throws DiskFaultError, code ENOENT when the file is missing, ESHORT when bytes at its end are */
   async read(offset: number, into: Uint8Array): Promise<void> {
     for (const span of this.#map.spans(offset, into.length)) {
       const part = into.subarray(span.at, span.at + span.length);
@@ -95,7 +95,7 @@ export class ReadFiles {
       let done = 0;
       while (done < into.length) {
         const got = await readAt(fd, into, done, position + done);
-        if (got === 0) throw new DiskFaultError({ code: 'ENOENT', path: this.#pathOf(file), action: 'read' });
+        if (got === 0) throw new DiskFaultError({ code: 'ESHORT', path: this.#pathOf(file), action: 'read' });
         done += got;
       }
     });

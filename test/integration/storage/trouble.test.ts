@@ -206,7 +206,11 @@ describe('disk trouble', () => {
     const harness = await start(torrent, folder.path);
     await harness.download(allPieces(torrent));
     await writeFile(target('content', 'a'), 'short');
-    await expect(harness.read(1, 0, 16_384)).rejects.toMatchObject({ slug: 'disk', code: 'ENOENT' });
+    await expect(harness.read(1, 0, 16_384)).rejects.toMatchObject({
+      slug: 'disk',
+      code: 'ESHORT',
+      message: expect.stringContaining('shorter'),
+    });
     await expect(harness.read(1, 0, 16_384)).rejects.toThrow(target('content', 'a'));
     expect(harness.errors.length).toBe(1);
     await writeFile(target('content', 'a'), torrent.payload);

@@ -77,6 +77,11 @@ describe('the words', () => {
     expect(unfinishedWords(account({ lastCause: 'peers', connectedPeers: 0, knownPeers: 0 }))).toContain(
       'no peers',
     );
+    const lost = { lastCause: 'peers', connectedPeers: 0 } as const;
+    expect(unfinishedWords(account(lost))).toContain('none could be reached');
+    expect(unfinishedWords(account({ ...lost, bytes: { ...NO_BYTES, protocolReceived: 68 } }))).toContain(
+      'none of them is connected any more',
+    );
     expect(unfinishedWords(account({ lastCause: 'peers', connectedPeers: 0 }))).toContain(
       '7 addresses known',
     );
