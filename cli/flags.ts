@@ -120,6 +120,18 @@ export const NETWORK_FLAGS: FlagGroup = {
   ],
 };
 
+/** For commands that download. */
+export const WEB_SEED_FLAGS: readonly FlagSpec[] = [
+  {
+    flags: '--web-seed <url>',
+    summary:
+      'download from this web server too (BEP 19; repeatable): the file, or the folder that the torrent lies in, with / at its end',
+    repeat: true,
+  },
+  { flags: '--no-web-seeds', summary: 'do not use the web servers that the torrent names' },
+  { flags: '--web-seeds', summary: 'use the web servers that the torrent names', isHidden: true },
+];
+
 export const STOP_SEEDING_FLAGS: readonly FlagSpec[] = [
   { flags: '--seed-ratio <ratio>', summary: 'stop seeding when uploaded / size reaches this' },
   { flags: '--seed-time <time>', summary: 'stop seeding after this long' },

@@ -1,7 +1,7 @@
 // The part of the command tree for looking at this machine, and for pipes: `tt doctor`, `tt cat`. Data only, like program.ts.
 
 import type { CommandSpec } from './contract/spec.ts';
-import { DHT_FLAGS, NETWORK_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG } from './flags.ts';
+import { DHT_FLAGS, NETWORK_FLAGS, STATE_DIR_FLAG, TIMEOUT_FLAG, WEB_SEED_FLAGS } from './flags.ts';
 
 export const DOCTOR_COMMAND: CommandSpec = {
   name: 'doctor',
@@ -72,6 +72,7 @@ export const CAT_COMMAND: CommandSpec = {
           completes: 'directory',
         },
         { ...TIMEOUT_FLAG, summary: 'give up when no byte has come for so long, exit code 3' },
+        ...WEB_SEED_FLAGS,
       ],
     },
     NETWORK_FLAGS,

@@ -72,7 +72,6 @@ async function addTorrent(
     const select = guardedSelection(selection(flags, loaded), (mistake) => job.fail(mistake));
     const options = sourceOptions(context, loaded, job.source);
     job.infoHash = infoHashOf(loaded);
-    job.hasWebSeeds = ('metainfo' in loaded ? loaded.metainfo : loaded.magnet).webSeeds.length > 0;
     await session.add({
       ...options,
       directory: settings.out,
@@ -211,16 +210,12 @@ function outcomeOf(
   };
 }
 
-const WEB_SEEDS_UNUSED = ' Its web seeds are not used: tt takes data from peers alone.';
-
 function incomplete(job: Job, reason: ExitReason, timeoutMs: number | undefined): Failure {
   const within = timeoutMs === undefined ? '' : ` within ${formatDuration(timeoutMs)}`;
   return {
     reason,
     message: `${job.source}: not complete${within}`,
-    hint: looksCutShort(job.source)
-      ? CUT_SHORT_HINT
-      : `Run the same command again to go on.${job.hasWebSeeds ? WEB_SEEDS_UNUSED : ''}`,
+    hint: looksCutShort(job.source) ? CUT_SHORT_HINT : 'Run the same command again to go on.',
     code: undefined,
     stack: undefined,
   };

@@ -37,6 +37,7 @@ export interface Settings {
   readonly dht: boolean;
   readonly portMap: boolean;
   readonly relays: boolean;
+  readonly webSeeds: boolean;
   readonly utp: boolean;
   readonly tcp: boolean;
   readonly color: (typeof COLOR_CHOICES)[number];
@@ -93,6 +94,7 @@ const SETTINGS: { readonly [K in SettingName]: SettingSpec<Settings[K]> } = {
   dht: { default: 'true', parse: parseOnOff },
   portMap: { default: 'true', parse: parseOnOff },
   relays: { default: 'true', parse: parseOnOff },
+  webSeeds: { default: 'true', parse: parseOnOff },
   utp: { default: 'true', parse: parseOnOff },
   tcp: { default: 'true', parse: parseOnOff },
   color: { default: 'auto', parse: parseChoice(COLOR_CHOICES) },

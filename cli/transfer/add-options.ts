@@ -6,14 +6,15 @@ import { selectByRanges, selectFiles } from '../../core/metainfo/select-files.ts
 import type { AddTorrentOptions } from '../../core/session/session-api.ts';
 import type { FilePriority } from '../../core/session/snapshot.ts';
 import type { Flags } from '../base/flag-values.ts';
-import { flagValue, parseHostPort, parseTracker } from '../base/parse.ts';
+import { flagValue, parseHostPort, parseTracker, parseWebUrl } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
 
-type SourceOptions = Pick<AddTorrentOptions, 'source' | 'trackers' | 'peers'>;
+type SourceOptions = Pick<AddTorrentOptions, 'source' | 'trackers' | 'peers' | 'webSeeds' | 'useWebSeeds'>;
 
-/** @throws UsageError on a malformed --peer or --tracker; OperationError `refused` where a private torrent forbids it */
+/** @throws UsageError on a malformed --peer, --tracker or --web-seed; OperationError `refused` where a private torrent forbids it */
 export function sourceOptions(context: CommandContext, loaded: LoadedSource, label: string): SourceOptions {
-  const { flags } = context;
+  const { flags, settings } = context;
+  const webSeeds = flags.list('webSeed').map((url) => flagValue('--web-seed', url, parseWebUrl));
   const trackers = flags.list('tracker').map((url) => flagValue('--tracker', url, parseTracker));
   const peers = flags.list('peer').map((text) => flagValue('--peer', text, parseHostPort));
   if ('metainfo' in loaded && loaded.metainfo.isPrivate && trackers.length > 0) {
@@ -23,7 +24,13 @@ export function sourceOptions(context: CommandContext, loaded: LoadedSource, lab
       { hint: 'Leave --tracker out.' },
     );
   }
-  return { source: flags.choice('trackers') === false ? withoutTrackers(loaded) : loaded, trackers, peers };
+  return {
+    source: flags.choice('trackers') === false ? withoutTrackers(loaded) : loaded,
+    trackers,
+    peers,
+    webSeeds,
+    useWebSeeds: settings.webSeeds,
+  };
 }
 
 function withoutTrackers(loaded: LoadedSource): LoadedSource {

@@ -59,6 +59,7 @@ export function composeSession(options: ComposeOptions): SessionApi {
     upLimit: settings.upLimit,
     maxPeers: settings.maxPeers,
     stateDir: settings.stateDir,
+    userAgent: `tt/${ttVersion()}`,
     log,
     peerSources: [
       new TrackerSource({ ...trackerClientOptions(settings), log }),

@@ -42,8 +42,6 @@ export class Job {
   /** 40 hex digits once it is in the session. */
   infoHash: string | undefined;
   failure: Failure | undefined;
-  /** It names web seeds (BEP 17, BEP 19), which are not used. */
-  hasWebSeeds = false;
   completedAtMs: number | undefined;
   private readonly until: SeedUntil;
   private readonly startedAtMs: number;

@@ -41,7 +41,8 @@ export interface PeerSourceEvents {
 
 /** One line in the `trackers / DHT` panel. Times are Clock milliseconds. */
 export interface PeerSourceStatus {
-  readonly kind: PeerOrigin;
+  /** `web-seed` (BEP 19): it finds no peers, it is one. */
+  readonly kind: PeerOrigin | 'web-seed';
   /** Tracker URL, or a short name. */
   readonly name: string;
   readonly tier: number;

@@ -219,6 +219,28 @@ export class AvailabilityOrder {
     return nextCommonBit(pieces.bytes, this.waiting.bytes, from);
   }
 
+  /** The first piece of the longest run of neighbours, among those of the highest priority that there is. O(pieces). */
+  longestGap(pieces: Bitfield): number {
+    let best = -1;
+    let bestLength = 0;
+    let bestPriority = 0;
+    for (let piece = this.next(pieces, 0); piece >= 0; ) {
+      const priority = this.priorityOf(piece);
+      let end = piece + 1;
+      while (end < this.pieceCount && this.waiting.has(end) && pieces.has(end)) {
+        if (this.priorityOf(end) !== priority) break;
+        end++;
+      }
+      if (priority > bestPriority || (priority === bestPriority && end - piece > bestLength)) {
+        best = piece;
+        bestLength = end - piece;
+        bestPriority = priority;
+      }
+      piece = end < this.pieceCount ? this.next(pieces, end) : -1;
+    }
+    return best;
+  }
+
   /**
    * The first `max` in order, by an exhaustive search: O(pieces / 32) where they are few, O(pieces) where they are many.
    * Empty proves that there is none.

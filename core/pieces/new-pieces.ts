@@ -55,6 +55,7 @@ export class NewPieces {
     const suggested = this.chooseSuggested(peer);
     if (suggested >= 0) return suggested;
     if (this.#policy.order === 'by-index') return order.next(peer.pieces, 0);
+    if (peer.prefersRuns === true) return this.#chooseInRun(peer, book);
     if (this.isStarting) return order.random(peer.pieces);
     if (peer.isSnubbed) {
       const common = order.last(peer.pieces, FRONT_PLACES);
@@ -102,6 +103,19 @@ export class NewPieces {
       peer.pieces.has(next) &&
       this.#order.isSameRank(next, best);
     return mayRun ? next : best;
+  }
+
+  /** BEP 19: begins at random, so that not everybody gets the same from a server, goes on, and then with the longest gap. */
+  #chooseInRun(peer: PickerPeer, book: PeerBook): number {
+    const order = this.#order;
+    const next = book.lastOpened + 1;
+    if (book.lastOpened < 0) return order.random(peer.pieces);
+    const mayRun = next < order.pieceCount && order.waiting.has(next) && peer.pieces.has(next);
+    if (mayRun && order.priorityOf(next) >= order.priorityOf(book.lastOpened)) return next;
+    if (book.isDry(peer.pieces, order.returns)) return -1;
+    const longest = order.longestGap(peer.pieces);
+    if (longest < 0) book.dry = { pieceCount: peer.pieces.count, returns: order.returns };
+    return longest;
   }
 
   #knownCandidate(book: PeerBook, nowMs: number): number {

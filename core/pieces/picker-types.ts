@@ -22,6 +22,8 @@ export interface PickerPeer {
   /** BEP 6; pieces it would rather send. The swarm bounds its size; the picker looks at the first 16. */
   readonly suggested?: ReadonlySet<number> | undefined;
   readonly speed: PeerSpeed;
+  /** A web seed (BEP 19): asked for neighbouring pieces, as long as there are any. */
+  readonly prefersRuns?: boolean;
   /** Sent nothing for long: takes from the common end and counts as slow. */
   readonly isSnubbed: boolean;
   /** Suspect of a failed piece: takes whole pieces that nobody else touches. */

@@ -93,6 +93,9 @@ export class Requests {
     const { book, limit } = pick;
     if (this.#sequential.isOn) this.#pickWindow(pick);
     if (this.#count < limit) this.#takeCurrent(pick);
+    // What others began lies anywhere: it would break the run.
+    if (pick.peer.prefersRuns === true && this.#ledger.openBlocks <= this.#limits.openBlocks)
+      this.#openNew(pick);
     // Advice of a seed is how first copies leave it once: worth more than ending soon what others have as well.
     if (this.#ledger.openBlocks <= this.#limits.openBlocks) this.#openSuggested(pick);
     const sharesFirst = this.#newPieces.isStarting || this.#isManyOpen();

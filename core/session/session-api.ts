@@ -45,6 +45,8 @@ export interface SessionOptions {
   readonly proxy?: string;
   /** Resume journals live here. */
   readonly stateDir: string;
+  /** What web servers are told we are. Default `tt`. */
+  readonly userAgent?: string;
   readonly log?: Log;
   /** Everything peers say to us and we to them goes there as well. */
   readonly trace?: Trace;
@@ -68,6 +70,10 @@ export interface AddTorrentOptions {
   /** Extra trackers, one tier each. */
   readonly trackers?: readonly string[];
   readonly useSources?: boolean;
+  /** Web seeds besides the torrent's own (BEP 19); these may be on this machine or network. */
+  readonly webSeeds?: readonly string[];
+  /** Whether those that the torrent or magnet names are used. Default true. */
+  readonly useWebSeeds?: boolean;
   /** Dialled first, before any source answers. */
   readonly peers?: readonly { readonly host: string; readonly port: number }[];
   /** By file index, decided once the metadata is known; default all 4. */

@@ -12,6 +12,8 @@ import type { Trace } from '../trace/trace.ts';
 import type { ByteStream } from '../transport/byte-stream.ts';
 import type { EncryptionPolicy } from '../transport/mse.ts';
 import type { RateLimiter } from '../transport/rate-limiter.ts';
+import type { WebConnection } from '../webseed/io/web-dial.ts';
+import type { WebUrl } from '../webseed/web-url.ts';
 import type { Accounts } from './accounts.ts';
 import type { DialScheduler } from './dial-scheduler.ts';
 import type { NatHub } from './reach/nat-hub.ts';
@@ -29,6 +31,7 @@ export interface SessionShared {
   readonly policy: EncryptionPolicy;
   readonly peerId: PeerId;
   readonly stateDir: string;
+  readonly userAgent: string;
   readonly pex: boolean;
   readonly downLimiter: RateLimiter;
   readonly upLimiter: RateLimiter;
@@ -46,6 +49,8 @@ export interface SessionShared {
   connect(endpoint: Endpoint, timeoutMs?: number): Promise<ByteStream>;
   /** Never uTP, unless there is no TCP: our UDP port stays unknown to the peer. */
   connectByTcp(endpoint: Endpoint): Promise<ByteStream>;
+  /** A web seed's server, through the proxy where there is one. @throws OperationError as `dialWeb` */
+  connectToWeb(url: WebUrl, mayBeLocal: boolean, signal: AbortSignal): Promise<WebConnection>;
   /** A control connection of tt_relay. */
   connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream>;
   /** Our use of relays; undefined before it is loaded, and where it is switched off. */

@@ -218,9 +218,9 @@ export class TorrentAccount {
 
   /** @param fromMs when the window began that ends now */
   #facts(nowMs: number, fromMs: number): TransferFacts {
-    const { state, metainfo, data, peers } = this.#torrent;
+    const { state, metainfo, data, peers, web } = this.#torrent;
     let connectedPeers = 0;
-    let isHeldByLimit = false;
+    let isHeldByLimit = web.isHeldSince(fromMs);
     for (const connection of peers.connections) {
       if (connection.isAdmitted) connectedPeers++;
       if (connection.heldUntilMs >= fromMs) isHeldByLimit = true;
@@ -263,8 +263,9 @@ export class TorrentAccount {
   }
 
   #bytes(): TransferBytes {
-    let received = this.#closedReceived;
-    let sent = this.#closedSent;
+    const { protocolBytes } = this.#torrent.web;
+    let received = this.#closedReceived + protocolBytes.received;
+    let sent = this.#closedSent + protocolBytes.sent;
     for (const connection of this.#torrent.peers.connections) {
       received += protocolReceived(connection);
       sent += protocolSent(connection);
@@ -281,11 +282,11 @@ export class TorrentAccount {
   }
 
   #own(nowMs: number): TransferAccount {
-    const { infoHash, name, options, error, metainfo, data, swarm, peers } = this.#torrent;
+    const { infoHash, name, options, error, metainfo, data, swarm, peers, web } = this.#torrent;
     const { userMs, systemMs } = this.#processor;
     const failure = error?.message ?? this.#openFailure;
     if (this.#time.isOpen) this.#peakMemoryBytes = this.#shared.accounts.peakMemoryBytes();
-    let connectedPeers = 0;
+    let connectedPeers = web.joinedCount;
     for (const { isAdmitted } of peers.connections) if (isAdmitted) connectedPeers++;
     const have = swarm?.have ?? data?.storage.have;
     return {

@@ -45,11 +45,14 @@ export function snapshotTorrent(torrent: Torrent, nowMs: number): TorrentSnapsho
     ratio: ratioBase === 0 ? 0 : uploadedBytes / ratioBase,
     startedAtMs: torrent.startedAtMs,
     completedAtMs: torrent.completedAtMs,
-    peers: [...torrent.peers.connections]
-      .filter((connection) => connection.isAdmitted && !connection.isClosing)
-      .map((connection) => snapshotPeer(connection, nowMs)),
+    peers: [
+      ...[...torrent.peers.connections]
+        .filter((connection) => connection.isAdmitted && !connection.isClosing)
+        .map((connection) => snapshotPeer(connection, nowMs)),
+      ...torrent.web.peers(nowMs),
+    ],
     candidateCount: torrent.peers.pool.idleCount,
-    sources: torrent.sources.status(),
+    sources: [...torrent.sources.status(), ...torrent.web.status()],
     files: snapshotFiles(torrent),
     pieces: have?.bytes.slice() ?? new Uint8Array(0),
     openPieces: swarm?.openPieces() ?? [],

@@ -17,6 +17,7 @@ import { TorrentAccount } from './torrent-account.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
 import { TorrentPeers } from './torrent-peers.ts';
 import { TorrentSources } from './torrent-sources.ts';
+import { WebSeeds } from './web/web-seeds.ts';
 
 export class Torrent implements DataEvents, TorrentHandle {
   readonly infoHash: string;
@@ -26,6 +27,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   readonly host: PeerHost;
   readonly peers: TorrentPeers;
   readonly sources: TorrentSources;
+  readonly web: WebSeeds;
   readonly extensions: PeerExtensions;
   /** Where its time goes. */
   readonly account: TorrentAccount;
@@ -58,6 +60,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.peers = new TorrentPeers(shared, this.host);
     this.extensions = new PeerExtensions(shared, this);
     this.account = new TorrentAccount(shared, this);
+    this.web = new WebSeeds(shared, this);
     this.sources = new TorrentSources({
       sources: options.useSources === false ? [] : shared.sources,
       torrent: soughtTorrent(this, shared),
@@ -73,6 +76,9 @@ export class Torrent implements DataEvents, TorrentHandle {
   }
   get swarm(): Swarm | undefined {
     return this.data?.swarm;
+  }
+  slotView(slot: number): Uint8Array {
+    return (this.data as TorrentData).slots.view(slot);
   }
   get isComplete(): boolean {
     return this.swarm?.isComplete === true;
@@ -203,6 +209,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     if (swarm.isComplete) this.completedAtMs = this.#shared.clock.nowMs();
     this.#emit({ kind: 'started' });
     for (const connection of this.peers.connections) connection.join(swarm);
+    this.web.update(this.#shared.clock.nowMs());
     this.extensions.announceMetadata();
     // Everything was there already: for whoever waits for the download this is the end of it.
     if (swarm.isComplete) this.#emit({ kind: 'completed' });
@@ -214,7 +221,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.#setState('paused');
     this.data?.abortCheck();
     this.swarm?.setDownloadingAllowed(false, this.#shared.clock.nowMs());
-    this.peers.closeAll('paused');
+    this.#closeAll('paused');
     this.#emit({ kind: 'paused' });
     await this.sources.stop(STOP_TIMEOUT_MS);
   }
@@ -238,6 +245,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     }
     if (this.isActive) this.sources.start();
     this.#shared.dials.poke();
+    this.web.update(this.#shared.clock.nowMs());
     this.onInput();
   }
 
@@ -258,6 +266,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   /** Whatever the disk did: everything is opened afresh, and nothing that was known of it counts. */
   async #reopen(data: TorrentData): Promise<void> {
     this.account.sample(this.#shared.clock.nowMs());
+    this.web.closeAll('checking');
     data.dropSwarm();
     this.data = undefined;
     this.error = undefined;
@@ -268,7 +277,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   }
 
   async #checkAll(data: TorrentData): Promise<void> {
-    this.peers.closeAll('checking');
+    this.#closeAll('checking');
     this.account.sample(this.#shared.clock.nowMs());
     data.dropSwarm();
     this.#setState('checking');
@@ -302,6 +311,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.#setState('downloading');
     this.peers.pool.retryAnswered();
     this.#shared.dials.poke();
+    this.web.update(this.#shared.clock.nowMs());
   }
 
   setSequential(isOn: boolean): void {
@@ -327,7 +337,7 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.#swarmTimer.clear();
     const goodbye = this.sources.stop(timeoutMs);
     this.data?.allowDownload(false);
-    this.peers.closeAll('stopped');
+    this.#closeAll('stopped');
     await this.data?.close();
     await this.#turn;
     await goodbye;
@@ -338,6 +348,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   tick(nowMs: number): void {
     this.peers.tick(nowMs);
     this.extensions.tick(nowMs);
+    this.web.update(nowMs);
   }
 
   /** A peer that the user names; host names are resolved. */
@@ -397,19 +408,24 @@ export class Torrent implements DataEvents, TorrentHandle {
   }
   onBan(key: string, reason: string): void {
     this.#emit({ kind: 'peer-banned', host: key, reason });
-    this.peers.ban(key);
+    if (!this.web.has(key)) this.peers.ban(key);
   }
   onError(error: OperationError): void {
     if (this.#isClosed) return;
     this.error = error;
     this.#setState('error');
     this.swarm?.setDownloadingAllowed(false, this.#shared.clock.nowMs());
-    this.peers.closeAll('stopped by an error');
+    this.#closeAll('stopped by an error');
     this.#emit({ kind: 'error', error });
     void this.sources.stop(STOP_TIMEOUT_MS);
   }
 
   // --- inside
+
+  #closeAll(reason: string): void {
+    this.peers.closeAll(reason);
+    this.web.closeAll(reason);
+  }
 
   #setState(state: TorrentState): void {
     this.account.handleState(state);

@@ -7,8 +7,6 @@ import { MAX_DEPTH, USUAL_MAX_DEPTH } from './pipeline.ts';
 import type { SwarmPeer } from './swarm-peer.ts';
 import type { SwarmCommons } from './swarm-types.ts';
 
-/** Requests go out in batches of a quarter of the pipeline: picking in one go is cheaper, and nobody runs dry. */
-const REFILL_FRACTION = 0.75;
 /** Timeouts are looked for at most this often. */
 const MIN_SWEEP_MS = 250;
 /** An idle peer asks again after this: requests of others grow old, and may then be doubled. */
@@ -98,7 +96,11 @@ export class Downloads {
     }
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
-    if (!isProbe && waiting > 0 && (this.#isShortOfSlots || waiting > depth * REFILL_FRACTION)) {
+    if (
+      !isProbe &&
+      waiting > 0 &&
+      (this.#isShortOfSlots || waiting > depth * peer.pipeline.pace.refillBelow)
+    ) {
       peer.isHungry = this.#isShortOfSlots;
       return;
     }

@@ -43,4 +43,6 @@ export interface PeerFacts {
   readonly isIncoming: boolean;
   /** Both sides set the BEP 6 bit. */
   readonly hasFast: boolean;
+  /** BEP 19: a server with pieces. It takes none, is told nothing, and never chokes. */
+  readonly isWebSeed?: boolean;
 }

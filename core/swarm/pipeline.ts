@@ -25,9 +25,41 @@ const MAX_TIMEOUT_MS = 60_000;
 /** Before the first block: slow starters are common (a seek, a full line), dead peers less so. */
 const FIRST_TIMEOUT_MS = 10_000;
 
+/** How deep a pipeline may be, and how far ahead of the line it is filled. */
+export interface Pace {
+  readonly initialDepth: number;
+  readonly minDepth: number;
+  readonly maxDepth: number;
+  readonly reserveMs: number;
+  /** More is asked for when no more than this share of the depth is under way. */
+  readonly refillBelow: number;
+}
+
+export const PEER_PACE: Pace = {
+  initialDepth: INITIAL_DEPTH,
+  minDepth: MIN_DEPTH,
+  maxDepth: USUAL_MAX_DEPTH,
+  reserveMs: RESERVE_MS,
+  // Batches of a quarter: picking in one go is cheaper, and nobody runs dry.
+  refillBelow: 0.75,
+};
+
+/**
+ * A web seed's: every refill is a request in the server's log, so they are few and long (BEP 19). 2 MiB at first and at least 1 MiB,
+ * for ever so slow a server; 16 MiB, a quarter of all buffers, for a fast one; in between what 4 s bring.
+ */
+export const WEB_PACE: Pace = {
+  initialDepth: 128,
+  minDepth: 64,
+  maxDepth: 1024,
+  reserveMs: 4000,
+  refillBelow: 0.5,
+};
+
 export class Pipeline {
-  #limit = USUAL_MAX_DEPTH;
-  #depth = INITIAL_DEPTH;
+  readonly pace: Pace;
+  #limit: number;
+  #depth: number;
   #isSlowStart = true;
   /** Smallest time between a request and its block. */
   #roundTripMs = Number.POSITIVE_INFINITY;
@@ -41,6 +73,12 @@ export class Pipeline {
   /** Silent past its deadline, and no block since. */
   #isStalled = false;
   #lastRequestMs = 0;
+
+  constructor(pace: Pace = PEER_PACE) {
+    this.pace = pace;
+    this.#limit = pace.maxDepth;
+    this.#depth = pace.initialDepth;
+  }
 
   /** How many requests should be outstanding. */
   get depth(): number {
@@ -129,7 +167,7 @@ export class Pipeline {
   /** It went silent: whatever it was good for before, begin low again. */
   noteStall(nowMs: number): void {
     this.#isStalled = true;
-    this.#depth = Math.min(this.#limit, MIN_DEPTH);
+    this.#depth = Math.min(this.#limit, this.pace.minDepth);
     this.#isSlowStart = true;
     this.#rateBytesPerSec = 0;
     this.#measuredBytes = 0;
@@ -166,8 +204,9 @@ export class Pipeline {
   #boundedDepth(): number {
     const blocksPerMs = this.#rateBytesPerSec / 1000 / BLOCK_BYTES;
     const roundTripMs = Math.min(this.#roundTripMs, MAX_TIMEOUT_MS);
-    const usual = Math.min(USUAL_MAX_DEPTH, blocksPerMs * (roundTripMs + RESERVE_MS));
+    const { maxDepth, minDepth, reserveMs } = this.pace;
+    const usual = Math.min(maxDepth, blocksPerMs * (roundTripMs + reserveMs));
     const depth = Math.ceil(Math.max(usual, blocksPerMs * roundTripMs * LINE_FACTOR));
-    return Math.min(this.#limit, Math.max(MIN_DEPTH, depth));
+    return Math.min(this.#limit, Math.max(minDepth, depth));
   }
 }

@@ -4,7 +4,7 @@ import type { PeerSpeed, PickerPeer } from '../pieces/picker-types.ts';
 import type { ChokeCandidate } from './choke-policy.ts';
 import type { Chokeable } from './choker.ts';
 import type { PeerFacts, PeerPort } from './peer-port.ts';
-import { Pipeline } from './pipeline.ts';
+import { PEER_PACE, Pipeline, WEB_PACE } from './pipeline.ts';
 import { RateMeter } from './rate-meter.ts';
 import { RequestRing } from './request-ring.ts';
 import type { UnchokeReason } from './swarm-types.ts';
@@ -38,7 +38,7 @@ export class SwarmPeer implements PickerPeer, Chokeable {
 
   // --- what it sends
   readonly requests = new RequestRing();
-  readonly pipeline = new Pipeline();
+  readonly pipeline: Pipeline;
   readonly down = new RateMeter();
   readonly allowedFast = new Set<number>();
   readonly suggested = new Set<number>();
@@ -79,8 +79,14 @@ export class SwarmPeer implements PickerPeer, Chokeable {
     this.port = port;
     this.facts = facts;
     this.pieces = new Bitfield(pieceCount);
+    this.pipeline = new Pipeline(facts.isWebSeed === true ? WEB_PACE : PEER_PACE);
     this.joinedAtMs = nowMs;
     this.chokeChangedAtMs = nowMs;
+  }
+
+  /** One request of a web seed covers any number of neighbouring pieces. */
+  get prefersRuns(): boolean {
+    return this.facts.isWebSeed === true;
   }
 
   get isChoked(): boolean {

@@ -76,6 +76,7 @@ export class Swarm {
       this.#end(peer, 'banned');
       return peer;
     }
+    if (facts.isWebSeed === true) return peer;
     port.sendPieces(this.#picker.have);
     const allowedFastPieces = this.#options.allowedFastPieces;
     if (facts.hasFast && allowedFastPieces !== undefined) {

@@ -84,14 +84,14 @@ export const TRACE_EVENTS = [
       {
         name: 'transport',
         type: 'string',
-        values: ['tcp', 'utp', 'reverse', 'punched', 'relayed'],
-        meaning: 'what carries it',
+        values: ['tcp', 'utp', 'reverse', 'punched', 'relayed', 'web'],
+        meaning: 'what carries it; web: a web seed (BEP 19), which is a server and says nothing',
       },
-      { name: 'encrypted', type: 'boolean', meaning: 'the payload is encrypted (MSE)' },
+      { name: 'encrypted', type: 'boolean', meaning: 'the payload is encrypted (MSE; TLS with `web`)' },
       {
         name: 'origin',
         type: 'string',
-        meaning: 'who told us of the peer: tracker, dht, pex, lsd, manual, incoming, ...',
+        meaning: 'who told us of the peer: tracker, dht, pex, lsd, manual, incoming, web-seed, ...',
       },
     ],
   },

@@ -99,10 +99,23 @@ export interface DialOptions {
 
 /** Opens one TCP connection. @throws Error with `code` (ECONNREFUSED, ETIMEDOUT, ...) */
 export function dialTcp(endpoint: Endpoint, options: DialOptions): Promise<ByteStream> {
+  return openStream(endpoint, options, net.connect, 'connect');
+}
+
+/**
+ * The same for sockets of other kinds that take the options of net.connect, `onread` among them.
+ * @param ready the event after which it may be spoken to
+ */
+export function openStream(
+  endpoint: Endpoint,
+  options: DialOptions,
+  connect: (options: net.NetConnectOpts) => net.Socket,
+  ready: 'connect' | 'secureConnect',
+): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
     let stream: TcpStream | undefined;
     const buffer = readBuffer();
-    const socket = net.connect({
+    const socket = connect({
       host: endpoint.host,
       port: endpoint.port,
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
@@ -135,7 +148,7 @@ export function dialTcp(endpoint: Endpoint, options: DialOptions): Promise<ByteS
     options.signal?.addEventListener('abort', aborted);
     if (options.signal?.aborted === true) queueMicrotask(aborted);
     socket.once('error', fail);
-    socket.once('connect', () => {
+    socket.once(ready, () => {
       cleanUp();
       stream = new TcpStream(socket, endpoint);
       resolve(stream);

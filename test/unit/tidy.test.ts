@@ -58,7 +58,7 @@ function isFace(path: string): boolean {
 function isPure(path: string): boolean {
   if (/\/(io|serve)\//.test(path) || isFace(path)) return false;
   if (/^core\/discovery\/(candidates|lsd-codec|pex|peer-priority)/.test(path)) return true;
-  return /^(core\/(account|base|metainfo|nat|pieces|relay|swarm|wire|transport\/utp)|dht|tracker)\//.test(
+  return /^(core\/(account|base|metainfo|nat|pieces|relay|swarm|webseed|wire|transport\/utp)|dht|tracker)\//.test(
     path,
   );
 }

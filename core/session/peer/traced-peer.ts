@@ -157,7 +157,7 @@ class TracedHandler implements WireHandler {
 }
 
 /** What we say. */
-class TracedPort implements PeerPort {
+export class TracedPort implements PeerPort {
   readonly #trace: Trace;
   readonly #peer: TracedPeer;
   readonly #port: PeerPort;

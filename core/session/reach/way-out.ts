@@ -6,6 +6,8 @@ import type { ByteStream } from '../../transport/byte-stream.ts';
 import { PROXY_FAULT, parseProxy, type SocksProxy } from '../../transport/proxy-url.ts';
 import { dialTcp } from '../../transport/tcp.ts';
 import type { UtpStack } from '../../transport/utp-api.ts';
+import type { WebConnection } from '../../webseed/io/web-dial.ts';
+import type { WebUrl } from '../../webseed/web-url.ts';
 import { DIAL_TIMEOUT_MS, UTP_TRY_MS } from '../peer-limits.ts';
 import type { SessionOptions } from '../session-api.ts';
 import { type Attempt, raceDials } from './dial-race.ts';
@@ -85,6 +87,14 @@ export class WayOut {
     const isV6 = isIPv6(relay.host);
     if (this.#proxy !== undefined || this.#options.tcp === false) return this.connect(relay);
     return this.#tcpTo(relay, isV6)(this.#given.signal);
+  }
+
+  /** A web server: loaded when the first one is asked. @throws OperationError as `dialWeb` */
+  async connectToWeb(url: WebUrl, mayBeLocal: boolean, signal: AbortSignal): Promise<WebConnection> {
+    const { ipv4 = true, ipv6 = true, bindAddresses } = this.#options;
+    const { dialWeb } = await import('../../webseed/io/web-dial.ts');
+    const both = AbortSignal.any([signal, this.#given.signal]);
+    return dialWeb(url, mayBeLocal, { proxy: this.#proxy, bindAddresses, ipv4, ipv6 }, both);
   }
 
   /** Whether TCP leaves from here straight. */
