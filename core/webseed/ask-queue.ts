@@ -34,7 +34,8 @@ export class AskQueue {
     if (this.#owed.has(offset)) return false;
     this.#owed.add(offset);
     const last = this.#runs.at(-1);
-    if (last?.end === offset) last.end += length;
+    // Of a run that is asked for whole, no more is asked.
+    if (last?.end === offset && this.#sendRun < this.#runs.length) last.end += length;
     else {
       this.#runs.push({ at: offset, end: offset + length });
       if (this.#sendRun === this.#runs.length - 1) this.#sendAt = offset;
