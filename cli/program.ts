@@ -1,7 +1,14 @@
 // All commands and their flags, and nothing else. Each command's code is imported when it runs.
 
 import type { ArgumentSpec, CommandSpec } from './contract/spec.ts';
-import { NETWORK_FLAGS, OUTPUT_FLAGS, STATE_DIR_FLAG, STOP_SEEDING_FLAGS, TIMEOUT_FLAG, WEB_SEED_FLAGS } from './flags.ts';
+import {
+  NETWORK_FLAGS,
+  OUTPUT_FLAGS,
+  STATE_DIR_FLAG,
+  STOP_SEEDING_FLAGS,
+  TIMEOUT_FLAG,
+  WEB_SEED_FLAGS,
+} from './flags.ts';
 import { DHT_COMMAND, LAB_COMMAND } from './program-dht.ts';
 import { EXPLAIN_COMMAND, TRACE_FLAG } from './program-explain.ts';
 import { NAT_COMMAND } from './program-nat.ts';

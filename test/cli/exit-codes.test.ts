@@ -115,11 +115,11 @@ describe('each code with its slug', () => {
     });
   });
 
-  it('3 timeout: web seeds are not used, and that is said', async () => {
+  it('3 timeout: a torrent sends nobody to web servers of this machine, and that is said', async () => {
     expect((await tt('create', 'data', '-q', '-w', 'http://127.0.0.1:9/', '-o', 'web.torrent')).code).toBe(0);
     const result = await tt('download', 'web.torrent', '-o', 'web', '--timeout', '300ms', ...LOCAL);
     expect(result.code).toBe(3);
-    expect(result.stderr).toContain('web seeds are not used');
+    expect(result.stderr).toContain('127.0.0.1 is on this machine or network');
   });
 
   it('3 timeout: a site is waited for no longer than --timeout says', async () => {

@@ -53,7 +53,7 @@ describe('flags', () => {
   });
   it('everything cli.md names is there', () => {
     const names =
-      '--out x --port 1 --select 1 --down-limit 1 --up-limit 1 --peer a:1 --tracker udp://a:1 --no-trackers --no-dht --no-pex --no-lsd --no-utp --no-tcp --no-port-map --relay a:1 --no-relays --bootstrap a:1 --encryption off --proxy socks5://a:1 --interface lo --sequential --preallocate full --max-peers 1 --state-dir d -q -v --log-file f --json --events --color never --timeout 1 --seed --seed-ratio 1 --seed-time 1';
+      '--out x --port 1 --select 1 --down-limit 1 --up-limit 1 --peer a:1 --tracker udp://a:1 --no-trackers --no-dht --no-pex --no-lsd --no-utp --no-tcp --no-port-map --relay a:1 --no-relays --bootstrap a:1 --encryption off --proxy socks5://a:1 --interface lo --web-seed http://a/ --no-web-seeds --sequential --preallocate full --max-peers 1 --state-dir d -q -v --log-file f --json --events --color never --timeout 1 --seed --seed-ratio 1 --seed-time 1';
     expect(ran('download', 's', ...names.split(' ')).args).toEqual(['s']);
   });
   it('--on-done takes the rest of the line, dashes and all', () => {
