@@ -17,7 +17,8 @@ export type PeerName =
   | 'qbittorrent'
   | 'opentracker'
   | 'rtorrent'
-  | 'nats';
+  | 'nats'
+  | 'nginx';
 
 interface Requirement {
   readonly probe: readonly [file: string, ...args: string[]];
@@ -32,6 +33,7 @@ const REQUIREMENTS: Readonly<Record<PeerName, Requirement>> = {
   opentracker: { probe: ['opentracker', '-h'], debianPackage: 'opentracker' },
   rtorrent: { probe: ['rtorrent', '-h'], debianPackage: 'rtorrent' },
   nats: { probe: ['nats-server', '--version'], debianPackage: 'nats-server' },
+  nginx: { probe: ['nginx', '-v'], debianPackage: 'nginx-light' },
 };
 
 const answers = new Map<PeerName, string | undefined>();
