@@ -3,8 +3,8 @@ import type { Bitfield } from '../base/bitfield.ts';
 import type { OpenPiece } from './open-piece.ts';
 import type { PeerSpeed } from './picker-types.ts';
 
-/** Requests given up or cancelled whose data may still come: more than the deepest pipelines hold is hardly ever in flight. */
-const LATE_LIMIT = 1024;
+/** Requests given up or cancelled whose data may still come: more than a pipeline is deep is never in flight. */
+const LATE_LIMIT = 512;
 
 export class PeerBook {
   readonly id: number;

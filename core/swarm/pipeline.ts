@@ -46,12 +46,12 @@ export const PEER_PACE: Pace = {
 
 /**
  * A web seed's: every refill is a request in the server's log, so they are few and long (BEP 19). 2 MiB at first and at least 1 MiB,
- * for ever so slow a server; 16 MiB, a quarter of all buffers, for a fast one; in between what 4 s bring.
+ * for ever so slow a server; 8 MiB, an eighth of all buffers, for a fast one; in between what 4 s bring.
  */
 export const WEB_PACE: Pace = {
   initialDepth: 128,
   minDepth: 64,
-  maxDepth: 1024,
+  maxDepth: USUAL_MAX_DEPTH,
   reserveMs: 4000,
   refillBelow: 0.5,
 };

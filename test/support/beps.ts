@@ -39,6 +39,12 @@ export const BEPS: readonly BepRow[] = [
   { bep: 12, title: 'tracker tiers', what: 'real tiers', where: ['tracker/announce-policy.ts'] },
   { bep: 14, title: 'local discovery', what: 'IPv4 and IPv6', where: ['core/discovery/lsd.ts'] },
   { bep: 15, title: 'UDP trackers', what: 'asked and served', where: ['tracker/udp-codec.ts'] },
+  {
+    bep: 19,
+    title: 'web seeds',
+    what: 'downloaded from (http, https), written into torrents',
+    where: ['core/webseed/web-fetch.ts', 'core/session/web/web-source.ts'],
+  },
   { bep: 20, title: 'peer ids', what: 'own and those of others', where: ['core/wire/client-name.ts'] },
   { bep: 21, title: 'partial seeds', what: 'said and heeded', where: ['core/wire/extended-handshake.ts'] },
   { bep: 23, title: 'compact peers', what: 'asked and served', where: ['tracker/http-codec.ts'] },
