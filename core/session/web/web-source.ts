@@ -59,6 +59,8 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
   #stream: ByteStream | undefined;
   #dialling: AbortController | undefined;
   #isClaimed = false;
+  /** Blocks are timed by the read that brought them. */
+  #readAtMs = 0;
   #isPumpDue = false;
   #message: string | undefined;
   #isOff = false;
@@ -260,7 +262,8 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
           onDrain: () => {},
           onClose: (error) => this.#onClose(stream, error),
         };
-        this.#fetch.handleOpened(isLocal, this.#shared.clock.nowMs());
+        this.#readAtMs = this.#shared.clock.nowMs();
+        this.#fetch.handleOpened(isLocal, this.#readAtMs);
         this.#settle();
       })
       .catch((error: unknown) => {
@@ -288,7 +291,7 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
   onBlockStart(piece: number, begin: number, length: number): void {
     const { swarm, peer } = { swarm: this.#swarm, peer: this.#peer };
     if (swarm === undefined || peer === undefined) return;
-    const nowMs = this.#shared.clock.nowMs();
+    const nowMs = this.#readAtMs;
     this.#isClaimed = swarm.claimBlock(peer, piece, begin, length, nowMs);
     if (this.#isClaimed) return;
     swarm.handleUnrequested(peer, length, nowMs);
@@ -306,7 +309,7 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
     if (!this.#isClaimed || peer === undefined) return;
     this.#isClaimed = false;
     this.#shared.trace?.block(this, 'in', { piece, begin, length }, peer.claimSlot >= 0);
-    this.#swarm?.handleBlock(peer, piece, begin, length, this.#shared.clock.nowMs());
+    this.#swarm?.handleBlock(peer, piece, begin, length, this.#readAtMs);
   }
   onServing(server: string | undefined): void {
     this.#server = (server ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, MAX_SERVER_CHARS);
@@ -360,14 +363,16 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
     queueMicrotask(() => {
       this.#isPumpDue = false;
       if (this.#peer === undefined) return;
-      this.#fetch.pump(this.#shared.clock.nowMs());
+      this.#readAtMs = this.#shared.clock.nowMs();
+      this.#fetch.pump(this.#readAtMs);
       this.#timer.arm(this.#fetch.nextTimeoutMs());
     });
   }
 
   #onBytes(bytes: Uint8Array): void {
     const { downLimiter, clock } = this.#shared;
-    this.#fetch.handleBytes(bytes, clock.nowMs());
+    this.#readAtMs = clock.nowMs();
+    this.#fetch.handleBytes(bytes, this.#readAtMs);
     downLimiter.spend(bytes.length);
     const stream = this.#stream;
     if (stream !== undefined && !downLimiter.isOpen()) {
@@ -397,7 +402,8 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
     this.#forget(stream);
     const code = (error as NodeJS.ErrnoException | undefined)?.code;
     const why = error === undefined ? undefined : `the connection broke (${code ?? error.message})`;
-    this.#fetch.handleClosed(why, false, this.#shared.clock.nowMs());
+    this.#readAtMs = this.#shared.clock.nowMs();
+    this.#fetch.handleClosed(why, false, this.#readAtMs);
     this.#settle();
   }
 
