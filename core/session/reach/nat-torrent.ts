@@ -2,7 +2,7 @@
 // introduced by us (BEP 55, punch-*.ts). Nothing of this for private torrents (BEP 27): whoever passes endpoints on is a source of peers.
 
 import { toHex } from '../../base/bytes.ts';
-import type { Endpoint } from '../../base/endpoint.ts';
+import { type Endpoint, endpointKey } from '../../base/endpoint.ts';
 import type { InfoHash } from '../../base/ids.ts';
 import type { Candidate } from '../../discovery/candidates.ts';
 import {
@@ -184,10 +184,20 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const { nat } = this.#shared;
     const canPunch = this.#waysTo({ endpoint, key: undefined }).punch && nat.hasUtp;
     // The first neighbours shall see our uTP endpoint, or nobody could introduce us.
-    if (!canPunch || nat.reach().isOpen === 'yes' || !nat.hasUtpPeers) return this.#shared.connect(endpoint);
+    if (!canPunch || nat.reach().isOpen === 'yes' || !nat.hasUtpPeers || this.#isMetByUtp(endpoint))
+      return this.#shared.connect(endpoint);
     const isPunching = (): boolean => climb().ladder.isRunning('punch');
     const late = holeless(isPunching, signal).then(() => this.#shared.connect(endpoint));
     return firstStream([this.#shared.connectByTcp(endpoint), late]);
+  }
+
+  /** Dialled once more, for it is silent, and no hole led there: by TCP it would lose sight of our uTP endpoint, and could introduce us to nobody. */
+  #isMetByUtp(endpoint: Endpoint): boolean {
+    const key = endpointKey(endpoint);
+    return [...this.#owner.peers.connections].some(
+      ({ stream, reached }) =>
+        reached?.rung === 'direct' && stream.transport === 'utp' && endpointKey(stream.remote) === key,
+    );
   }
 
   cameIn(connection: PeerConnection, nowMs: number): ReturnType<PeerDialler['cameIn']> {

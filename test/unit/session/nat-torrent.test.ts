@@ -1,5 +1,6 @@
 // A call for anybody whom a relay knows: to whom it may lead, and when it is worth another one.
 import { describe, expect, it } from 'vitest';
+import type { Candidate } from '../../../core/discovery/candidates.ts';
 import { UNKNOWN_REACH } from '../../../core/nat/ladder-reach.ts';
 import type { CallOptions } from '../../../core/relay/client-calls.ts';
 import type { CallResult, Introduction, SpliceOrder } from '../../../core/relay/client-port.ts';
@@ -25,12 +26,15 @@ function scene() {
     punched: [] as string[],
     adopted: [] as [host: string, transport: string][],
     refused: [] as string[],
+    dials: [] as string[],
   };
   const connections = new Set<PeerConnection>();
   const stream = (transport: string): ByteStream =>
     ({ transport, remote: RELAY, write: () => {}, destroy: () => {} }) as unknown as ByteStream;
   const nat = {
     add: () => {},
+    remove: () => {},
+    hasUtpPeers: true,
     reach: () => UNKNOWN_REACH,
     canFollow: () => true,
     hasUtp: true,
@@ -87,6 +91,14 @@ function scene() {
   const shared = {
     clock: { nowMs: () => scene.nowMs },
     nat,
+    connect: () => {
+      scene.dials.push('any');
+      return new Promise(() => {});
+    },
+    connectByTcp: () => {
+      scene.dials.push('tcp');
+      return new Promise(() => {});
+    },
     connectToRelay: () => Promise.resolve(stream('tcp')),
     log: (_level: string, _text: string, { error }: { error: string }) => void scene.refused.push(error),
     isSelf: () => false,
@@ -102,7 +114,7 @@ function scene() {
     await turn();
     return scene.calls > before;
   };
-  return { scene, tickAt };
+  return { scene, tickAt, torrent, connections };
 }
 
 describe('a call for anybody', () => {
@@ -144,5 +156,33 @@ describe('a call for anybody', () => {
     await tickAt(3_000, 1, 'splice');
     expect(met.adopted).toEqual([[hostOf(1), 'relayed']]);
     expect(met.refused).toEqual([expect.stringContaining('connected already')]);
+  });
+});
+
+describe('a straight dial where a hole may come', () => {
+  it.each([
+    // A packet of uTP that comes before the hole is open closes it.
+    ['a stranger', undefined, ['tcp']],
+    ['a silent peer behind a hole', 'punch', ['tcp']],
+    // The neighbour sees our uTP endpoint, by which it introduces us.
+    ['a silent neighbour in the open, met by uTP', 'direct', ['any']],
+  ])('to %s', async (_who, rung, expected) => {
+    const { scene: met, torrent, connections } = scene();
+    const endpoint = { host: hostOf(7), port: 6881 };
+    const wire = { peerTakes: () => false };
+    const stream = { transport: 'utp', remote: endpoint };
+    if (rung !== undefined)
+      connections.add({
+        isAdmitted: true,
+        isClosing: false,
+        wire,
+        stream,
+        reached: { rung },
+      } as unknown as PeerConnection);
+    const dialled = torrent.dial({ endpoint, failures: 0 } as Candidate);
+    dialled.catch(() => {});
+    expect(met.dials).toEqual(expected);
+    torrent.close();
+    await expect(dialled).rejects.toThrow('stopped');
   });
 });
