@@ -36,7 +36,7 @@ export const CAUSES = [
     id: 'disk',
     title: 'disk',
     meaning:
-      'The disk thread is behind: nothing is asked for until it has caught up, because more than 12 MiB wait for it or all buffers are in use, at least half of them by data that waits; or all data has come and the rest of it waits to be written.',
+      'The disk thread is behind: all buffers are in use, at least half of them by data that waits to be written; or all data has come and the rest of it waits to be written.',
   },
   {
     id: 'peers',

@@ -10,7 +10,7 @@ export interface StorageLoad {
   /** Segments that wait to be hashed and written. */
   readonly waitingSegments: number;
   readonly buffersInUse: number;
-  /** The last request found no buffer, or none is made until the disk has caught up. */
+  /** The last request found no buffer. */
   readonly isShortOfBuffers: boolean;
   /** Share of the last quarter second that the disk thread spent hashing for this torrent. */
   readonly hashShare: number;

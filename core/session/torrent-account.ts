@@ -237,7 +237,7 @@ export class TorrentAccount {
           : {
               waitingSegments: data.storage.waitingSegments,
               buffersInUse: data.slots.inUse,
-              isShortOfBuffers: data.slots.isShort || data.storage.isBehind,
+              isShortOfBuffers: data.slots.isShort,
               hashShare: this.#hashShare.value,
             },
     };

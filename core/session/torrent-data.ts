@@ -94,10 +94,6 @@ export class TorrentData {
       ...(options.hashed === undefined ? {} : { hashed: options.hashed }),
       log: shared.log,
       onPieceResult: (piece, ok, digests) => data?.handlePieceResult(piece, ok, digests),
-      onBehind: (isBehind) => {
-        data?.swarm?.setStorageBehind(isBehind);
-        if (!isBehind) events.onSwarmInput();
-      },
       onError: (error) => events.onError(error),
     });
     data = new TorrentData({

@@ -9,11 +9,6 @@ import type { Chunk, SlotBuffers } from './slots.ts';
 const MAX_MESSAGES_OUT = 4;
 /** In one message: slots come back after the whole message is done. */
 const MAX_BYTES_PER_MESSAGE = 4 << 20;
-/**
- * More need not wait for the thread: it is work for some 10 ms in memory and 25 on a disk, so it never runs dry, and what waits
- * longer has left the processor's cache before it is hashed. All the pool could wait: 6 to 9 % more CPU a download.
- */
-const MAX_WAITING_BYTES = 12 << 20;
 
 interface Pending {
   readonly piece: number;
@@ -27,8 +22,6 @@ export interface CommitQueueOptions {
   readonly slots: SlotBuffers;
   readonly port: () => StorePort;
   onPiece(piece: number, ok: boolean, blockDigests: Uint8Array | undefined): void;
-  /** More waits than need be, or no longer: until then nothing new should be asked for. */
-  onBehind(isBehind: boolean): void;
 }
 
 export class CommitQueue {
@@ -39,9 +32,6 @@ export class CommitQueue {
   /** Segments that are written, of pieces whose result is still to come. */
   readonly #open = new Map<number, Set<number>>();
   #messagesOut = 0;
-  /** Of all that is not yet settled. */
-  #bytes = 0;
-  #isBehind = false;
   #isHeld = false;
   #isFlushDue = false;
   #onIdle: (() => void)[] = [];
@@ -55,14 +45,8 @@ export class CommitQueue {
     return this.#waiting.length + this.#out.size;
   }
 
-  get isBehind(): boolean {
-    return this.#isBehind;
-  }
-
   add(piece: number, segment: number, slot: number, length: number, wantBlockDigests: boolean): void {
     this.#waiting.push({ piece, segment, slot, length, wantBlockDigests });
-    this.#bytes += length;
-    this.#look();
     // The commits of one turn leave together.
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
@@ -93,7 +77,6 @@ export class CommitQueue {
       this.#settle(pending, numbers[at + 1] as number, digests.get(slot));
     }
     this.flush();
-    this.#look();
     this.#announceIdle();
   }
 
@@ -132,14 +115,6 @@ export class CommitQueue {
     this.#waiting = [];
     this.#out.clear();
     this.#open.clear();
-    this.#bytes = 0;
-  }
-
-  #look(): void {
-    const isBehind = this.#bytes > MAX_WAITING_BYTES;
-    if (isBehind === this.#isBehind) return;
-    this.#isBehind = isBehind;
-    this.#options.onBehind(isBehind);
   }
 
   #isIdle(): boolean {
@@ -181,7 +156,6 @@ export class CommitQueue {
 
   #settle(pending: Pending, status: number, digests: Uint8Array | undefined): void {
     const { piece, segment, slot } = pending;
-    this.#bytes -= pending.length;
     if (status === STATUS.written) {
       const written = this.#open.get(piece) ?? new Set();
       this.#open.set(piece, written.add(segment));

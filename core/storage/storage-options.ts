@@ -21,8 +21,6 @@ export interface StorageOptions extends PlaceOptions {
    * @param blockDigests SHA-1 of each 16 KiB block, 20 bytes each: when the piece failed, or a commit asked for them
    */
   onPieceResult(piece: number, ok: boolean, blockDigests: Uint8Array | undefined): void;
-  /** More waits for the disk thread than it needs at hand, or no longer: until then nothing new should be asked for. */
-  onBehind?(isBehind: boolean): void;
   /** The disk failed; nothing is lost: committed segments wait in their slots for `retry`. Called once until then. */
   onError(error: OperationError): void;
 }

@@ -104,7 +104,6 @@ export class TorrentStorage {
       slots: options.slots,
       port: () => this.#attach(),
       onPiece: (piece, ok, digests) => this.#handlePiece(piece, ok, digests),
-      onBehind: (isBehind) => options.onBehind?.(isBehind),
     });
   }
 
@@ -151,11 +150,6 @@ export class TorrentStorage {
   /** Segments given and not yet settled. */
   get waitingSegments(): number {
     return this.#queue.size;
-  }
-
-  /** See `onBehind`. */
-  get isBehind(): boolean {
-    return this.#queue.isBehind;
   }
 
   /** What the disk thread has spent on hashing received segments. */

@@ -38,8 +38,6 @@ export class Downloads {
   #isRefillDue = false;
   /** The last pick found no slot: until one comes back, only who has nothing at all under way asks. */
   #isShortOfSlots = false;
-  /** The disk has more to do than it needs at hand. */
-  #isStorageBehind = false;
   /** Who is served first when slots come back: everybody in turn. */
   #turn = 0;
   #nextSweepMs = Number.POSITIVE_INFINITY;
@@ -75,11 +73,6 @@ export class Downloads {
     this.#isRefillDue = true;
   }
 
-  setStorageBehind(isBehind: boolean): void {
-    this.#isStorageBehind = isBehind;
-    if (!isBehind) this.#isRefillDue = true;
-  }
-
   /** Something that others may take came free, or became wanted. */
   noteBlocksFree(): void {
     this.#isRefillDue = true;
@@ -90,10 +83,6 @@ export class Downloads {
   /** Keeps this peer's pipeline full. @param isProbe one block, whatever it owes, and asked for anew */
   fill(peer: SwarmPeer, nowMs: number, isProbe = false): void {
     if (!this.#mayAsk(peer)) return;
-    if (this.#isStorageBehind) {
-      peer.isHungry = true;
-      return;
-    }
     const depth = peer.pipeline.depth;
     const waiting = peer.requests.size;
     if (

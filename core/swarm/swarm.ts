@@ -165,8 +165,11 @@ export class Swarm {
     if (!this.#isFast(peer) || !this.#isPiece(peer, piece)) return;
     peer.suggested.delete(piece);
     peer.suggested.add(piece);
-    const [oldest] = peer.suggested;
-    if (peer.suggested.size > MAX_SUGGESTED) peer.suggested.delete(oldest as number);
+    if (peer.suggested.size <= MAX_SUGGESTED) return;
+    for (const oldest of peer.suggested) {
+      peer.suggested.delete(oldest);
+      break;
+    }
   }
 
   handleReject(peer: SwarmPeer, piece: number, begin: number, _length: number, nowMs: number): void {
@@ -302,11 +305,6 @@ export class Swarm {
   setDownloadingAllowed(allowed: boolean, nowMs: number): void {
     this.#downloads.setAllowed(allowed);
     this.#refill(nowMs);
-  }
-
-  /** true: what has come waits for the disk, and nothing new is requested. `flush` when it has caught up. */
-  setStorageBehind(isBehind: boolean): void {
-    this.#downloads.setStorageBehind(isBehind);
   }
 
   /** The torrent stops: half-filled slots go back. Call after the last peer is removed. */

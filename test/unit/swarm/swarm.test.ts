@@ -348,26 +348,6 @@ describe('downloading', () => {
   });
 });
 
-describe('a disk that is behind', () => {
-  it('is asked for nothing more; what comes still counts, and everybody asks again when it has caught up', () => {
-    const rig = new SwarmRig({ pieceCount: 64, blocksPerPiece: 4 });
-    const first = rig.joinSeed();
-    const asked = first.port.requests.length;
-    expect(asked).toBeGreaterThan(0);
-    rig.swarm.setStorageBehind(true);
-    const second = rig.joinSeed();
-    rig.answer(first);
-    rig.verifyFilled();
-    rig.advance(5_000);
-    expect([first.port.requests, second.port.requests]).toEqual([[], []]);
-    expect(rig.swarm.downloadedBytes).toBe(asked * BLOCK_BYTES);
-    rig.swarm.setStorageBehind(false);
-    rig.swarm.flush(rig.nowMs);
-    expect(first.port.requests.length).toBeGreaterThan(0);
-    expect(second.port.requests.length).toBeGreaterThan(0);
-  });
-});
-
 describe('verdicts', () => {
   it('bans the sole supplier of a bad piece at once, and for good', () => {
     const rig = new SwarmRig({ pieceCount: 2, blocksPerPiece: 4 });
