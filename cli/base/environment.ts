@@ -1,5 +1,6 @@
 // Everything the program takes from the world around it, as one value: a test runs the whole program with its own.
 import { isatty } from 'node:tty';
+import { isAsciiOnly } from './terminal-kind.ts';
 
 /** The part of a tty or pipe that we write to. */
 export interface OutputStream {
@@ -25,6 +26,8 @@ export interface Environment {
   readonly stderr: OutputStream;
   /** undefined unless stdin and stdout are both a terminal. */
   readonly terminal?: Terminal | undefined;
+  /** Terminals get ASCII only: the locale is not of UTF-8. */
+  readonly isAscii?: boolean;
   /** @returns a function that unsubscribes */
   onSignal(signal: NodeJS.Signals, listener: () => void): () => void;
   /** Leaves at once, whatever is under way. */
@@ -52,6 +55,7 @@ export function processEnvironment(): Environment {
     terminal: terminalOfProcess(),
     argv: process.argv.slice(2),
     env: process.env,
+    isAscii: isAsciiOnly(process.env, process.platform),
     cwd: process.cwd(),
     stdin: process.stdin,
     stdout: process.stdout,

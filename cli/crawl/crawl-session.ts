@@ -20,6 +20,7 @@ import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
 import { loadState } from '../../dht/io/state-file.ts';
 import { systemRng } from '../../dht/io/system-rng.ts';
 import { flagValue, parseHostPort } from '../base/parse.ts';
+import { isDumb } from '../base/terminal-kind.ts';
 import { ttVersion } from '../base/version.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { commandNodeOptions } from '../dht/dht-command.ts';
@@ -153,7 +154,7 @@ export async function openScreen<M extends NotingModel>(
   const { terminal, env } = environment;
   const { console, mode } = output;
   const isWanted = mode.screen ?? !isCi(env['CI']);
-  if (terminal === undefined || output.isForPrograms || mode.isQuiet || env['TERM'] === 'dumb' || !isWanted)
+  if (terminal === undefined || output.isForPrograms || mode.isQuiet || isDumb(env) || !isWanted)
     return undefined;
   const { ModelScreen: Screen } = await import('../ui/model-screen.ts');
   const hasColor = wantsColor({ choice: console.color, env, isTty: true });

@@ -1,5 +1,6 @@
 // What the terminal can do: whether the full screen will be shown and why not, its size, its colours, its alphabet.
 import type { Environment } from '../base/environment.ts';
+import { isDumb, localeOf } from '../base/terminal-kind.ts';
 import { isCi } from '../output/output.ts';
 import { wantsColor } from '../terminal/style.ts';
 import { type DoctorContext, type DoctorFact, type DoctorProbe, good, notChecked, note } from './section.ts';
@@ -27,7 +28,7 @@ function screenFact({ env, isTerminal }: TerminalFacts): DoctorFact {
   const no = (why: string): DoctorFact =>
     good(id, name, `not here: ${why}; a progress line instead`, { shown: false });
   if (!isTerminal) return no('stdin and stdout are not both a terminal');
-  if (env['TERM'] === 'dumb') return no('TERM is dumb');
+  if (isDumb(env)) return no(env['TERM'] === '' ? 'TERM is empty' : `TERM is ${env['TERM']}`);
   if (isCi(env['CI'])) return no('CI is set (--screen shows it all the same)');
   return good(id, name, 'will be shown', { shown: true });
 }
@@ -63,10 +64,10 @@ function colorFact(facts: TerminalFacts): DoctorFact {
 
 /** The locale by the rules of setlocale(3): the first of these that is set. */
 function alphabetFact({ env }: TerminalFacts): DoctorFact {
-  const name = ['LC_ALL', 'LC_CTYPE', 'LANG'].find((each) => env[each] !== undefined && env[each] !== '');
-  const value = name === undefined ? '' : (env[name] as string);
+  const { name, value } = localeOf(env) ?? { name: undefined, value: '' };
   if (/utf-?8/i.test(value)) return good('utf8', 'Characters', `UTF-8 (${name}=${value})`, { locale: value });
-  const advice = 'Graphs and foreign names need UTF-8: set LANG, for example to C.UTF-8.';
+  const advice =
+    'Graphs are drawn with ASCII and foreign names show as question marks: set LANG, for example to C.UTF-8.';
   const shown = name === undefined ? 'no locale is set' : `${name}=${value}`;
   return note('utf8', 'Characters', shown, advice, { locale: value === '' ? null : value });
 }

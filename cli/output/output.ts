@@ -2,6 +2,7 @@
 import type { Environment } from '../base/environment.ts';
 import { exitCodeOf } from '../base/exit-codes.ts';
 import type { Failure, Outcome } from '../base/outcome.ts';
+import { isDumb } from '../base/terminal-kind.ts';
 import type { Console } from '../terminal/console.ts';
 import { wantsColor } from '../terminal/style.ts';
 import { holdTerminal } from '../terminal/terminal-hold.ts';
@@ -65,7 +66,7 @@ export class Output {
 
   private wantsScreen(): boolean {
     const { env } = this.environment;
-    if (this.mode.isJson || env['TERM'] === 'dumb') return false;
+    if (this.mode.isJson || isDumb(env)) return false;
     return this.mode.screen ?? !isCi(env['CI']);
   }
 

@@ -68,6 +68,7 @@ export class ScreenRenderer implements Renderer {
       onTerminalHeld(() => this.leave());
       this.mounted = mountScreen({
         model: this.model,
+        isAscii: console.isAscii,
         stdin: terminal.stdin,
         stdout: terminal.stdout,
         onCrash: (error) => this.fallBack(error),

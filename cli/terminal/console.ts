@@ -2,6 +2,8 @@
 // that are rewritten in place on a terminal. A reader that went away (EPIPE) silences its stream, nothing more;
 // a result that a full disk did not take is a failure.
 import type { Environment, OutputStream } from '../base/environment.ts';
+import { isDumb } from '../base/terminal-kind.ts';
+import { toAscii } from './ascii.ts';
 import { type Style, styleFor } from './style.ts';
 import { truncateText } from './text.ts';
 
@@ -22,6 +24,8 @@ export class Console {
   readonly errStyle: Style;
   /** Whether live lines are possible on stderr. */
   readonly isLive: boolean;
+  /** Terminals here get ASCII only. */
+  readonly isAscii: boolean;
   /** What --color says. */
   readonly color: 'auto' | 'always' | 'never';
   private readonly environment: Environment;
@@ -41,7 +45,8 @@ export class Console {
     const { env, stdout, stderr } = environment;
     this.outStyle = styleFor({ choice: color, env, isTty: stdout.isTTY === true });
     this.errStyle = styleFor({ choice: color, env, isTty: stderr.isTTY === true });
-    this.isLive = stderr.isTTY === true && env['TERM'] !== 'dumb';
+    this.isAscii = environment.isAscii === true;
+    this.isLive = stderr.isTTY === true && !isDumb(env);
     for (const stream of [stdout, stderr]) {
       stream.on('error', (error) => {
         this.deaf.add(stream);
@@ -164,7 +169,8 @@ export class Console {
       this.hold(stream, text);
       return;
     }
-    if (!this.deaf.has(stream)) stream.write(text);
+    const isDrawn = stream.isTTY === true && this.isAscii;
+    if (!this.deaf.has(stream)) stream.write(isDrawn ? toAscii(text) : text);
   }
 
   private hold(stream: OutputStream, text: string): void {

@@ -1,4 +1,5 @@
 // Colour, or none: decided once for each stream from --color, NO_COLOR, FORCE_COLOR and what the stream is.
+import { isDumb } from '../base/terminal-kind.ts';
 
 export interface Style {
   bold(text: string): string;
@@ -20,7 +21,7 @@ export function wantsColor({ choice, env, isTty }: ColorInputs): boolean {
   if (no !== undefined && no !== '') return false;
   const force = env['FORCE_COLOR'];
   if (force !== undefined && force !== '') return force !== '0' && force !== 'false';
-  return isTty && env['TERM'] !== 'dumb';
+  return isTty && !isDumb(env);
 }
 
 function sgr(on: number, off: number): (text: string) => string {

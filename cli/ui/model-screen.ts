@@ -33,6 +33,7 @@ export class ModelScreen<M extends NotingModel> {
       holdTerminal(() => this.close());
       this.#mounted = mountScreen({
         model: this.model,
+        isAscii: this.#console.isAscii,
         stdin: terminal.stdin,
         stdout: terminal.stdout,
         onCrash: () => this.close(),

@@ -22,6 +22,7 @@ const WRAP_ON = '\u001b[?7h';
 
 export interface MountOptions {
   readonly model: DrawnModel;
+  readonly isAscii?: boolean;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   /** The screen broke and is gone; the terminal is as it was. */
@@ -33,7 +34,7 @@ export interface MountedScreen {
   unmount(): void;
 }
 
-export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): MountedScreen {
+export function mountScreen({ model, isAscii = false, stdin, stdout, onCrash }: MountOptions): MountedScreen {
   let suspend: SuspendTerminal | undefined;
   let isAway = false;
   const onReady = (given: SuspendTerminal): void => {
@@ -91,7 +92,7 @@ export function mountScreen({ model, stdin, stdout, onCrash }: MountOptions): Mo
   process.on('exit', release);
 
   stdout.write(WRAP_OFF);
-  const instance = render(<Screen model={model} onReady={onReady} />, {
+  const instance = render(<Screen model={model} isAscii={isAscii} onReady={onReady} />, {
     stdin,
     stdout,
     exitOnCtrlC: false,

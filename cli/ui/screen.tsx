@@ -1,5 +1,6 @@
 // The Ink side of the screen: rows of text that are redrawn when they changed, and keys on their way to the model.
 
+import { toAscii } from '../terminal/ascii.ts';
 import type { DrawnModel } from './drawn-model.ts';
 import {
   Box,
@@ -27,11 +28,12 @@ export type SuspendTerminal = (whileAway: () => Promise<void>) => Promise<void>;
 
 export interface ScreenProps {
   readonly model: DrawnModel;
+  readonly isAscii?: boolean;
   /** Hands out the way to give the terminal back for a while. */
   readonly onReady?: (suspend: SuspendTerminal) => void;
 }
 
-export function Screen({ model, onReady }: ScreenProps) {
+export function Screen({ model, isAscii = false, onReady }: ScreenProps) {
   const { columns, rows } = useWindowSize();
   const { exit, suspendTerminal } = useApp();
   useSyncExternalStore(model.subscribe, model.version, model.version);
@@ -56,7 +58,7 @@ export function Screen({ model, onReady }: ScreenProps) {
     <Box flexDirection="column" width={columns} height={rows}>
       {model.frame(columns, rows).map((text, row) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a row of the screen is its place
-        <Row key={row} text={text} />
+        <Row key={row} text={isAscii ? toAscii(text) : text} />
       ))}
     </Box>
   );

@@ -102,7 +102,8 @@ const ENVIRONMENT = [
   ['NO_COLOR, FORCE_COLOR', 'No colour, or colour even without a terminal.'],
   ['CI', 'No full screen.'],
   ['COLUMNS', 'Width of help and progress lines.'],
-  ['TERM', 'With dumb there is neither colour nor screen.'],
+  ['TERM', 'Empty or dumb: neither colour nor screen.'],
+  ['LC_ALL, LC_CTYPE, LANG', 'The first that is set: without UTF-8 a terminal gets ASCII only.'],
 ] as const;
 
 /** @param common flags that every command has */

@@ -32,6 +32,7 @@ export class Tmux {
   constructor({ columns, rows, cwd, env }: TmuxOptions) {
     const vars: Record<string, string | undefined> = {
       ...process.env,
+      LC_ALL: 'C.UTF-8',
       ...env,
       PS1: `${PROMPT} `,
       ENV: undefined,
