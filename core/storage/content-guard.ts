@@ -39,6 +39,9 @@ export interface ContentGuardParts {
   readonly mayOverwrite: boolean;
 }
 
+/** The file, or bytes at its end, is not there. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ESHORT']);
+
 export class ContentGuard {
   readonly #parts: ContentGuardParts;
   /** In doubt: on disk, holding something, and the journal does not know them. */
@@ -167,7 +170,7 @@ export class ContentGuard {
       try {
         await this.#parts.files.read(offset, bytes);
       } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return true;
+        if (ABSENT.has(errnoOf(error) ?? '')) return true;
         throw diskOperationError(error, 'read', config.directory);
       }
       if (isZero(bytes)) return true;
