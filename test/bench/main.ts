@@ -58,7 +58,7 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
     program: ProgramName,
     what: 'single' | 'tree',
     fileSystem: FileSystem,
-    seeder: ProgramName,
+    seeder: ProgramName | 'nginx',
     leecher: ProgramName,
     leecherCount: number,
     utpOnly = false,
@@ -66,7 +66,7 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
     const payload = await payloads(what, fileSystem, program);
     const sample = await race(bench, {
       payload,
-      seeder: RACERS[seeder],
+      seeder: seeder === 'nginx' ? 'nginx' : RACERS[seeder],
       leecher: RACERS[leecher],
       leecherCount,
       fileSystem,
@@ -110,6 +110,16 @@ function steps(bench: Bench, options: BenchOptions, payloads: Payloads): Step[] 
           });
       }
     }
+  }
+  if (options.cases.includes('webseed')) {
+    // Transmission takes a minute for a gigabyte here.
+    for (const program of programs.filter((name) => name !== 'transmission'))
+      list.push({
+        case: 'webseed',
+        variant: 'single, tmpfs, from one nginx',
+        program,
+        run: () => transfer(program, 'single', 'tmpfs', 'nginx', program, 1),
+      });
   }
   if (options.cases.includes('utp')) {
     for (const [seeder, leecher] of UTP_PAIRS) {
@@ -279,7 +289,8 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const missing = options.programs.flatMap((name) => (name === 'tt' ? [] : (missingReason(name) ?? [])));
+  const peers = [...options.programs, ...(options.cases.includes('webseed') ? (['nginx'] as const) : [])];
+  const missing = peers.flatMap((name) => (name === 'tt' ? [] : (missingReason(name) ?? [])));
   if (missingReason('libtorrent') !== undefined || missing.length > 0) {
     process.stderr.write(`bench: ${[...new Set([missingReason('libtorrent'), ...missing])].join('; ')}\n`);
     return 1;

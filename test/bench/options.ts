@@ -2,7 +2,19 @@
 import { parseArgs } from 'node:util';
 import { PROGRAM_NAMES, type ProgramName } from './programs.ts';
 
-const CASES = ['leech', 'seed', 'utp', 'swarm', 'check', 'start', 'magnet', 'idle', 'screen', 'dht'] as const;
+const CASES = [
+  'leech',
+  'seed',
+  'webseed',
+  'utp',
+  'swarm',
+  'check',
+  'start',
+  'magnet',
+  'idle',
+  'screen',
+  'dht',
+] as const;
 type CaseName = (typeof CASES)[number];
 
 export const HELP = `npm run bench -- [flags]

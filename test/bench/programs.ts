@@ -2,7 +2,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Endpoint, withMagnetHints, withTrackers } from '../interop/support/client.ts';
+import {
+  authority,
+  type Endpoint,
+  withMagnetHints,
+  withTrackers,
+  withWebSeed,
+} from '../interop/support/client.ts';
+import { nginxArgs } from '../interop/support/nginx.ts';
 import { PYTHON } from '../interop/support/requirements.ts';
 import { TT } from '../interop/support/tt.ts';
 import type { Program } from './keeper.ts';
@@ -29,6 +36,8 @@ export interface Task {
   readonly donePath: string;
   /** For transmission's RPC. */
   readonly rpcPort: number;
+  /** A web server that has it all. */
+  readonly webSeedUrl?: string;
   /** uTP and nothing else (libtorrent and tt); otherwise TCP, which is what they take where they have the choice. */
   readonly utpOnly?: boolean;
 }
@@ -53,6 +62,22 @@ function torrentWithTracker(task: Task): string {
   const path = join(task.stateDir, 'bench.torrent');
   writeFileSync(path, withTrackers(readFileSync(task.payload.torrentFile), [task.trackerUrl]));
   return path;
+}
+
+function torrentWithSources(task: Task): string {
+  const path = torrentWithTracker(task);
+  if (task.webSeedUrl !== undefined) writeFileSync(path, withWebSeed(readFileSync(path), task.webSeedUrl));
+  return path;
+}
+
+/** Serves what a task holds at its endpoint, as `webSeedUrlOf` says. */
+export function webServer({ at, dir, stateDir }: Task): Program {
+  const args = nginxArgs({ stateDir: join(stateDir, 'nginx'), root: dir, host: at.host }, at.port);
+  return { name: 'nginx', argv: ['nginx', ...args] };
+}
+
+export function webSeedUrlOf({ at }: Task): string {
+  return `http://${authority(at)}/`;
 }
 
 function magnetWithTracker({ payload, trackerUrl }: Task): string {
@@ -92,7 +117,7 @@ const libtorrent: Racer = {
   doneMarker: '"event": "torrent_finished"',
   seed: (task) =>
     libtorrentProgram(task, { torrent: torrentWithTracker(task), dir: task.dir, seed_mode: true }),
-  leech: (task) => libtorrentProgram(task, { torrent: torrentWithTracker(task), dir: task.dir }),
+  leech: (task) => libtorrentProgram(task, { torrent: torrentWithSources(task), dir: task.dir }),
   check: (task) => libtorrentProgram(task, { torrent: task.payload.torrentFile, dir: task.dir }),
   checkMarker: '"event": "torrent_checked"',
   metadata: (task) => libtorrentProgram(task, { magnet: magnetWithTracker(task), dir: task.dir }),
@@ -135,7 +160,7 @@ const aria2: Racer = {
     aria2Program(task, [
       staysOn ? '--seed-ratio=0' : '--seed-time=0',
       `--on-bt-download-complete=${doneScript(task)}`,
-      torrentWithTracker(task),
+      torrentWithSources(task),
     ]),
   check: (task) =>
     aria2Program(task, ['--check-integrity=true', '--hash-check-only=true', torrentWithTracker(task)]),
@@ -222,7 +247,9 @@ function ttProgram(task: Task, args: readonly string[]): Program {
 
 /** @param flags how it shows itself: `--events`, `-q`, or nothing for whatever fits its terminal */
 export function ttDownload(task: Task, flags: readonly string[]): Program {
-  return ttProgram(task, ['download', torrentWithTracker(task), '--out', task.dir, ...flags]);
+  // A torrent may not name a server of this machine: its user may.
+  const webSeed = task.webSeedUrl === undefined ? [] : ['--web-seed', task.webSeedUrl];
+  return ttProgram(task, ['download', torrentWithTracker(task), '--out', task.dir, ...webSeed, ...flags]);
 }
 
 const tt: Racer = {

@@ -2,6 +2,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nextHosts } from '../interop/support/network.ts';
+import { isListening } from '../interop/support/nginx.ts';
 import type { StaticTracker, TrackerRoom } from '../interop/support/static-tracker.ts';
 import { sha256OfTree } from '../support/hash.ts';
 import { freePort } from '../support/ports.ts';
@@ -9,7 +10,7 @@ import { pause, waitFor } from '../support/wait.ts';
 import { type Keeper, type Kept, nowMs } from './keeper.ts';
 import type { Payload } from './payloads.ts';
 import { cpuSeconds, loopbackBytes, machineBusySeconds, memoryOf, processTree } from './probes.ts';
-import type { Racer, Task } from './programs.ts';
+import { type Racer, type Task, webSeedUrlOf, webServer } from './programs.ts';
 
 /** How often the harness looks: 0.4 % of a one-second transfer, and about 1 % of a core. */
 const LOOK_EVERY_MS = 4;
@@ -59,7 +60,12 @@ export async function makeTask(
   bench: Bench,
   payload: Payload,
   room: TrackerRoom,
-  where: { readonly dir: string; readonly fileSystem: FileSystem; readonly utpOnly?: boolean },
+  where: {
+    readonly dir: string;
+    readonly fileSystem: FileSystem;
+    readonly utpOnly?: boolean;
+    readonly webSeedUrl?: string;
+  },
 ): Promise<Task> {
   const host = nextHosts().v4;
   const stateDir = join(bench.scratch.tmpfs, `state-${taskCount++}`);
@@ -75,6 +81,7 @@ export async function makeTask(
     donePath: join(stateDir, 'done'),
     rpcPort: await freePort(),
     utpOnly: where.utpOnly === true,
+    ...(where.webSeedUrl === undefined ? {} : { webSeedUrl: where.webSeedUrl }),
   };
 }
 
@@ -130,9 +137,20 @@ export async function startSeed(bench: Bench, racer: Racer, task: Task, room: Tr
   return seed;
 }
 
+async function startWebServer(bench: Bench, task: Task): Promise<Kept> {
+  const server = await bench.keeper.start(webServer(task), join(task.stateDir, 'seed'));
+  await waitFor(() => isListening(task.at.host, task.at.port), {
+    what: () => `nginx to listen\n${server.tail()}`,
+    timeoutMs: SEED_READY_TIMEOUT_MS,
+  });
+  await pause(SETTLE_MS);
+  return server;
+}
+
 export interface RaceOptions {
   readonly payload: Payload;
-  readonly seeder: Racer;
+  /** nginx: a web seed, and no peer at all. */
+  readonly seeder: Racer | 'nginx';
   readonly leecher: Racer;
   readonly leecherCount: number;
   readonly fileSystem: FileSystem;
@@ -152,7 +170,11 @@ export async function race(bench: Bench, options: RaceOptions): Promise<Transfer
       utpOnly: options.utpOnly === true,
     });
     dirs.push(seedTask.stateDir);
-    const seed = await startSeed(bench, options.seeder, seedTask, room);
+    const isWeb = options.seeder === 'nginx';
+    const seed =
+      options.seeder === 'nginx'
+        ? await startWebServer(bench, seedTask)
+        : await startSeed(bench, options.seeder, seedTask, room);
     started.push(seed);
     const tasks: Task[] = [];
     for (let i = 0; i < options.leecherCount; i++) {
@@ -161,6 +183,7 @@ export async function race(bench: Bench, options: RaceOptions): Promise<Transfer
         dir,
         fileSystem: options.fileSystem,
         utpOnly: options.utpOnly === true,
+        ...(isWeb ? { webSeedUrl: webSeedUrlOf(seedTask) } : {}),
       });
       dirs.push(dir, task.stateDir);
       tasks.push(task);

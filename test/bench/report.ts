@@ -31,6 +31,7 @@ const LEADING: Readonly<Record<string, { readonly figure: string; readonly isRat
   leech: { figure: 'activeMBps', isRate: true },
   seed: { figure: 'activeMBps', isRate: true },
   utp: { figure: 'activeMBps', isRate: true },
+  webseed: { figure: 'activeMBps', isRate: true },
   swarm: { figure: 'wallS', isRate: false },
   check: { figure: 'MBps', isRate: true },
   start: { figure: 'firstByteS', isRate: false },
@@ -188,6 +189,7 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
         atMost(`${label}: anonymous memory, MiB`, 160, own('anonMiB'));
         break;
       case 'seed':
+      case 'webseed':
         atLeast(`${label}: x libtorrent`, 1, against('libtorrent', 'activeMBps'));
         break;
       case 'swarm':

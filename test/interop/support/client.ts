@@ -95,6 +95,13 @@ export function withTrackers(torrent: Uint8Array, trackers: readonly string[]): 
   ]);
 }
 
+/** Splices a web seed into a .torrent whose last entry is its info dictionary: `url-list` comes after it. */
+export function withWebSeed(torrent: Uint8Array, url: string): Buffer {
+  const bytes = Buffer.from(torrent);
+  if (bytes.includes('8:url-list')) throw new Error('the torrent names a web seed already');
+  return Buffer.concat([bytes.subarray(0, -1), Buffer.from(`8:url-list${Buffer.byteLength(url)}:${url}e`)]);
+}
+
 /** Adds what a magnet can carry of trackers and peers. */
 export function withMagnetHints(magnet: string, source: Source): string {
   const trackers = (source.trackers ?? []).map((url) => `&tr=${encodeURIComponent(url)}`);

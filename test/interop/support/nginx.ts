@@ -29,31 +29,16 @@ export class Nginx {
     this.accessLog = accessLog;
   }
 
-  static async start({ stateDir, root, host, tls, directives = '' }: NginxOptions): Promise<Nginx> {
-    mkdirSync(stateDir, { recursive: true });
+  static async start(options: NginxOptions): Promise<Nginx> {
+    const { stateDir, host, tls } = options;
     const port = await freePort(host);
-    const at = (name: string): string => join(stateDir, name);
-    const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (kind) => `${kind}_temp_path ${at(kind)};`,
-    );
-    const cert =
-      tls === undefined ? '' : `ssl_certificate ${tls.certificate}; ssl_certificate_key ${tls.key};`;
-    writeFileSync(
-      at('nginx.conf'),
-      `daemon off; master_process off; pid ${at('pid')}; error_log ${at('error.log')};
-       events { worker_connections 256; }
-       http { access_log ${at('access.log')}; sendfile on; ${paths.join(' ')}
-         server { listen ${authority({ host, port })}${tls === undefined ? '' : ' ssl'}; root ${root}; ${cert} ${directives} } }`,
-    );
-    const process = start('nginx', ['-e', at('error.log'), '-c', at('nginx.conf')], {
-      name: `nginx ${host}`,
-    });
+    const process = start('nginx', nginxArgs(options, port), { name: `nginx ${host}` });
     await process.waitFor(() => isListening(host, port), {
       what: 'nginx to listen',
       timeoutMs: START_TIMEOUT_MS,
     });
     const url = `${tls === undefined ? 'http' : 'https'}://${authority({ host, port })}/`;
-    return new Nginx(process, url, at('access.log'));
+    return new Nginx(process, url, join(stateDir, 'access.log'));
   }
 
   async stop(): Promise<void> {
@@ -61,7 +46,28 @@ export class Nginx {
   }
 }
 
-function isListening(host: string, port: number): Promise<boolean> {
+/** Writes the configuration; @returns what the program is called with */
+export function nginxArgs(
+  { stateDir, root, host, tls, directives = '' }: NginxOptions,
+  port: number,
+): readonly string[] {
+  mkdirSync(stateDir, { recursive: true });
+  const at = (name: string): string => join(stateDir, name);
+  const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${at(kind)};`,
+  );
+  const cert = tls === undefined ? '' : `ssl_certificate ${tls.certificate}; ssl_certificate_key ${tls.key};`;
+  writeFileSync(
+    at('nginx.conf'),
+    `daemon off; master_process off; pid ${at('pid')}; error_log ${at('error.log')};
+       events { worker_connections 256; }
+       http { access_log ${at('access.log')}; sendfile on; ${paths.join(' ')}
+         server { listen ${authority({ host, port })}${tls === undefined ? '' : ' ssl'}; root ${root}; ${cert} ${directives} } }`,
+  );
+  return ['-e', at('error.log'), '-c', at('nginx.conf')];
+}
+
+export function isListening(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect({ host, port });
     socket.once('connect', () => {
