@@ -1,7 +1,8 @@
-// A user's second run: Node's compile cache knows what a seed and a download need. It is written when a program ends by
-// itself, which most of the measured ones are not allowed to.
+// A user's second run: what V8 compiled of a seed, a download, a check and a magnet is there. It is kept when a program ends
+// by itself, which most of the measured ones are not allowed to.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { magnetToMetadata, recheck } from './checks.ts';
 import type { Payload } from './payloads.ts';
 import { RACERS, type Racer } from './programs.ts';
 import { type Bench, makeTask, startSeed } from './race.ts';
@@ -21,6 +22,8 @@ export async function warmUp(bench: Bench, payload: Payload, tt: Racer = RACERS.
     if (code !== 0) throw new Error(`the first download of tt ended with ${code}\n${leech.tail()}`);
     seed.signal('SIGINT');
     await seed.waitForExit(TIMEOUT_MS);
+    await recheck(bench, tt, payload);
+    await magnetToMetadata(bench, tt, tt, payload);
   } finally {
     await seed.kill();
     for (const each of [dir, seedTask.stateDir, leechTask.stateDir])
