@@ -17,6 +17,7 @@ const FORMAT = 1;
 /** Length of the head, its checksum, the checksum of all that follows: 32 bits each. */
 const PREFIX_BYTES = 12;
 
+/** The first script: it names those that it needs. */
 const ENTRY = 'main.cjs';
 
 /**

@@ -97,19 +97,20 @@ function cacheFile() {
 }
 
 function start() {
-  if (!fs.existsSync(path.join(program, 'main.cjs'))) {
+  const { ENTRY, scriptsIn } = require('./scripts.cjs');
+  if (!fs.existsSync(path.join(program, ENTRY))) {
     fail(`tt is not built yet: ${program} is missing.`, `Run "npm run build" in ${root}.`);
   }
   endWithLauncher(Number(process.env[RELAUNCHED]));
   delete process.env[RELAUNCHED];
   if (process.env.NODE_ENV === undefined) process.env.NODE_ENV = 'production';
-  let load;
+  let main;
   try {
-    load = require('./scripts.cjs').scriptsIn(program, cacheFile())('main.cjs');
+    ({ main } = scriptsIn(program, cacheFile())(ENTRY));
   } catch (error) {
     fail(`cannot load ${program}: ${error.stack}`, 'Run "npm ci" and "npm run build" again.');
   }
-  load.main();
+  main();
 }
 
 const version = process.versions.node;
