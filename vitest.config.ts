@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     environment: 'node',
+    reporters: ['default', './test/support/failures.ts'],
     include: ['test/**/*.test.{ts,tsx}'],
     exclude: ['test/interop/**', 'test/nat/**', 'test/bench/**'],
     globalSetup: ['test/support/temp-run.ts'],

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     environment: 'node',
+    reporters: ['default', './test/support/failures.ts'],
     include: ['test/interop/**/*.test.ts'],
     globalSetup: ['test/support/temp-run.ts', 'test/interop/support/global-setup.ts'],
     // Daemons take seconds to start and Transmission unchokes on a ten-second tick; what hangs ends earlier, by a wait that says what for.

@@ -5,6 +5,7 @@ import { isAll } from './test/nat/requirements.ts';
 export default defineConfig({
   test: {
     environment: 'node',
+    reporters: ['default', './test/support/failures.ts'],
     include: ['test/nat/**/*.test.ts'],
     globalSetup: ['test/nat/global-setup.ts', 'test/support/temp-run.ts'],
     setupFiles: ['test/nat/leak-guard.ts'],
