@@ -4,48 +4,25 @@ import { createSocket, type Socket } from 'node:dgram';
 import { bytesEqual } from '../../base/bytes.ts';
 import { isIPv6, normalizeHost } from '../../base/endpoint.ts';
 import type { ByteStream } from '../../transport/byte-stream.ts';
-import { hostPrefix } from '../addresses.ts';
 import { encodeFathomEcho, encodeFathomPorts, FATHOM_PORTS, KNOCK } from '../fathom.ts';
 import { decodeFrame, FRAME_BYTES } from '../frame.ts';
+import { HeldConnections } from './held-connections.ts';
 
-/** A few round trips. */
-const HOLD_MS = 5_000;
-const MAX_HELD = 16;
-const MAX_OF_HOST = 2;
 /** Datagrams get lost. */
 const MAX_KNOCKS = 3;
 
-interface Held {
-  readonly host: string;
-  readonly sockets: readonly Socket[];
-  readonly timer: NodeJS.Timeout;
-}
-
 export class FathomDesk {
-  readonly #held = new Map<ByteStream, Held>();
-
-  get count(): number {
-    return this.#held.size;
-  }
+  /** For a few round trips. */
+  readonly #held = new HeldConnections({ holdMs: 5_000, connections: 16, perHost: 2 });
 
   handleFrame(stream: ByteStream, token: Uint8Array): void {
-    const host = hostPrefix(stream.remote.host);
-    const ofHost = [...this.#held.values()].filter((each) => each.host === host).length;
-    if (this.#held.size >= MAX_HELD || ofHost >= MAX_OF_HOST) {
-      stream.destroy();
-      return;
-    }
     const type = isIPv6(stream.remote.host) ? 'udp6' : 'udp4';
-    const sockets = Array.from({ length: FATHOM_PORTS }, () => createSocket(type));
-    const timer = setTimeout(() => stream.destroy(), HOLD_MS);
-    timer.unref();
-    this.#held.set(stream, { host, sockets, timer });
-    stream.events = {
-      // It has nothing more to say.
-      onBytes: () => stream.destroy(),
-      onDrain: () => {},
-      onClose: () => this.#drop(stream),
-    };
+    const sockets: Socket[] = [];
+    const isHeld = this.#held.hold(stream, () => {
+      for (const socket of sockets) socket.close();
+    });
+    if (!isHeld) return;
+    for (let port = 0; port < FATHOM_PORTS; port++) sockets.push(createSocket(type));
     void Promise.all(sockets.map(bind)).then(
       (ports) => {
         if (!this.#held.has(stream)) return;
@@ -57,15 +34,7 @@ export class FathomDesk {
   }
 
   close(): void {
-    for (const stream of [...this.#held.keys()]) stream.destroy();
-  }
-
-  #drop(stream: ByteStream): void {
-    const held = this.#held.get(stream);
-    if (held === undefined) return;
-    this.#held.delete(stream);
-    clearTimeout(held.timer);
-    for (const socket of held.sockets) socket.close();
+    this.#held.close();
   }
 }
 
