@@ -18,7 +18,8 @@ const ALLOWED_FAST_PIECES = 10;
 export interface DataEvents {
   onPieceVerified(piece: number): void;
   onPieceFailed(piece: number): void;
-  onCompleted(): void;
+  /** All that is wanted lies there as it shall be. @returns whether that was heard; if not `tellCompletion` asks again */
+  onCompleted(): boolean;
   onBan(key: string, reason: string): void;
   onError(error: OperationError): void;
   /** The swarm was told something outside of a read: its requests and timers want looking after. */
@@ -40,6 +41,8 @@ export class TorrentData {
   readonly #pieceRange: PieceRange | undefined;
   readonly #isReadOnly: boolean;
   #abortCheck: AbortController | undefined;
+  /** The last piece is there, and nobody was told: files get their lengths and modes first. */
+  #isCompletionDue = false;
 
   private constructor(parts: {
     metainfo: Metainfo;
@@ -109,7 +112,13 @@ export class TorrentData {
   }
 
   get needsCheck(): boolean {
-    return this.storage.needsCheck.length > 0 || !this.storage.isReady;
+    const { needsCheck, isReady, hasUnfinishedFiles } = this.storage;
+    return needsCheck.length > 0 || !isReady || hasUnfinishedFiles;
+  }
+
+  /** All that is wanted is there, and was told to be. */
+  get isComplete(): boolean {
+    return this.swarm?.isComplete === true && !this.#isCompletionDue;
   }
 
   /** Verified pieces could not be read, or what is to be seeded was not all there: only a look at everything helps. */
@@ -163,10 +172,14 @@ export class TorrentData {
         onSegmentFilled: (piece, segment, slot, lengthBytes, wantBlockDigests) =>
           this.storage.commitSegment(piece, segment, slot, lengthBytes, wantBlockDigests),
         onBan: (key, reason) => this.#events.onBan(key, reason),
-        onCompleted: () => this.#events.onCompleted(),
+        onCompleted: () => {
+          this.#isCompletionDue = true;
+          void this.tellCompletion();
+        },
       },
     });
     this.swarm = swarm;
+    this.#isCompletionDue = false;
     const nowMs = clock.nowMs();
     swarm.setPiecePriorities(this.#piecePriorities(), nowMs);
     if (this.#isSequential) swarm.setSequential(true);
@@ -177,6 +190,14 @@ export class TorrentData {
   /** Nothing new is asked for while false; never in a torrent that must not be written. */
   allowDownload(isAllowed: boolean): void {
     this.swarm?.setDownloadingAllowed(isAllowed && !this.#isReadOnly, this.#shared.clock.nowMs());
+  }
+
+  /** Calls `onCompleted` if that is due, once the files are what the torrent says; not where that failed. */
+  async tellCompletion(): Promise<void> {
+    if (!this.#isCompletionDue) return;
+    await this.storage.finished();
+    if (this.storage.isFailed || this.swarm?.isComplete !== true || !this.#isCompletionDue) return;
+    this.#isCompletionDue = !this.#events.onCompleted();
   }
 
   /** Its connections are closing. Half-filled pieces are given up. */

@@ -241,7 +241,8 @@ export class Torrent implements DataEvents, TorrentHandle {
       await this.#orFail(this.#bringUp());
     } else {
       data.allowDownload(true);
-      this.#setState(data.swarm.isComplete ? 'seeding' : 'downloading');
+      this.#setState(data.isComplete ? 'seeding' : 'downloading');
+      void data.tellCompletion();
     }
     if (this.isActive) this.sources.start();
     this.#shared.dials.poke();
@@ -399,12 +400,13 @@ export class Torrent implements DataEvents, TorrentHandle {
     this.#shared.trace?.hash(this.infoHash, piece, false);
     this.#emit({ kind: 'piece-failed', piece });
   }
-  onCompleted(): void {
-    if (this.state !== 'downloading') return;
+  onCompleted(): boolean {
+    if (this.state !== 'downloading') return false;
     this.#setState('seeding');
     this.completedAtMs ??= this.#shared.clock.nowMs();
     this.#emit({ kind: 'completed' });
     this.sources.completed();
+    return true;
   }
   onBan(key: string, reason: string): void {
     this.#emit({ kind: 'peer-banned', host: key, reason });
@@ -439,8 +441,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   /** Those that the command line and the magnet name, before any source answers. */
   #addGivenPeers(): void {
     const { source, peers = [] } = this.options;
-    const given = [...peers, ...('magnet' in source ? source.magnet.peers : [])];
-    void this.#addPeers(given);
+    void this.#addPeers([...peers, ...('magnet' in source ? source.magnet.peers : [])]);
   }
 }
 

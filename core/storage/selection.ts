@@ -20,7 +20,7 @@ interface SelectionParts {
   /** Pieces that do not count any more. */
   revoke(pieces: readonly number[]): Promise<unknown>;
   isComplete(file: number): boolean;
-  finish(files: readonly number[]): Promise<void>;
+  finish(file: number): Promise<void>;
 }
 
 export class Selection {
@@ -86,7 +86,7 @@ export class Selection {
       files.forget(file);
       if (found.inPart.count === 0) files.forget(place.config.files.length);
     }
-    if (wanted && this.#parts.isComplete(file)) await this.#parts.finish([file]);
+    if (wanted && this.#parts.isComplete(file)) await this.#parts.finish(file);
   }
 
   /** Files that nobody asked for and somebody else keeps: pieces that reach into them go to the part file. */

@@ -10,6 +10,7 @@ import { ContentGuard } from './content-guard.ts';
 import { diskOperationError, operationErrorOf } from './disk-error.ts';
 import type { OutcomesMessage } from './disk-messages.ts';
 import type { StorePort } from './disk-workers.ts';
+import { FileFinisher } from './file-finisher.ts';
 import { FileProgress } from './file-progress.ts';
 import { Flusher } from './flusher.ts';
 import { examine, type Found, type Place, rememberTorrent, takePlace } from './open-storage.ts';
@@ -38,6 +39,7 @@ export class TorrentStorage {
   readonly #inPart: Bitfield;
   readonly #wanted: boolean[];
   readonly #progress: FileProgress;
+  readonly #finisher: FileFinisher;
   readonly #queue: CommitQueue;
   readonly #files: ReadFiles;
   readonly #cache: ReadCache;
@@ -71,6 +73,14 @@ export class TorrentStorage {
     this.segmentBytes = config.segmentBytes;
     this.#progress = new FileProgress(config, map, this.have);
     this.#files = new ReadFiles(config, map, this.#inPart, options.readOnly === true);
+    this.#finisher = new FileFinisher({
+      place,
+      found,
+      wanted,
+      isReadOnly: options.readOnly === true,
+      isComplete: (file) => this.#progress.isComplete(file),
+      attach: () => this.#attach(),
+    });
     this.#selection = new Selection({
       place,
       found,
@@ -89,7 +99,10 @@ export class TorrentStorage {
       flush: () => this.#queue.flush(),
       revoke: (pieces) => this.#record([], pieces, [], new Set()),
       isComplete: (file) => this.#progress.isComplete(file),
-      finish: (files) => this.#finishFiles(files),
+      finish: (file) => {
+        this.#finisher.add([file]);
+        return this.#finisher.run();
+      },
     });
     this.#flusher = new Flusher(this.#files, config.directory, options.log ?? silentLog);
     this.#cache = new ReadCache({
@@ -145,6 +158,26 @@ export class TorrentStorage {
   /** What lies there is checked, and nobody else's files are in the way: segments are taken. */
   get isReady(): boolean {
     return this.#selection.isAdmitted;
+  }
+
+  /** Complete files whose length or mode is yet to be set: `check` (of no ranges) does so. */
+  get hasUnfinishedFiles(): boolean {
+    return this.#finisher.hasDue;
+  }
+
+  /**
+   * Resolves when every file that became complete has the length and mode the torrent says. Where that failed `onError`
+   * has been called; `retry` tries again. Never rejects.
+   */
+  async finished(): Promise<void> {
+    this.#finisher.add(this.#progress.takeCompleted());
+    // Without a thread nothing can be done: not after its death, nor after the end.
+    if (this.#error !== undefined || (this.#closing !== undefined && this.#port === undefined)) return;
+    try {
+      await this.#finisher.run();
+    } catch (error) {
+      this.#fail(diskOperationError(error, 'finish', this.#place.config.directory));
+    }
   }
 
   /** Segments given and not yet settled. */
@@ -205,7 +238,8 @@ export class TorrentStorage {
       await Promise.all(records);
     }
     if (this.#unknown.count === 0) await this.#selection.admit();
-    if (this.isReady) await this.#finishFiles(this.#progress.takeCompleted());
+    this.#finisher.add(this.#progress.takeCompleted());
+    if (this.isReady) await this.#finisher.run();
     return this.have;
   }
 
@@ -257,6 +291,7 @@ export class TorrentStorage {
     if (this.#port !== undefined) await this.#port.call({ op: 'retry' });
     this.#error = undefined;
     this.#queue.resume();
+    void this.finished();
   }
 
   /** Everything reported so far is on the disk itself, and journaled so. @throws OperationError */
@@ -347,12 +382,7 @@ export class TorrentStorage {
     this.#hashMs += message.hashMs;
     if (message.fault !== undefined) this.#fail(operationErrorOf(message.fault));
     this.#queue.handleOutcomes(message);
-    const completed = this.#progress.takeCompleted();
-    if (completed.length > 0) {
-      this.#finishFiles(completed).catch((error: unknown) => {
-        this.#fail(diskOperationError(error, 'finish', this.#place.config.directory));
-      });
-    }
+    void this.finished();
     if (this.#port !== undefined && this.#error === undefined) this.#flusher.flushWhenDue(this.#port);
   }
 
@@ -369,20 +399,6 @@ export class TorrentStorage {
     this.#error = error;
     this.#queue.hold();
     this.#options.onError(error);
-  }
-
-  /** Modes and lengths that only a complete file gets. */
-  async #finishFiles(files: readonly number[]): Promise<void> {
-    if (this.#options.readOnly === true) return;
-    const { config } = this.#place;
-    const due = files.filter(
-      (file) =>
-        config.files[file]?.isExecutable === true ||
-        (this.#wanted[file] === true && this.#found.tooLong.has(file)),
-    );
-    const isAllDone = this.#wanted.every((wanted, file) => !wanted || this.#progress.isComplete(file));
-    if (due.length > 0 || (isAllDone && files.length > 0))
-      await this.#attach().call({ op: 'finish', files: due });
   }
 
   /** Applies what a check found, and journals it with how the files looked before. */

@@ -161,6 +161,113 @@ describe('a download', () => {
   });
 });
 
+describe('the end of a download', () => {
+  /** Zeros lie there, more than the file has bytes: space that somebody reserved. */
+  async function reserved(): Promise<{
+    world: World;
+    leech: Session;
+    path: string;
+    made: Made;
+    bytes: Buffer;
+  }> {
+    const world = new World();
+    const made = await world.make({ 'a.bin': 300_000 });
+    const leech = await world.session('leech');
+    const path = join(world.path('out'), 'it', 'a.bin');
+    mkdirSync(join(world.path('out'), 'it'));
+    writeFileSync(path, new Uint8Array(400_000));
+    return { world, leech, path, made, bytes: readFileSync(join(made.directory, 'it', 'a.bin')) };
+  }
+  async function fetch(world: World, leech: Session, made: Made): Promise<string> {
+    const peers = [addressOf(await world.seed(made))];
+    const source = { metainfo: made.metainfo };
+    return (await leech.add({ source, directory: world.path('out'), peers })).infoHash;
+  }
+  const untilLastPiece = (session: Session, { metainfo }: Made): Promise<unknown> => {
+    let pieces = 0;
+    return untilEvent(session, 'piece', () => ++pieces === metainfo.layout.pieceCount);
+  };
+
+  it('is told when a file that was too long is cut', async () => {
+    const { world, leech, path, made, bytes } = await reserved();
+    await using _ = world;
+    const seen = new Promise<readonly [number, string]>((resolve) => {
+      leech.subscribe(
+        ({ kind }) => kind === 'completed' && resolve([statSync(path).size, torrentOf(leech).state]),
+      );
+    });
+    await fetch(world, leech, made);
+    expect(await within(seen, PATIENCE_MS, 'the download')).toEqual([300_000, 'seeding']);
+    expect(readFileSync(path).equals(bytes)).toBe(true);
+  });
+
+  it('is not told when that fails, but why; and is told when a resume could do it', async () => {
+    const { world, leech, path, made, bytes } = await reserved();
+    await using _ = world;
+    const told: string[] = [];
+    let pieces = 0;
+    leech.subscribe(({ kind }) => {
+      if (kind === 'completed' || kind === 'error') told.push(kind);
+      // Taken away between the last piece and the cut.
+      if (kind === 'piece' && ++pieces === made.metainfo.layout.pieceCount) rmSync(path);
+    });
+    const failed = untilError(leech);
+    const torrent = await fetch(world, leech, made);
+    expect(await within(failed, PATIENCE_MS, 'the error')).toMatchObject({ slug: 'disk', code: 'ENOENT' });
+    expect([told, torrentOf(leech).state]).toEqual([['error'], 'error']);
+    writeFileSync(path, Buffer.concat([bytes, new Uint8Array(100_000)]));
+    const completed = untilEvent(leech, 'completed');
+    await leech.command({ kind: 'resume', torrent });
+    await within(completed, PATIENCE_MS, 'the completion');
+    expect([statSync(path).size, torrentOf(leech).state]).toEqual([300_000, 'seeding']);
+  });
+
+  it('waits for a pause to be over', async () => {
+    const { world, leech, path, made } = await reserved();
+    await using _ = world;
+    const told: string[] = [];
+    let pieces = 0;
+    let pausing: Promise<void> | undefined;
+    leech.subscribe(({ kind, torrent }) => {
+      told.push(kind);
+      if (kind === 'piece' && ++pieces === made.metainfo.layout.pieceCount)
+        pausing = Promise.resolve().then(() => leech.command({ kind: 'pause', torrent }));
+    });
+    const paused = untilEvent(leech, 'paused');
+    const torrent = await fetch(world, leech, made);
+    await within(paused, PATIENCE_MS, 'the pause');
+    await pausing;
+    await waitFor(() => statSync(path).size === 300_000, { what: 'the cut', timeoutMs: PATIENCE_MS });
+    expect(told).not.toContain('completed');
+    const completed = untilEvent(leech, 'completed');
+    await leech.command({ kind: 'resume', torrent });
+    await within(completed, PATIENCE_MS, 'the completion');
+    expect(torrentOf(leech).state).toBe('seeding');
+  });
+
+  it('can be a stop in between: the next start cuts what is too long', async () => {
+    const { world, leech, path, made } = await reserved();
+    await using _ = world;
+    let closing: Promise<void> | undefined;
+    const last = untilLastPiece(leech, made).then(() => {
+      closing = leech.close(500);
+    });
+    await fetch(world, leech, made);
+    await within(last, PATIENCE_MS, 'the last piece');
+    await within(closing as Promise<void>, PATIENCE_MS, 'the close');
+    expect(statSync(path).size).toBe(300_000);
+    // As if it had been killed before it could.
+    truncateSync(path, 400_000);
+    const again = await world.session('leech');
+    const sizes: number[] = [];
+    again.subscribe(({ kind }) => kind === 'completed' && sizes.push(statSync(path).size));
+    const completed = untilEvent(again, 'completed');
+    await again.add({ source: { metainfo: made.metainfo }, directory: world.path('out') });
+    await within(completed, PATIENCE_MS, 'the second start');
+    expect(sizes).toEqual([300_000]);
+  });
+});
+
 describe('a seed', () => {
   async function seeds(world: World): Promise<{ seed: Session; made: Made; other: Made }> {
     const made = await world.make({ 'a.bin': 3_000_000 });

@@ -65,7 +65,7 @@ async function put(path: string, bytes: Uint8Array | string): Promise<void> {
 async function finish(harness: Harness): Promise<void> {
   await harness.download(allPieces(harness.torrent).filter((piece) => !harness.storage.have.has(piece)));
   // A file that is too long is cut after its last piece was told.
-  await harness.storage.sync();
+  await harness.storage.finished();
   expect(await wrongFiles(harness.torrent, target())).toEqual([]);
 }
 /** Bytes that are nobody's, none of them zero. */

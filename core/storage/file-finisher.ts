@@ -1,0 +1,66 @@
+// Gives files whose every byte is verified the length and the mode that the torrent says. What could not be done stays
+// due: a file that is too long, or cannot be run, must not be told to be complete.
+import { diskOperationError } from './disk-error.ts';
+import type { StorePort } from './disk-workers.ts';
+import type { Found, Place } from './open-storage.ts';
+
+export interface FileFinisherParts {
+  readonly place: Place;
+  readonly found: Found;
+  /** By file index. */
+  readonly wanted: readonly boolean[];
+  readonly isReadOnly: boolean;
+  isComplete(file: number): boolean;
+  attach(): StorePort;
+}
+
+export class FileFinisher {
+  readonly #parts: FileFinisherParts;
+  readonly #due = new Set<number>();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: FileFinisherParts) {
+    this.#parts = parts;
+    const { found, wanted, isReadOnly } = parts;
+    if (isReadOnly) return;
+    // The last run was killed between the last piece and this.
+    for (const [file, isWanted] of wanted.entries())
+      if (isWanted && found.tooLong.has(file) && parts.isComplete(file)) this.#due.add(file);
+  }
+
+  get hasDue(): boolean {
+    return this.#due.size > 0;
+  }
+
+  /** They are complete. */
+  add(files: Iterable<number>): void {
+    for (const file of files) this.#due.add(file);
+  }
+
+  /** Resolves when all that was due, and what was under way, is done. @throws OperationError; it is due again then */
+  run(): Promise<void> {
+    if (this.#due.size === 0) return this.#running;
+    const files = [...this.#due];
+    this.#due.clear();
+    this.#running = Promise.all([this.#running.catch(() => {}), this.#finish(files)]).then(() => {});
+    this.#running.catch(() => {}); // whoever ran it hears of it
+    return this.#running;
+  }
+
+  async #finish(files: readonly number[]): Promise<void> {
+    const { place, found, wanted, isReadOnly, isComplete, attach } = this.#parts;
+    if (isReadOnly) return;
+    const entries = place.config.files;
+    const late = files.filter(
+      (file) => entries[file]?.isExecutable === true || (wanted[file] === true && found.tooLong.has(file)),
+    );
+    const isAllDone = wanted.every((isWanted, file) => !isWanted || isComplete(file));
+    if (late.length === 0 && !isAllDone) return;
+    try {
+      await attach().call({ op: 'finish', files: late });
+    } catch (error) {
+      this.add(files);
+      throw diskOperationError(error, 'finish', place.config.directory);
+    }
+  }
+}
