@@ -58,7 +58,7 @@ describe('explain', () => {
   });
 
   it('tells of the last download: the same numbers at its end, as text and as JSON', async () => {
-    const args = ['--peer', peer, '--down-limit', '600K', ...LOCAL];
+    const args = ['--peer', peer, '--down-limit', '300K', ...LOCAL];
     const told = await tt('download', 'data.torrent', '-o', 'one', '-v', '--no-trackers', ...args);
     expect(told.code).toBe(0);
     expect(told.stdout).toMatch(/^data\.bin: 879 KiB in .*, ratio 0\.00, 0 B wasted, in .*\/one$/m);
