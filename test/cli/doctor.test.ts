@@ -26,23 +26,31 @@ interface Found {
   readonly sections: readonly string[];
   readonly code: number | null;
   readonly reason: string;
+  readonly error: unknown;
 }
 
 function found(result: RunResult): Found {
   const object = json(result) as unknown as {
+    ok: boolean;
     reason: string;
+    exitCode: number;
+    error?: unknown;
     sections: { id: string; facts: Fact[] }[];
     counts: { good: number; note: number; bad: number; notChecked: number };
   };
   const all = object.sections.flatMap((section) => section.facts);
   const { counts } = object;
   expect(counts.good + counts.note + counts.bad + counts.notChecked).toBe(all.length);
+  // As of every command: what is not ok has an error, and the status of the process is the one in the object.
+  expect(object).toMatchObject({ ok: object.error === undefined, exitCode: result.code });
+  expect(object.ok).toBe(counts.bad === 0);
   return {
     all,
     facts: Object.fromEntries(all.map((fact) => [fact.id, fact])),
     sections: object.sections.map(({ id }) => id),
     code: result.code,
     reason: object.reason,
+    error: object.error,
   };
 }
 
@@ -91,8 +99,10 @@ describe('with a DHT', () => {
 describe('without a network', () => {
   it('nobody answers: bad, code 6, within the time that was given', async () => {
     const dead = `127.0.0.1:${await freePort()}`;
-    const { facts, code, reason } = await doctor('--dht', '--bootstrap', dead, '--timeout', '1s');
+    const { facts, code, reason, error } = await doctor('--dht', '--bootstrap', dead, '--timeout', '1s');
     expect([code, reason]).toEqual([6, 'network']);
+    const { value, advice } = facts['dht'] as Fact;
+    expect(error).toMatchObject({ message: expect.stringContaining(value), hint: advice });
     expect(facts['dht']).toMatchObject({ status: 'bad', advice: expect.stringContaining('UDP') });
   });
 

@@ -1,5 +1,5 @@
 // The books of a download: whatever happens in whatever order, every millisecond of the wall time is charged to one cause.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { CAUSES, noTime, sumOf, type TimeCause } from '../../core/account/causes.ts';
 import { shareOut } from '../../core/account/share-out.ts';
@@ -11,6 +11,7 @@ import {
   parseAccount,
   type TransferAccount,
 } from '../../core/account/transfer-account.ts';
+import fc from '../support/property.ts';
 
 const cause: fc.Arbitrary<TimeCause> = fc.constantFrom(...CAUSES.map(({ id }) => id));
 const step = fc.record({

@@ -2,7 +2,6 @@
 // and read back what is written. fast-check prints seed and path of a failure; `FC_SEED` runs it again.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BencodeDict, type BencodeValue, decodeBencode } from '../../core/base/bencode.ts';
 import { type Encodable, encodeBencode } from '../../core/base/bencode-encode.ts';
@@ -15,11 +14,8 @@ import { parseInfo } from '../../core/metainfo/parse-info.ts';
 import { parseTorrent } from '../../core/metainfo/parse-torrent.ts';
 import { assignPaths, isSafeComponent, safeComponents } from '../../core/metainfo/safe-path.ts';
 import { looseBencode } from '../support/bencode-text.ts';
+import fc from '../support/property.ts';
 import { expectSafePaths } from '../unit/metainfo/safe-paths.ts';
-
-const env: { readonly FC_SEED?: string } = process.env;
-const seed = Number(env.FC_SEED ?? 0x7474);
-fc.configureGlobal({ seed });
 
 const RULES = ['posix', 'macos', 'windows'] as const;
 const anyBytes = fc.uint8Array({ maxLength: 200 });

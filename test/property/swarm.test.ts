@@ -1,8 +1,9 @@
 // Any order of anything a carrier may say to a swarm: nothing throws, the books agree, nothing is said to who was told to go,
 // and afterwards an honest seed still completes the download.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../core/metainfo/layout.ts';
+import fc from '../support/property.ts';
 import { type RigPeer, SwarmRig } from '../support/swarm-rig.ts';
 
 const PIECES = 6;

@@ -1,9 +1,10 @@
 // uTP against schedules and packets that nobody would think of.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
 import { feed, type Told, UtpNet } from '../sim/utp-net.ts';
 import { check, patterned } from '../sim/utp-scenarios.ts';
+import fc from '../support/property.ts';
 
 const line = fc.record({
   bytesPerSec: fc.constantFrom(0, 30_000, 1_000_000, 50_000_000),

@@ -1,14 +1,12 @@
 // A web seed's machine against made-up servers: whatever they do that is allowed, and however the bytes are cut, every block that is
 // waited for comes once and is right; whatever else they do, nothing is thrown, and nothing goes on for ever.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../core/base/clock.ts';
 import { AskQueue } from '../../core/webseed/ask-queue.ts';
 import { ResponseReader } from '../../core/webseed/http-response.ts';
+import fc from '../support/property.ts';
 import { chunked, joined, type Reply, type SeenRequest, WebRig } from '../support/web-rig.ts';
-
-const env: { readonly FC_SEED?: string } = process.env;
-fc.configureGlobal({ seed: Number(env.FC_SEED ?? 0x7474) });
 
 const file = fc.record({
   length: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 60_000 }), fc.constant(16_384)),

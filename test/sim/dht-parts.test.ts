@@ -1,5 +1,5 @@
 // The simulator's own parts: order of events, addresses, ideal tables, distributions, hashes.
-import fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import { compareDistance, Id160 } from '../../dht/base/node-id.ts';
 import { mean, normalQuantiles, stream } from '../../dht/sim/chance.ts';
@@ -8,6 +8,7 @@ import { attackerAddress, hostAddress, hostOf } from '../../dht/sim/hosts.ts';
 import { CALIBRATION_NETWORK, Network, REAL_NETWORK } from '../../dht/sim/latency.ts';
 import { hostIds, Population } from '../../dht/sim/population.ts';
 import { TraceHash } from '../../dht/sim/trace-hash.ts';
+import fc from '../support/property.ts';
 
 test('events come by time, at one instant by the order they were scheduled', () => {
   fc.assert(

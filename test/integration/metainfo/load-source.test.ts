@@ -184,8 +184,55 @@ describe('http', () => {
     expect('magnet' in source && source.magnet.displayName).toBe('x');
   });
 
+  it('says name and password of a URL to its own host only, and in no message', async () => {
+    const seen: (string | undefined)[] = [];
+    const note = (_response: ServerResponse, request: IncomingMessage) =>
+      void seen.push(request.headers.authorization);
+    routes.set('/secret', (response, request) => {
+      note(response, request);
+      response.writeHead(302, { location: '/own' }).end();
+    });
+    routes.set('/own', (response, request) => {
+      note(response, request);
+      response.writeHead(302, { location: `http://localhost:${new URL(origin).port}/other` }).end();
+    });
+    routes.set('/other', (response, request) => {
+      note(response, request);
+      response.end(torrentBytes);
+    });
+    routes.set('/broken', (response) => response.end('nothing'));
+    // Another host, by its name, on the same listener: localhost may be ::1 first, where nobody listens on this port.
+    const withSecret = origin.replace('http://', 'http://me:s%40cret@');
+    expect(hashOf(await loadSource(`${withSecret}/secret#x`))).toBe(HASH);
+    const basic = `Basic ${Buffer.from('me:s@cret').toString('base64')}`;
+    expect(seen).toEqual([basic, basic, undefined]);
+    for (const path of ['/none', '/broken'])
+      await expect(loadSource(withSecret + path)).rejects.toThrow(
+        expect.objectContaining({ message: expect.not.stringMatching(/me:|cret/) }),
+      );
+  });
+
+  it('says in one line that a server does not speak TLS', async () => {
+    await expect(loadSource(`${origin.replace('http:', 'https:')}/t`)).rejects.toMatchObject({
+      slug: 'network',
+      message: expect.stringMatching(/^cannot fetch "https:[^\n]*" *: it does not speak TLS there[^\n]*$/),
+    });
+  });
+
+  it('takes a link from a file or an answer as from standard input', async () => {
+    const link = `magnet:?xt=urn:btih:${HASH}&dn=x\n`;
+    const path = join(dir.path, 'kept.magnet');
+    writeFileSync(path, link);
+    routes.set('/link', (response) => response.end(link));
+    for (const source of [path, `${origin}/link`]) {
+      const loaded = await loadSource(source);
+      expect('magnet' in loaded && loaded.magnet.displayName).toBe('x');
+    }
+  });
+
   it.each([
     ['/none', 'network', /HTTP status 404/],
+    ['/packed', 'bad-torrent', /compressed with gzip/],
     ['/loop', 'network', /more than 5 redirects/],
     ['/file', 'network', /redirects to "file:/],
     ['/page', 'bad-torrent', /web page/],
@@ -202,6 +249,7 @@ describe('http', () => {
         .writeHead(200, { 'content-encoding': 'gzip' })
         .end(gzipSync(new Uint8Array(PARSE_LIMITS.maxTorrentBytes + (36 << 20)))),
     );
+    routes.set('/packed', (response) => response.end(gzipSync(torrentBytes)));
     routes.set('/badgz', (response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end('not gzip'),
     );

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBencode } from '../../../core/base/bencode.ts';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
@@ -11,6 +10,7 @@ import { Composer } from '../../../dht/krpc/krpc-compose.ts';
 import { MAX_TID_BYTES, scanKrpc } from '../../../dht/krpc/krpc-scan.ts';
 import { announceQuery, getPeersQuery, putQuery, targetQuery } from '../../../dht/krpc/queries.ts';
 import { decodeState } from '../../../dht/storage/state.ts';
+import fc from '../../support/property.ts';
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });

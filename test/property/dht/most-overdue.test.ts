@@ -1,7 +1,8 @@
 // The most overdue contacts against a sort of all of them.
-import fc from 'fast-check';
+
 import { expect, it } from 'vitest';
 import { MostOverdue } from '../../../dht/table/most-overdue.ts';
+import fc from '../../support/property.ts';
 
 it('holds the earliest, in order, whatever order they come in', () => {
   const contacts = fc.uniqueArray(fc.record({ slot: fc.nat(200), atMs: fc.integer({ min: -3, max: 3 }) }), {

@@ -1,9 +1,10 @@
 // The two hash tables of the hot path against a Map, over any mix of what is put in and taken out.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { OpenQueries } from '../../../dht/krpc/open-queries.ts';
 import type { OpenQuery } from '../../../dht/krpc/transactions.ts';
 import { COUNT, FILLED_AT, MeterTable, TOKENS } from '../../../dht/node/meter-table.ts';
+import fc from '../../support/property.ts';
 
 /** Few distinct ones with few distinct low bits, so that they collide. */
 const tids = fc.integer({ min: 0, max: 40 }).map((n) => ((n % 5) | (n << 24)) - 2 ** 28);

@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/base/address.ts';
 import { compareDistance, Id160, randomIdAt } from '../../../dht/base/node-id.ts';
 import { OUR_TABLE, type TablePolicy } from '../../../dht/base/options.ts';
 import { GOOD_MS, RoutingTable } from '../../../dht/table/routing-table.ts';
+import fc from '../../support/property.ts';
 
 const NOW_MS = 5_000_000;
 

@@ -1,8 +1,9 @@
 // Our own NAT class: made-up gateways of every kind are recognized whatever the order of what is heard, and one liar changes nothing.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { NatClassifier, type NatState } from '../../../core/nat/classify.ts';
 import type { MappingSnapshot } from '../../../core/nat/port-mapper.ts';
+import fc from '../../support/property.ts';
 
 const OWN = '192.168.1.10';
 const PUBLIC = '44.101.1.2';

@@ -1,6 +1,6 @@
 // The lease machine under random gateways: whatever they answer, and whenever, it asks for nothing that harms, holds at most one
 // mapping a transport, renews before the end, and leaves nothing behind.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type Transport,
 } from '../../../core/nat/mapping-types.ts';
 import { PortMapper } from '../../../core/nat/port-mapper.ts';
+import fc from '../../support/property.ts';
 
 interface Asked {
   readonly protocol: MappingProtocol;

@@ -1,8 +1,9 @@
 // The word-wise bit search against the plain one.
-import fc from 'fast-check';
+
 import { expect, test } from 'vitest';
 import { Bitfield } from '../../../core/base/bitfield.ts';
 import { countCommonBits, nextCommonBit, visitCommonBits } from '../../../core/pieces/bit-scan.ts';
+import fc from '../../support/property.ts';
 
 const pairs = fc.integer({ min: 1, max: 3000 }).chain((size) => {
   const indices = fc.uniqueArray(fc.integer({ min: 0, max: size - 1 }), { maxLength: 40 });

@@ -1,12 +1,13 @@
 // Random commands against the picker: its books balance after every step, no block is asked for needlessly, and from
 // any state a download ends once peers behave.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { Bitfield } from '../../../core/base/bitfield.ts';
 import { type Rng, randomInt, seededRng } from '../../../core/base/clock.ts';
 import type { PeerSpeed, PickerPeer } from '../../../core/pieces/picker-types.ts';
 import { inOrder, type PickPolicy, randomOrder, rarestFirst } from '../../../core/pieces/policy.ts';
 import { PickerWorld } from '../../support/picker-world.ts';
+import fc from '../../support/property.ts';
 
 const SPEEDS: PeerSpeed[] = ['fast', 'medium', 'slow'];
 const POLICIES: PickPolicy[] = [rarestFirst, randomOrder, inOrder];

@@ -1,5 +1,5 @@
 // Messages, items and frames: what is written is read; what is not ours is refused and never throws.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { decodeFrame, encodeFrame, looksLikeFrame } from '../../../core/relay/frame.ts';
@@ -7,6 +7,7 @@ import { RelayIdentity } from '../../../core/relay/identity.ts';
 import { decodeMessage, encodeMessage } from '../../../core/relay/message-codec.ts';
 import { NAT_FILTERS, NAT_STATES, REFUSALS, type RelayMessage, WAYS } from '../../../core/relay/messages.ts';
 import { decodeItem, encodeItem } from '../../../core/relay/queue-item.ts';
+import fc from '../../support/property.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const nonce = bytes(16);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { Bitfield } from '../../../core/base/bitfield.ts';
@@ -8,6 +7,7 @@ import { MseInitiator, MseResponder } from '../../../core/transport/mse.ts';
 import { decodeExtendedHandshake } from '../../../core/wire/extended-handshake.ts';
 import { decodeMetadataMessage } from '../../../core/wire/ut-metadata.ts';
 import { decodePex, encodePex } from '../../../core/wire/ut-pex.ts';
+import fc from '../../support/property.ts';
 import { INFO_HASH, newPeer, remoteHandshake, shakenPeer } from '../../support/wire.ts';
 
 const PIECES = 20;

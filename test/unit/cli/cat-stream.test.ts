@@ -1,8 +1,9 @@
 // `tt cat` without a session: order, ranges, waiting for pieces, and holding the swarm back for a slow reader.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { parseByteRange } from '../../../cli/base/parse.ts';
 import { type ByteRange, CatStream, piecesOf, rangeOf } from '../../../cli/transfer/cat-stream.ts';
+import fc from '../../support/property.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

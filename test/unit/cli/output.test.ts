@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wantsColor } from '../../../cli/terminal/style.ts';
 import { formatFields, formatTable } from '../../../cli/terminal/table.ts';
@@ -10,6 +9,7 @@ import {
   formatShare,
   formatUnixSeconds,
 } from '../../../cli/terminal/units.ts';
+import fc from '../../support/property.ts';
 
 /** Anything that a terminal would obey instead of show. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   flagValue,
@@ -18,6 +17,7 @@ import {
   parseWebUrl,
 } from '../../../cli/base/parse.ts';
 import { UsageError } from '../../../core/base/result.ts';
+import fc from '../../support/property.ts';
 
 function value<T>(parse: Parser<T>, text: string): T | undefined {
   const parsed = parse(text);

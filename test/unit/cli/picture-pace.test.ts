@@ -1,7 +1,8 @@
 // However dear a picture is, drawing takes its share of a core and no more.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { PicturePace } from '../../../cli/output/picture-pace.ts';
+import fc from '../../support/property.ts';
 
 describe('pictures', () => {
   it('come as often as the view asks for while they are cheap', () => {

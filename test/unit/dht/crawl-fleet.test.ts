@@ -1,5 +1,5 @@
 // Orders of a crawl over several machines: together they are the zone, once each; messages of strangers are refused.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { DEFAULT_CONFIG } from '../../../dht/crawl/config.ts';
@@ -8,6 +8,7 @@ import { Ledger, partsOf, plan } from '../../../dht/crawl/fleet/orders.ts';
 import { GONE_MS, Roster, SILENT_MS } from '../../../dht/crawl/fleet/roster.ts';
 import { FleetTally } from '../../../dht/crawl/fleet/tally.ts';
 import { Zone } from '../../../dht/crawl/zone.ts';
+import fc from '../../support/property.ts';
 
 const ATTEMPT = '0123456789abcdef'.repeat(2);
 

@@ -1,9 +1,10 @@
 // Charts of a report: ticks at round numbers, SVG that is well-formed whatever strangers call themselves, curves where they belong.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { type Chart, chartSvg, type LineChart } from '../../../dht/report/chart.ts';
 import { cumulative, histogramOf } from '../../../dht/report/figures.ts';
 import { formatSeconds, linearTicks, logTicks, stepOf, type Tick } from '../../../dht/report/ticks.ts';
+import fc from '../../support/property.ts';
 
 const values = (ticks: readonly Tick[]): number[] => ticks.map(({ value }) => value);
 const labels = (ticks: readonly Tick[]): string[] =>

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../core/base/bytes.ts';
 import { infoHashOf } from '../../../core/base/ids.ts';
 import { decodeLsd, encodeLsd, LSD_GROUP_V4, LSD_GROUP_V6 } from '../../../core/discovery/lsd-codec.ts';
+import fc from '../../support/property.ts';
 
 const hash = infoHashOf(Uint8Array.from({ length: 20 }, (_, i) => i * 7));
 

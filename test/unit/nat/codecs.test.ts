@@ -1,5 +1,5 @@
 // PCP, NAT-PMP, SSDP, SOAP and routes: what we send byte by byte, what we understand, and what we refuse.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { fromHex, toHex } from '../../../core/base/bytes.ts';
 import { seededRng } from '../../../core/base/clock.ts';
@@ -27,6 +27,7 @@ import { EpochWatch, natPmpDelaysMs, pcpDelaysMs } from '../../../core/nat/retra
 import { parseNetstat, parseProcRoute, parseProcRoute6 } from '../../../core/nat/routes.ts';
 import { checkLocation, decodeSsdp, encodeSearch } from '../../../core/nat/ssdp-codec.ts';
 import { parseXml } from '../../../core/nat/xml.ts';
+import fc from '../../support/property.ts';
 
 const NONCE = Uint8Array.from({ length: 12 }, (_, i) => i + 1);
 const REQUEST = { transport: 'tcp', internalPort: 7001, externalPort: 7002, lifetimeSec: 3600 } as const;

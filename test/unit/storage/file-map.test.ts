@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FileMap, PADDING } from '../../../core/storage/file-map.ts';
 import type { StoreConfig } from '../../../core/storage/store-config.ts';
+import fc from '../../support/property.ts';
 
 const layouts = fc.record({
   lengths: fc.array(fc.tuple(fc.nat(30), fc.boolean()), { minLength: 1, maxLength: 12 }),

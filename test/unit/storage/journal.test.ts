@@ -1,5 +1,5 @@
 // The journal's promise: whatever happens to its bytes, it never vouches for a piece that was not written into it.
-import fc from 'fast-check';
+
 import { describe, expect, test } from 'vitest';
 import { concatBytes } from '../../../core/base/bytes.ts';
 import {
@@ -10,6 +10,7 @@ import {
   loadJournal,
 } from '../../../core/storage/journal.ts';
 import type { FileStamp } from '../../../core/storage/journal-state.ts';
+import fc from '../../support/property.ts';
 
 const PIECES = 40;
 const FILES = 5;

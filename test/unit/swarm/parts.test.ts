@@ -1,5 +1,5 @@
 // The small machines of the swarm, each alone: request ring, upload queue, rate meter, pipeline.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { BLOCK_BYTES } from '../../../core/metainfo/layout.ts';
 import {
@@ -12,6 +12,7 @@ import {
 import { RateMeter } from '../../../core/swarm/rate-meter.ts';
 import { RequestRing } from '../../../core/swarm/request-ring.ts';
 import { UploadQueue } from '../../../core/swarm/upload-queue.ts';
+import fc from '../../support/property.ts';
 
 describe('request ring', () => {
   it('behaves as a list does, through growth, wrapping, lapses and removals anywhere', () => {

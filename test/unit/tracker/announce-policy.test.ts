@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import {
@@ -11,6 +10,7 @@ import {
   STALL_MS,
 } from '../../../tracker/announce-policy.ts';
 import type { AnnounceReply } from '../../../tracker/messages.ts';
+import fc from '../../support/property.ts';
 import { announceReply, failure } from './material.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeBencode } from '../../../core/base/bencode-encode.ts';
 import { latin1, utf8 } from '../../../core/base/bytes.ts';
@@ -12,6 +11,7 @@ import {
   escapeBytes,
 } from '../../../tracker/http-codec.ts';
 import type { AnnounceReply } from '../../../tracker/messages.ts';
+import fc from '../../support/property.ts';
 import { announceRequest, hex, infoHash, readCapture, readVectors } from './material.ts';
 
 interface Vectors {

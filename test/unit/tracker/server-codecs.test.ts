@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeDict } from '../../../core/base/bencode.ts';
 import { textOf } from '../../../core/base/bytes.ts';
@@ -18,6 +17,7 @@ import {
   encodeHttpFailure,
   encodeHttpScrapeReply,
 } from '../../../tracker/server-http-codec.ts';
+import fc from '../../support/property.ts';
 import { announceRequest, hex, infoHash, peerId, readCapture } from './material.ts';
 
 const id20 = fc.uint8Array({ minLength: 20, maxLength: 20 });

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRng } from '../../../core/base/clock.ts';
 import { formatIp, parseIp } from '../../../core/base/endpoint.ts';
@@ -9,6 +8,7 @@ import {
   type SwarmLimits,
   SwarmStore,
 } from '../../../tracker/swarm-store.ts';
+import fc from '../../support/property.ts';
 
 const LIFETIME_MS = 1_000;
 const bytes = (fill: number): Uint8Array => new Uint8Array(20).fill(fill);

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toHex, utf8 } from '../../../core/base/bytes.ts';
 import { endpointKey } from '../../../core/base/endpoint.ts';
@@ -17,6 +16,7 @@ import {
   encodeConnectRequest,
   encodeScrapeRequest,
 } from '../../../tracker/udp-codec.ts';
+import fc from '../../support/property.ts';
 import { announceRequest, hex, infoHash, peerId, readCapture, readVectors } from './material.ts';
 
 interface Vectors {

@@ -1,5 +1,5 @@
 // The pictures and steps that panels are made of.
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { brailleArea, shareBar, sparkline } from '../../../cli/terminal/charts.ts';
 import { textWidth } from '../../../cli/terminal/text.ts';
@@ -11,6 +11,7 @@ import { pieceLines } from '../../../cli/ui/panels/piece-lines.ts';
 import { pieceCells } from '../../../cli/ui/piece-map.ts';
 import { PANELS } from '../../../cli/ui/state.ts';
 import { edges, fitLine, type Line, lineWidth, paintLine, plainText, span } from '../../../cli/ui/styled.ts';
+import fc from '../../support/property.ts';
 import { peer, session, torrent } from '../../support/screen-rig.ts';
 
 describe('piece map', () => {
