@@ -11,7 +11,7 @@ import { examineDht } from '../doctor/dht.ts';
 import { diskProbe } from '../doctor/disk.ts';
 import { ListeningExam } from '../doctor/listening.ts';
 import { mappingsProbe } from '../doctor/mappings.ts';
-import { doctorJson, doctorReason, doctorText } from '../doctor/report.ts';
+import { doctorFailure, doctorJson, doctorReason, doctorText } from '../doctor/report.ts';
 import { type DoctorContext, type DoctorSection, notChecked } from '../doctor/section.ts';
 import { systemProbe } from '../doctor/system.ts';
 import { terminalProbe } from '../doctor/terminal.ts';
@@ -88,9 +88,11 @@ export async function run(command: CommandContext): Promise<Outcome> {
   const sections = await collect(command, context);
   output.console.clearLive();
   const columns = Math.min(MOST_COLUMNS, output.console.columns);
+  const failure = doctorFailure(sections);
   return {
     reason: doctorReason(sections),
     text: doctorText(sections, columns, output.console.outStyle),
     data: { elapsedMs: Math.round(nowMs() + timeoutMs - context.deadlineMs), ...doctorJson(sections) },
+    ...(failure === undefined ? {} : { failure }),
   };
 }

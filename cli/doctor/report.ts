@@ -1,6 +1,7 @@
 // The page of `tt doctor`: sections of facts, each with its mark, what hurts with what to do about it; the same as JSON. Pure.
 import type { ExitReason } from '../base/exit-codes.ts';
 import { worstReason } from '../base/exit-codes.ts';
+import type { Failure } from '../base/outcome.ts';
 import type { Style } from '../terminal/style.ts';
 import { padEnd, safeText, textWidth } from '../terminal/text.ts';
 import { formatCount } from '../terminal/units.ts';
@@ -90,6 +91,17 @@ function summaryLine(facts: readonly DoctorFact[]): string {
 export function doctorReason(sections: readonly DoctorSection[]): ExitReason {
   const reasons = sections.flatMap(({ facts }) => facts.map(({ reason }) => reason));
   return worstReason(reasons.filter((reason) => reason !== undefined));
+}
+
+/** The first of the worst, for who reads only that; undefined where nothing hurts. */
+export function doctorFailure(sections: readonly DoctorSection[]): Failure | undefined {
+  const reason = doctorReason(sections);
+  const bad = sections.flatMap(({ facts }) => facts.filter((fact) => fact.reason !== undefined));
+  const worst = bad.find((fact) => fact.reason === reason);
+  if (worst === undefined) return undefined;
+  const others = bad.length === 1 ? '' : ` (and ${bad.length - 1} more)`;
+  const message = `${worst.name}: ${worst.value}${others}`;
+  return { reason, message, hint: worst.advice, code: undefined, stack: undefined };
 }
 
 export function doctorJson(sections: readonly DoctorSection[]): Readonly<Record<string, unknown>> {
