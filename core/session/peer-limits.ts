@@ -11,7 +11,9 @@ export const UTP_TRY_MS = 4_000;
 export const INTRODUCED_DIAL_MS = 1_700;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** A peer that does not know encryption mostly hangs up at once; one that just waits is asked again in the clear. */
-export const NEGOTIATION_TIMEOUT_MS = 4_000;
+const NEGOTIATION_TIMEOUT_MS = 4_000;
+/** Through a relay: the other end has yet to come to it, perhaps by a long way, and hangs up by itself where it knows no encryption. */
+const SPLICED_NEGOTIATION_TIMEOUT_MS = 8_000;
 /** Connections that came in and have not shaken hands: more are dropped at once. */
 export const MAX_PENDING_INCOMING = 100;
 /** Said and not taken by the kernel: above what an upload may queue, below what a crowd of peers that never read could cost us. */
@@ -43,3 +45,8 @@ export const TURNOVER_ABOVE = 0.9;
  * that hears of a piece this much later has its pipeline full of others meanwhile.
  */
 export const HAVE_DELAY_MS = 50;
+
+/** So long the encryption may take to be agreed upon, from the stream on. */
+export function negotiationTimeoutMs(isSpliced: boolean): number {
+  return isSpliced ? SPLICED_NEGOTIATION_TIMEOUT_MS : NEGOTIATION_TIMEOUT_MS;
+}

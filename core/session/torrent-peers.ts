@@ -18,7 +18,7 @@ import {
   FOUND_AGAIN_MS,
   HANDSHAKE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
-  NEGOTIATION_TIMEOUT_MS,
+  negotiationTimeoutMs,
   SILENCE_MS,
   STALLED_MS,
   TURNOVER_ABOVE,
@@ -355,7 +355,7 @@ export class TorrentPeers implements Dialable {
       const ageMs = nowMs - connection.openedAtMs;
       if (connection.leaveAtMs !== undefined && nowMs >= connection.leaveAtMs) this.#leave(connection);
       else if (!connection.isAdmitted) {
-        if (connection.isNegotiating && ageMs > NEGOTIATION_TIMEOUT_MS)
+        if (connection.isNegotiating && ageMs > negotiationTimeoutMs(isSpliced(connection)))
           connection.close('encryption timed out');
         else if (ageMs > HANDSHAKE_TIMEOUT_MS) connection.close('handshake timed out');
       } else if (nowMs - connection.lastReceivedAtMs > SILENCE_MS) {

@@ -91,6 +91,22 @@ function scene() {
   return scene;
 }
 
+describe('the encryption of a connection that we opened', () => {
+  it.each([
+    ['tcp', 4_000],
+    // The other end of a splice is not there yet when ours is, and is far away.
+    ['relayed', 8_000],
+  ])('may take its time over %s: %i ms', (transport, limitMs) => {
+    const it = scene();
+    const connection = Object.assign(it.connect(), { isAdmitted: false, isNegotiating: true });
+    connection.stream.transport = transport;
+    it.peers.tick(START_MS + limitMs);
+    expect(connection.closedFor).toBeUndefined();
+    it.peers.tick(START_MS + limitMs + 1);
+    expect(connection.closedFor).toBe('encryption timed out');
+  });
+});
+
 describe('a peer that we wait for and that is silent', () => {
   it('is dialled once more after a while, a few times soon and then ever more rarely', () => {
     const it = scene();
