@@ -150,7 +150,7 @@ function checkUrl(url: string, what: string, protocols: RegExp): void {
 function emptyHint(content: Content): string | undefined {
   return content.skipped.length === 0
     ? undefined
-    : `${content.skipped.length} entries were left out (${content.skipped[0]?.why}); --include-hidden takes hidden files`;
+    : `left out: ${content.skipped.length} (${content.skipped[0]?.why}); tt create --all takes hidden files as well`;
 }
 
 /** What the limits of reading refuse is the content's fault; anything else is ours. */

@@ -1,5 +1,6 @@
 // Fetches a .torrent over HTTP(S), bounded in size (after decompression), time and redirects. Some sites answer with a
-// redirect to a magnet link: that is handed back as such.
+// redirect to a magnet link: that is handed back as such. A user name and password in a URL go to its own host alone, and
+// into no message.
 import { OperationError } from '../../base/result.ts';
 import { isMagnetText } from '../magnet.ts';
 import { readAll } from './read-bounded.ts';
@@ -11,6 +12,14 @@ export interface FetchLimits {
   readonly maxBytes: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+}
+
+/** Where to ask, and what to say there. */
+interface Place {
+  /** Without user name, password and fragment: fetch() takes no URL with them. */
+  readonly url: URL;
+  /** Value of the `Authorization` field (RFC 7617). */
+  readonly authorization: string | undefined;
 }
 
 /** @returns the body, or a magnet link. @throws OperationError network, timeout, bad-torrent; the signal's reason */
@@ -28,21 +37,27 @@ export async function fetchTorrent(
     if (deadline.aborted)
       throw new OperationError(
         'timeout',
-        `${shown(url)} did not answer in full within ${limits.timeoutMs / 1000} s`,
+        `${shownUrl(url)} did not answer in full within ${limits.timeoutMs / 1000} s`,
       );
     const { cause } = error as { cause?: unknown };
-    const inner = cause instanceof Error && cause.message !== '' ? cause : error;
-    const why =
-      (inner as Error).message === 'bad port'
-        ? 'no web server is asked on this port, which belongs to another protocol'
-        : (inner as Error).message;
-    throw new OperationError('network', `cannot fetch ${shown(url)}: ${why}`, {
+    const inner = (cause instanceof Error && cause.message !== '' ? cause : error) as Error & {
+      code?: unknown;
+    };
+    throw new OperationError('network', `cannot fetch ${shownUrl(url)}: ${whyNot(inner)}`, {
       cause: error,
-      ...(typeof (inner as { code?: unknown }).code === 'string'
-        ? { code: (inner as { code: string }).code }
-        : {}),
+      ...(typeof inner.code === 'string' ? { code: inner.code } : {}),
     });
   }
+}
+
+function whyNot({ message, code }: { message: string; code?: unknown }): string {
+  if (message === 'bad port') return 'no web server is asked on this port, which belongs to another protocol';
+  // OpenSSL's words run over lines, with addresses and source files in them.
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG')
+    return 'it does not speak TLS there: try http:// instead of https://';
+  if (typeof code === 'string' && code.startsWith('ERR_SSL_'))
+    return `TLS failed: ${code.slice('ERR_SSL_'.length).toLowerCase().replaceAll('_', ' ')}`;
+  return message;
 }
 
 async function follow(
@@ -50,38 +65,83 @@ async function follow(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array | { magnet: string }> {
-  let url = start;
+  let place = placeOf(new URL(start));
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const { url, authorization } = place;
     const response = await fetch(url, {
       redirect: 'manual',
       signal,
-      headers: { accept: 'application/x-bittorrent, */*;q=0.5', 'user-agent': 'tt' },
+      headers: {
+        accept: 'application/x-bittorrent, */*;q=0.5',
+        'user-agent': 'tt',
+        ...(authorization === undefined ? {} : { authorization }),
+      },
     });
     const location = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && location !== null) {
       await response.body?.cancel();
       if (isMagnetText(location)) return { magnet: location };
-      url = nextUrl(url, location);
+      place = nextPlace(place, location);
       continue;
     }
     if (response.status !== 200 || response.body === null) {
       await response.body?.cancel();
-      throw new OperationError('network', `cannot fetch ${shown(url)}: HTTP status ${response.status}`);
+      throw new OperationError(
+        'network',
+        `cannot fetch ${shownUrl(url.href)}: HTTP status ${response.status}`,
+      );
     }
     // The body streams through the decompressor, so a gzip bomb is cut off at maxBytes of its output.
-    return await readAll(response.body, maxBytes, `what ${shown(url)} sends`);
+    return await readAll(response.body, maxBytes, `what ${shownUrl(url.href)} sends`);
   }
-  throw new OperationError('network', `cannot fetch ${shown(start)}: more than ${MAX_REDIRECTS} redirects`);
+  throw new OperationError(
+    'network',
+    `cannot fetch ${shownUrl(start)}: more than ${MAX_REDIRECTS} redirects`,
+  );
 }
 
-function nextUrl(from: string, location: string): string {
-  const next = URL.parse(location, from);
+function placeOf(given: URL): Place {
+  const url = withoutSecrets(given);
+  if (given.username === '' && given.password === '') return { url, authorization: undefined };
+  const pair = `${decoded(given.username)}:${decoded(given.password)}`;
+  return { url, authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
+
+/** A password is for the host that it was typed for: it does not follow a redirect to another. */
+function nextPlace(from: Place, location: string): Place {
+  const next = URL.parse(location, from.url.href);
   if (next === null || (next.protocol !== 'http:' && next.protocol !== 'https:'))
-    throw new OperationError('network', `cannot fetch ${shown(from)}: it redirects to ${shown(location)}`);
-  return next.href;
+    throw new OperationError(
+      'network',
+      `cannot fetch ${shownUrl(from.url.href)}: it redirects to ${shownUrl(location)}`,
+    );
+  const place = placeOf(next);
+  return place.authorization === undefined && next.origin === from.url.origin
+    ? { ...place, authorization: from.authorization }
+    : place;
 }
 
-/** Long or odd URLs in one line. */
-function shown(url: string): string {
-  return JSON.stringify(url.length > 200 ? `${url.slice(0, 200)}...` : url);
+function withoutSecrets(given: URL): URL {
+  const url = new URL(given);
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url;
+}
+
+/** A stray % stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** A URL quoted for a message: long and odd ones in one line, and without user name and password. */
+export function shownUrl(text: string): string {
+  const url = URL.parse(text);
+  const plain =
+    url === null || (url.username === '' && url.password === '') ? text : withoutSecrets(url).href;
+  return JSON.stringify(plain.length > 200 ? `${plain.slice(0, 200)}...` : plain);
 }

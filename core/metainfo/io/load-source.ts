@@ -55,14 +55,14 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
         'standard input',
       );
     case 'url': {
-      const { fetchTorrent } = await import('./fetch-torrent.ts');
+      const { fetchTorrent, shownUrl } = await import('./fetch-torrent.ts');
       const fetched = await fetchTorrent(source, {
         maxBytes: maxTorrentBytes,
         timeoutMs: options.timeoutMs ?? DEFAULT_FETCH_TIMEOUT_MS,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       return fetched instanceof Uint8Array
-        ? torrentFrom(fetched, JSON.stringify(source))
+        ? contentFrom(fetched, shownUrl(source))
         : magnetFrom(fetched.magnet);
     }
     case 'path': {
@@ -76,7 +76,7 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
           },
         );
       const path = await pathOf(text);
-      return torrentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
+      return contentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
     }
   }
 }
@@ -102,7 +102,7 @@ async function pathOf(text: string): Promise<string> {
   }
 }
 
-/** Standard input may also carry a link or a hash: `xclip -o | tt download -`. */
+/** What is read may also be a link or a hash: `xclip -o | tt download -`, or the file that a browser keeps of a link. */
 function contentFrom(bytes: Uint8Array, where: string): LoadedSource {
   const text = bytes.length <= MAX_MAGNET_CHARS ? strictTextOf(bytes)?.trim() : undefined;
   if (text !== undefined && isMagnetText(text)) return magnetFrom(text);
@@ -119,6 +119,10 @@ function torrentFrom(bytes: Uint8Array, where: string): LoadedSource {
   )
     throw new OperationError('bad-torrent', `${where} is a web page, not a torrent`, {
       hint: 'the site may want you to log in first; download the .torrent in a browser',
+    });
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b)
+    throw new OperationError('bad-torrent', `${where} is compressed with gzip`, {
+      hint: 'unpack it first: gunzip -c FILE | tt info -',
     });
   return {
     metainfo: orBadTorrent(

@@ -168,7 +168,7 @@ describe('options of no use', () => {
     await expect(createTorrent({ path: put('empty', '') })).rejects.toThrow(UsageError);
     put('root/.hidden', 'x');
     await expect(createTorrent({ path: join(dir.path, 'root') })).rejects.toMatchObject({
-      hint: expect.stringContaining('--include-hidden'),
+      hint: expect.stringContaining('left out: 1 (hidden); tt create --all'),
     });
     await expect(createTorrent({ path: join(dir.path, 'none') })).rejects.toMatchObject({
       slug: 'disk',

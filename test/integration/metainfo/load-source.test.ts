@@ -186,6 +186,12 @@ describe('http', () => {
 
   it('says name and password of a URL to its own host only, and in no message', async () => {
     const seen: (string | undefined)[] = [];
+    const elsewhere = createServer((request, response) => {
+      note(response, request);
+      response.end(torrentBytes);
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    const other = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/other`;
     const note = (_response: ServerResponse, request: IncomingMessage) =>
       void seen.push(request.headers.authorization);
     routes.set('/secret', (response, request) => {
@@ -194,14 +200,9 @@ describe('http', () => {
     });
     routes.set('/own', (response, request) => {
       note(response, request);
-      response.writeHead(302, { location: `http://localhost:${new URL(origin).port}/other` }).end();
-    });
-    routes.set('/other', (response, request) => {
-      note(response, request);
-      response.end(torrentBytes);
+      response.writeHead(302, { location: other }).end();
     });
     routes.set('/broken', (response) => response.end('nothing'));
-    // Another host, by its name, on the same listener: localhost may be ::1 first, where nobody listens on this port.
     const withSecret = origin.replace('http://', 'http://me:s%40cret@');
     expect(hashOf(await loadSource(`${withSecret}/secret#x`))).toBe(HASH);
     const basic = `Basic ${Buffer.from('me:s@cret').toString('base64')}`;
@@ -210,6 +211,8 @@ describe('http', () => {
       await expect(loadSource(withSecret + path)).rejects.toThrow(
         expect.objectContaining({ message: expect.not.stringMatching(/me:|cret/) }),
       );
+    elsewhere.closeAllConnections();
+    elsewhere.close();
   });
 
   it('says in one line that a server does not speak TLS', async () => {
