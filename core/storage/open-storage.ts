@@ -129,12 +129,9 @@ export async function examine(
       if (look.size > Math.max(file.length, leftBytes)) longer.set(index);
     }
     const holdsBytes = file.kind === 'file' && file.length > 0;
-    if (
-      holdsBytes &&
-      (loaded?.inPart.has(index) === true || (wanted[index] === false && look === undefined))
-    ) {
-      inPart.set(index);
-    }
+    // The journal may be about another folder, where this file was not wanted: what lies here is looked at first.
+    const wasInPart = loaded?.inPart.has(index) === true && (look === undefined || loaded.root === now.root);
+    if (holdsBytes && (wasInPart || (wanted[index] === false && look === undefined))) inPart.set(index);
   });
   const known = options.hashed === undefined ? loaded : hashedState(identity, options.hashed, now);
   const state = options.recheck === true ? undefined : known;

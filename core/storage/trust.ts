@@ -35,6 +35,7 @@ export interface Circumstances {
 }
 
 /**
+ * @param inPart files whose bytes are to be looked for in the part file now
  * @param looks by file index; the part file comes last. Padding and links have no look.
  * @param state undefined without a journal, or when it must be ignored
  */
@@ -79,6 +80,9 @@ export function judge(
     for (const span of map.spans(start, size)) {
       if (span.file < 0) continue;
       const home = inPart.has(span.file) ? fileCount : span.file;
+      // Bytes that the journal saw elsewhere: what it says of the part file, or of the file, is not about them.
+      if (state !== undefined && state.inPart.has(span.file) !== inPart.has(span.file))
+        isTrustedPiece = false;
       const end = home === fileCount ? start + span.at + span.length : span.fileOffset + span.length;
       if (!trusted[home]) isTrustedPiece = false;
       if ((looks[home]?.size ?? -1) < end) isWhole = false;

@@ -96,6 +96,45 @@ test('a file that becomes wanted takes its bytes along, also when that happens b
   );
 });
 
+test('what the part file holds is not taken for the bytes of a file that is gone, or that lies in another folder', async () => {
+  const made = torrent();
+  const onlyLeft = [true, false, false, false];
+  const onlyRight = [false, false, true, false];
+  const first = await start(made, folder.path, { wanted: onlyLeft });
+  await first.download([0, 1]);
+  await stop(first);
+  // Another folder, another choice: the part file is one for both, and has nothing of `left`.
+  const directory = join(folder.path, 'elsewhere');
+  const second = await start(made, folder.path, { wanted: onlyRight, directory });
+  await second.storage.check({ ranges: second.storage.needsCheck });
+  expect(allPieces(made).filter((piece) => second.storage.have.has(piece))).toEqual([]);
+  await second.download([4, 5, 6]);
+  await stop(second);
+  // Back again: what lies there counts, wherever the journal was in between.
+  const third = await start(made, folder.path, { wanted: onlyLeft });
+  await third.storage.check({ ranges: third.storage.needsCheck });
+  expect(third.storage.have.has(0)).toBe(true);
+  await third.download([1]);
+  expect((await wrongFiles(made, join(folder.path, 'target'))).sort()).toEqual([
+    'content/middle',
+    'content/right',
+    'content/void',
+  ]);
+  await stop(third);
+  // The same in one folder: the file is removed, then something else is chosen, then the file after all.
+  const { rm } = await import('node:fs/promises');
+  await rm(join(content(), 'left'));
+  const fourth = await start(made, folder.path, { wanted: onlyRight });
+  await fourth.storage.check({ ranges: fourth.storage.needsCheck });
+  expect([0, 1].filter((piece) => fourth.storage.have.has(piece))).toEqual([]);
+  await stop(fourth);
+  const last = await start(made, folder.path, { wanted: onlyLeft });
+  await last.storage.check({ ranges: last.storage.needsCheck });
+  expect([0, 1].filter((piece) => last.storage.have.has(piece))).toEqual([]);
+  await last.download([0, 1]);
+  expect(await wrongFiles(made, join(folder.path, 'target'))).not.toContain('content/left');
+});
+
 test('a file changes sides while segments of its large pieces are on their way', async () => {
   const made = makeTorrent(
     [

@@ -42,8 +42,16 @@ function stateOf(...list: readonly (readonly [JournalRecord, number])[]): Journa
   return state;
 }
 
-function verdict(state: JournalState | undefined, looks: readonly FileLook[], boot = 'now', root = '/t/x') {
-  const trust = judge(config, map, new Bitfield(2), state, looks, { bootId: boot, root });
+function verdict(
+  state: JournalState | undefined,
+  looks: readonly FileLook[],
+  boot = 'now',
+  root = '/t/x',
+  inPart: readonly number[] = [],
+) {
+  const part = new Bitfield(2);
+  for (const file of inPart) part.set(file);
+  const trust = judge(config, map, part, state, looks, { bootId: boot, root });
   const list = (field: Bitfield): number[] => [0, 1, 2, 3].filter((piece) => field.has(piece));
   return { have: list(trust.have), unknown: list(trust.unknown), changed: trust.changedFiles };
 }
@@ -69,6 +77,23 @@ describe('trust in a journal', () => {
     expect(verdict(state, copied).have).toEqual([0, 1, 2]);
     expect(verdict(state, copied, 'now', '/elsewhere').have).toEqual([0, 1]);
     expect(verdict(state, [stamp(0, 1000), stamp(1, 1000)], 'now', '/elsewhere').have).toEqual([0, 1, 2]);
+  });
+
+  test('the part file does not vouch for a file that lay beside it, nor a file for what the part file held', () => {
+    const part = { ...stamp(2, 1000, 40) };
+    const inPlace = stateOf(...written, [{ kind: 'stamps', stamps: [part] }, 1001]);
+    // Since then file 0 went, and nobody wants it: its bytes would be looked for in the part file, which never had them.
+    expect(verdict(inPlace, [undefined, stamp(1, 1000), part], 'now', '/t/x', [0])).toEqual({
+      have: [],
+      unknown: [],
+      changed: [0],
+    });
+    const beside = stateOf([{ kind: 'inPart', bits: Uint8Array.of(0x80) }, 980], ...written, [
+      { kind: 'stamps', stamps: [part] },
+      1001,
+    ]);
+    expect(verdict(beside, [undefined, stamp(1, 1000), part], 'now', '/t/x', [0]).have).toEqual([0, 1, 2]);
+    expect(verdict(beside, [stamp(0, 1000), stamp(1, 1000), part]).have).toEqual([]);
   });
 
   test('a changed file costs exactly its own pieces', () => {
