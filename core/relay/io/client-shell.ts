@@ -95,6 +95,11 @@ export class ClientShell implements RelayClientPort {
     if (!this.#isClosed) this.run((client, nowMs) => client.handleLinkEnd(id, nowMs));
   }
 
+  /** Where a link that we opened leads; undefined for neighbours and what has ended. */
+  relayOf(link: ClientLinkId): Endpoint | undefined {
+    return this.#links.get(link)?.remote;
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

@@ -20,6 +20,7 @@ import { INTRODUCED_DIAL_MS } from '../peer-limits.ts';
 import type { SessionShared } from '../shared.ts';
 import { NO_RELAY } from './nat-climb.ts';
 import { openSplice } from './nat-splice.ts';
+import { SpliceLines } from './splice-lines.ts';
 import { agreeOnPorts, punchTcp } from './tcp-punch.ts';
 
 /** Relays asked for one rung. */
@@ -108,10 +109,17 @@ export class NatCalls {
   readonly #tickets = new Map<string, (order: SpliceOrder) => void>();
   readonly #waiting = new Map<string, Promise<SpliceOrder>>();
   readonly #triedByCaller = new Map<string, Tried>();
+  readonly #lines: SpliceLines;
 
   constructor(shared: SessionShared, infoHash: Uint8Array) {
     this.#shared = shared;
     this.#infoHash = infoHash;
+    // TCP, as the kernels at both ends do it: a relay passes many on, and when it dies we hear of it.
+    this.#lines = new SpliceLines((relay) => shared.connectToRelay(relay, false));
+  }
+
+  close(): void {
+    this.#lines.close();
   }
 
   get canCall(): boolean {
@@ -161,7 +169,11 @@ export class NatCalls {
       const again = this.#repeatable(() =>
         this.#callOne(link, called, isSpent ? [...tried, 'punch'] : tried),
       );
+      const relay = rung === 'splice' ? relays?.relayOf(link) : undefined;
+      if (relay !== undefined) this.#lines.prepare(relay);
       const result = await again.call();
+      const isSplice = result.kind === 'go' && result.introduction.way === 'splice';
+      if (relay !== undefined && !isSplice) this.#lines.release(relay);
       if (result.kind === 'go') return this.#follow(result.introduction, again, onAnswer, signal);
       refusal = new CallRefused(result.code);
       // Another relay would ask the same one. But a neighbour that passes no bytes on refuses that itself, where the peer was willing.
@@ -309,8 +321,7 @@ export class NatCalls {
   }
 
   open({ relay, ticket }: SpliceOrder, remote: Endpoint): Promise<ByteStream> {
-    // TCP, as the kernels at both ends do it: a relay passes many on, and when it dies we hear of it.
-    return openSplice((endpoint) => this.#shared.connectToRelay(endpoint, false), relay, ticket, remote);
+    return openSplice((endpoint) => this.#lines.take(endpoint), relay, ticket, remote);
   }
 
   /** @returns true when somebody here waits for it */
@@ -329,6 +340,12 @@ export class NatCalls {
    * @param isSpliced a relay passes bytes on between us already, or did: what was tried before is tried again
    */
   decide(call: IncomingCall, isSpliced: boolean): Way {
+    const way = this.#wayFor(call, isSpliced);
+    if (way === 'splice' && (call.roles & ROLE.splice) !== 0) this.#lines.prepare(call.relay);
+    return way;
+  }
+
+  #wayFor(call: IncomingCall, isSpliced: boolean): Way {
     const { caller } = call;
     const own = this.#shared.nat.reach();
     const theirs = reachOf(caller.state, caller.filter);

@@ -55,6 +55,8 @@ export interface RelayCalls {
    */
   linksFor(infoHash: Uint8Array, role?: number, whom?: Callee): readonly ClientLinkId[];
   call(link: ClientLinkId, options: CallOptions, onResult: (result: CallResult) => void): void;
+  /** Where a link leads; undefined for neighbours of a swarm. */
+  relayOf(link: ClientLinkId): Endpoint | undefined;
   /** The same for a peer that is known by its key, through the relays that it keeps. */
   callKey(key: Uint8Array, options: CallOptions, onResult: (result: CallResult) => void): void;
   /** Leaves a call for a peer that is away. */

@@ -83,6 +83,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     this.#shared.nat.remove(this.#owner.infoHashBytes, this);
     this.#given.abort();
     this.#attempts.close();
+    this.#calls.close();
   }
 
   // --- dialling

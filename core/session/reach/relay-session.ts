@@ -155,6 +155,7 @@ export class RelaySession {
       datagrams: () => shared.datagrams(),
     });
     nat.relays = {
+      relayOf: (link) => this.#shell.relayOf(link),
       linksFor: (infoHash, role, whom) => this.#shell.client.linksFor(infoHash, role, whom),
       call: (link, call, onResult) => {
         this.#shell.run((machine, nowMs) => machine.call(link, call, onResult, nowMs));

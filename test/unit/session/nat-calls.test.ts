@@ -10,13 +10,25 @@ import type { SessionShared } from '../../../core/session/shared.ts';
 const NEIGHBOUR = 1;
 const RELAY = 2;
 
+/** Connections to relays that are opened before there is a ticket. */
+function fakeLines() {
+  const lines = { opened: 0, closed: 0, connectToRelay };
+  async function connectToRelay(): Promise<object> {
+    lines.opened++;
+    return { destroy: () => lines.closed++ };
+  }
+  return lines;
+}
+
 /** @param order of the links @param codes what each refuses with */
 function callsOf(order: readonly number[], codes: Readonly<Record<number, string>>, canFollow = true) {
   const asked: number[] = [];
+  const lines = fakeLines();
   const said: (readonly Way[] | undefined)[] = [];
   const nat = {
     canFollow: () => canFollow,
     relays: {
+      relayOf: (link: number) => (link === RELAY ? endpoint : undefined),
       linksFor: (_infoHash: Uint8Array, role: number = ROLE.signal) =>
         role === ROLE.signal ? order : order.filter((link) => link === RELAY),
       call: (link: number, { tried }: CallOptions, onResult: (result: CallResult) => void) => {
@@ -28,8 +40,9 @@ function callsOf(order: readonly number[], codes: Readonly<Record<number, string
     stats: { handleIntroduction: () => {} },
     punchPorts: undefined,
   };
-  const shared = { nat, clock: { nowMs: () => 0 } } as unknown as SessionShared;
-  return { asked, said, calls: new NatCalls(shared, new Uint8Array(20)) };
+  const { connectToRelay } = lines;
+  const shared = { nat, connectToRelay, clock: { nowMs: () => 0 } } as unknown as SessionShared;
+  return { asked, said, lines, calls: new NatCalls(shared, new Uint8Array(20)) };
 }
 
 const never = new AbortController().signal;
@@ -58,6 +71,16 @@ describe('a call', () => {
   });
 });
 
+describe('a call for a splice', () => {
+  it('opens the connection to a relay that offers one while it is on its way, and drops it when none comes of it', async () => {
+    const { lines, calls } = callsOf([RELAY], { [RELAY]: 'quota' });
+    await expect(calls.call({ endpoint }, 'splice', [], () => {}, never)).rejects.toThrow('quota');
+    await expect(calls.call({ endpoint }, 'punch', [], () => {}, never)).rejects.toThrow('quota');
+    await Promise.resolve();
+    expect([lines.opened, lines.closed]).toEqual([1, 1]);
+  });
+});
+
 describe('towards whom no more introductions are followed for a while', () => {
   it('no hole is asked for, and another way without one: it would be dug from the other side alone', async () => {
     const { asked, said, calls } = callsOf([RELAY], { [RELAY]: 'unknown' }, false);
@@ -72,7 +95,9 @@ describe('being called', () => {
   let canFollow = true;
   const nat = { reach: () => UNKNOWN_REACH, hasUtp: true, punchPorts: undefined, canFollow: () => canFollow };
   let nowMs = 0;
-  const shared = { nat, clock: { nowMs: () => nowMs } } as unknown as SessionShared;
+  const lines = fakeLines();
+  const { connectToRelay } = lines;
+  const shared = { nat, connectToRelay, clock: { nowMs: () => nowMs } } as unknown as SessionShared;
   const callOf = (udpPort: number) => {
     const caller = { state: 'unknown', filter: 'unknown', host: '44.1.1.1', sourcePort: 40_000, udpPort };
     const call = { caller, tried: [], relay: endpoint, roles: ROLE.signal | ROLE.splice };
@@ -86,6 +111,18 @@ describe('being called', () => {
   ])('by a peer whose UDP port is %i is answered with %s', (udpPort, way) => {
     const calls = new NatCalls(shared, new Uint8Array(20));
     expect(calls.decide(callOf(udpPort), false)).toBe(way);
+    calls.close();
+  });
+
+  it('and answered with a splice opens the connection at once, where that relay offers one', () => {
+    const calls = new NatCalls(shared, new Uint8Array(20));
+    const before = lines.opened;
+    expect(calls.decide({ ...callOf(0), roles: ROLE.signal }, false)).toBe('splice');
+    expect(calls.decide(callOf(6881), false)).toBe('punch');
+    expect(lines.opened).toBe(before);
+    expect(calls.decide(callOf(0), true)).toBe('splice');
+    expect(lines.opened).toBe(before + 1);
+    calls.close();
   });
 
   it('while nothing more is followed to there is answered with a splice, and afterwards as if for the first time', () => {
