@@ -129,8 +129,14 @@ export async function examine(
       if (look.size > Math.max(file.length, leftBytes)) longer.set(index);
     }
     const holdsBytes = file.kind === 'file' && file.length > 0;
-    // The journal may be about another folder, where this file was not wanted: what lies here is looked at first.
-    const wasInPart = loaded?.inPart.has(index) === true && (look === undefined || loaded.root === now.root);
+    // The journal may be about another folder, where this file was not wanted; and since then somebody else may have put it
+    // here. What lies here is looked at first; of our own we know that it is not all here yet.
+    const isHere =
+      look !== undefined &&
+      (loaded?.root !== now.root ||
+        options.readOnly === true ||
+        (wanted[index] === true && !owned.has(index)));
+    const wasInPart = loaded?.inPart.has(index) === true && !isHere;
     if (holdsBytes && (wasInPart || (wanted[index] === false && look === undefined))) inPart.set(index);
   });
   const known = options.hashed === undefined ? loaded : hashedState(identity, options.hashed, now);

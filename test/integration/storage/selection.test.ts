@@ -135,6 +135,25 @@ test('what the part file holds is not taken for the bytes of a file that is gone
   expect(await wrongFiles(made, join(folder.path, 'target'))).not.toContain('content/left');
 });
 
+test('a file that somebody else put where it belongs is found, for a download and for a seed', async () => {
+  const made = torrent();
+  const { writeFile } = await import('node:fs/promises');
+  const first = await start(made, folder.path, { wanted: [true, false, true, true] });
+  await first.download(allPieces(made));
+  await stop(first);
+  await writeFile(join(content(), 'middle'), made.payload.subarray(100_000, 300_000));
+  for (const readOnly of [true, false]) {
+    const harness = await start(made, folder.path, { readOnly });
+    await harness.storage.check({ ranges: harness.storage.needsCheck });
+    expect(harness.storage.have.count).toBe(made.metainfo.layout.pieceCount);
+    expect(
+      Buffer.from(await harness.read(2, 0, 65_536)).equals(made.payload.subarray(131_072, 196_608)),
+    ).toBe(true);
+    await stop(harness);
+  }
+  expect(await wrongFiles(made, join(folder.path, 'target'))).toEqual([]);
+});
+
 test('a file changes sides while segments of its large pieces are on their way', async () => {
   const made = makeTorrent(
     [
