@@ -3,7 +3,7 @@ import { OperationError } from '../base/result.ts';
 
 /** What a thread reports: plain data. */
 export interface DiskFault {
-  /** errno name; our own for what is not an errno: EUNSAFE (a link leads out), ENOTFILE, ETHREAD. */
+  /** errno name; our own for what is not an errno: EUNSAFE (a link leads out), ENOTFILE, ESHORT, ECHANGED, ETHREAD. */
   readonly code: string;
   readonly path: string;
   /** Completes "cannot ... PATH". */
@@ -35,6 +35,10 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ESHORT: {
     text: 'it is shorter than it was',
     hint: 'somebody cut it: put it back as it was, or let "tt download" fetch what is missing',
+  },
+  ECHANGED: {
+    text: 'somebody else wrote to it, and it does not match the torrent any more',
+    hint: 'put it back as it was, or move it away and let "tt download" fetch it anew',
   },
   EROFS: { text: 'the file system is read-only', hint: 'choose another folder, or mount it writable' },
   EACCES: { text: 'permission denied', hint: 'change the permissions, or choose another folder' },

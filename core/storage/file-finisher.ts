@@ -12,6 +12,8 @@ export interface FileFinisherParts {
   readonly isReadOnly: boolean;
   isComplete(file: number): boolean;
   attach(): StorePort;
+  /** Every wanted file is finished. @throws OperationError */
+  onAllDone(): Promise<void>;
 }
 
 export class FileFinisher {
@@ -32,13 +34,17 @@ export class FileFinisher {
     return this.#due.size > 0;
   }
 
-  /** They are complete. */
-  add(files: Iterable<number>): void {
+  /** These are complete. */
+  add(files: readonly number[]): void {
     for (const file of files) this.#due.add(file);
   }
 
-  /** Resolves when all that was due, and what was under way, is done. @throws OperationError; it is due again then */
-  run(): Promise<void> {
+  /**
+   * Resolves when all that was due, and what was under way, is done. @throws OperationError; it is due again then
+   * @param more complete as well
+   */
+  run(more: readonly number[] = []): Promise<void> {
+    this.add(more);
     if (this.#due.size === 0) return this.#running;
     const files = [...this.#due];
     this.#due.clear();
@@ -48,7 +54,7 @@ export class FileFinisher {
   }
 
   async #finish(files: readonly number[]): Promise<void> {
-    const { place, found, wanted, isReadOnly, isComplete, attach } = this.#parts;
+    const { place, found, wanted, isReadOnly, isComplete, attach, onAllDone } = this.#parts;
     if (isReadOnly) return;
     const entries = place.config.files;
     const late = files.filter(
@@ -58,6 +64,7 @@ export class FileFinisher {
     if (late.length === 0 && !isAllDone) return;
     try {
       await attach().call({ op: 'finish', files: late });
+      if (isAllDone) await onAllDone();
     } catch (error) {
       this.add(files);
       throw diskOperationError(error, 'finish', place.config.directory);

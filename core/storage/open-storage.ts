@@ -9,6 +9,7 @@ import { type Log, silentLog } from '../base/log.ts';
 import { OperationError } from '../base/result.ts';
 import type { Metainfo } from '../metainfo/metainfo.ts';
 import { diskOperationError, errnoOf } from './disk-error.ts';
+import { FileLooks } from './file-looks.ts';
 import { FileMap } from './file-map.ts';
 import { encodeSnapshot, type JournalIdentity, loadJournal } from './journal.ts';
 import { JournalState } from './journal-state.ts';
@@ -63,6 +64,7 @@ export interface Found {
   readonly tooLong: Bitfield;
   /** Of these: longer than we ever left them as well. */
   readonly longer: Bitfield;
+  readonly looks: FileLooks;
   /** Bytes on disk, of files that are there. */
   readonly sizes: ReadonlyMap<number, number>;
   /** File indices that the journal knows as ours. */
@@ -167,7 +169,10 @@ export async function examine(
     if (loaded?.bootId !== now.bootId) next.durableStamps.set(file, stamp);
     else if (flushed !== undefined) next.durableStamps.set(file, flushed);
   }
+  const seen = new FileLooks(config.files.length);
+  seen.setAll(looks);
   return {
+    looks: seen,
     have: trust.have,
     unknown: trust.unknown,
     inPart,

@@ -31,6 +31,9 @@ interface Handle {
   isEvicted: boolean;
 }
 
+/** Given the descriptor, which is open until it is done. */
+export type AfterFile = (file: number, fd: number) => Promise<void> | undefined;
+
 export class ReadFiles {
   readonly #config: StoreConfig;
   readonly #map: FileMap;
@@ -50,14 +53,18 @@ export class ReadFiles {
     this.#followLinks = followLinks;
   }
 
-  /** Fills `into` from `offset` in the torrent. @throws DiskFaultError, code ENOENT when the file is missing, ESHORT when bytes at its end are */
-  async read(offset: number, into: Uint8Array): Promise<void> {
+  /**
+   * Fills `into` from `offset` in the torrent.
+   * @param afterFile called when what is read of a file is there; not of the part file
+   * @throws DiskFaultError, code ENOENT when the file is missing, ESHORT when bytes at its end are
+   */
+  async read(offset: number, into: Uint8Array, afterFile?: AfterFile): Promise<void> {
     for (const span of this.#map.spans(offset, into.length)) {
       const part = into.subarray(span.at, span.at + span.length);
       if (span.file === PADDING) part.fill(0);
       else if (this.#inPart.has(span.file))
         await this.#readFrom(this.#config.files.length, part, offset + span.at);
-      else await this.#readFrom(span.file, part, span.fileOffset);
+      else await this.#readFrom(span.file, part, span.fileOffset, afterFile);
     }
   }
 
@@ -90,7 +97,7 @@ export class ReadFiles {
     for (const file of [...this.#handles.keys()]) this.forget(file);
   }
 
-  async #readFrom(file: number, into: Uint8Array, position: number): Promise<void> {
+  async #readFrom(file: number, into: Uint8Array, position: number, afterFile?: AfterFile): Promise<void> {
     await this.use(file, async (fd) => {
       let done = 0;
       while (done < into.length) {
@@ -98,6 +105,8 @@ export class ReadFiles {
         if (got === 0) throw new DiskFaultError({ code: 'ESHORT', path: this.#pathOf(file), action: 'read' });
         done += got;
       }
+      const after = afterFile?.(file, fd);
+      if (after !== undefined) await after;
     });
   }
 

@@ -21,6 +21,7 @@ import { scanFiles } from './scan.ts';
 import { Selection } from './selection.ts';
 import type { CheckOptions, StorageOptions } from './storage-options.ts';
 import type { FileLook } from './trust.ts';
+import { UploadReads } from './upload-reads.ts';
 
 export type { ReadDone } from './read-cache.ts';
 export { ReadMemory } from './read-cache.ts';
@@ -43,6 +44,7 @@ export class TorrentStorage {
   readonly #queue: CommitQueue;
   readonly #files: ReadFiles;
   readonly #cache: ReadCache;
+  readonly #reads: UploadReads;
   #port: StorePort | undefined;
   #snapshot: Uint8Array;
   #error: OperationError | undefined;
@@ -80,6 +82,7 @@ export class TorrentStorage {
       isReadOnly: options.readOnly === true,
       isComplete: (file) => this.#progress.isComplete(file),
       attach: () => this.#attach(),
+      onAllDone: async () => this.#found.looks.setAll(await scanFiles(config, false)),
     });
     this.#selection = new Selection({
       place,
@@ -99,19 +102,26 @@ export class TorrentStorage {
       flush: () => this.#queue.flush(),
       revoke: (pieces) => this.#record([], pieces, [], new Set()),
       isComplete: (file) => this.#progress.isComplete(file),
-      finish: (file) => {
-        this.#finisher.add([file]);
-        return this.#finisher.run();
-      },
+      finish: (file) => this.#finisher.run([file]),
     });
     this.#flusher = new Flusher(this.#files, config.directory, options.log ?? silentLog);
+    this.#reads = new UploadReads({
+      config,
+      map,
+      files: this.#files,
+      looks: () => this.#found.looks,
+      inPart: this.#inPart,
+      log: options.log ?? silentLog,
+      forget: (piece) => this.#cache.forgetPiece(piece),
+      isComplete: (file) => this.#progress.isComplete(file),
+    });
     this.#cache = new ReadCache({
       memory: options.reads,
       pieceLength: config.pieceLength,
       segmentBytes: config.segmentBytes,
       totalLength: config.totalLength,
       path: config.directory,
-      readBytes: (offset, into) => this.#files.read(offset, into),
+      readBytes: (offset, into) => this.#reads.read(offset, into),
     });
     this.#queue = new CommitQueue({
       slots: options.slots,
@@ -170,7 +180,9 @@ export class TorrentStorage {
    * has been called; `retry` tries again. Never rejects.
    */
   async finished(): Promise<void> {
-    this.#finisher.add(this.#progress.takeCompleted());
+    const completed = this.#progress.takeCompleted();
+    for (const file of completed) this.#found.looks.set(file, undefined); // known again when all is done
+    this.#finisher.add(completed);
     // Without a thread nothing can be done: not after its death, nor after the end.
     if (this.#error !== undefined || (this.#closing !== undefined && this.#port === undefined)) return;
     try {
@@ -209,6 +221,7 @@ export class TorrentStorage {
     const { config } = this.#place;
     const looks = await scanFiles(config, this.#options.readOnly === true);
     const ranges = options.ranges ?? [{ first: 0, end: config.pieceCount }];
+    this.#found.looks.setAll(looks);
     const { whole, absent, absentBytes } = planCheck(this.#place, this.#inPart, looks, ranges);
     let done = absentBytes;
     const records: Promise<unknown>[] = [];
@@ -286,6 +299,7 @@ export class TorrentStorage {
    */
   async retry(): Promise<void> {
     if (this.#error === undefined) return;
+    await this.#reads.idle(); // their failures belong to what is over
     this.#files.closeAll();
     if (this.#error.code === 'ETHREAD') await this.#restart();
     if (this.#port !== undefined) await this.#port.call({ op: 'retry' });

@@ -9,10 +9,12 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Log } from '../../../core/base/log.ts';
 import type { OperationError } from '../../../core/base/result.ts';
 import type { Session } from '../../../core/session/session.ts';
 import { waitFor, within } from '../../support/wait.ts';
@@ -324,4 +326,61 @@ describe('a seed', () => {
       await within(completed, PATIENCE_MS, 'the leecher to get the rest');
     },
   );
+
+  it('sends nothing of a file that somebody wrote over, tells so, and goes on when it is put back', async () => {
+    await using world = new World();
+    const { seed, made } = await seeds(world);
+    const torrent = torrentOf(seed).infoHash;
+    const path = join(made.directory, 'it', 'a.bin');
+    const bytes = readFileSync(path);
+    writeFileSync(
+      path,
+      Uint8Array.from(bytes, (byte) => byte ^ 1),
+    );
+    const leech = await world.session('leech');
+    const wrong: string[] = [];
+    leech.subscribe(({ kind }) => {
+      if (kind === 'piece-failed' || kind === 'peer-banned') wrong.push(kind);
+    });
+    const failed = untilError(seed);
+    const source = { metainfo: made.metainfo };
+    await leech.add({ source, directory: world.path('out'), peers: [addressOf(seed)] });
+    const error = await within(failed, PATIENCE_MS, 'the error');
+    expect(error).toMatchObject({ slug: 'disk', code: 'ECHANGED' });
+    expect(error.message).toContain(path);
+    await expect(seed.command({ kind: 'resume', torrent })).rejects.toMatchObject({
+      slug: 'verification-failed',
+    });
+    writeFileSync(path, bytes);
+    const completed = untilEvent(leech, 'completed');
+    await seed.command({ kind: 'resume', torrent });
+    await leech.command({ kind: 'add-peer', torrent, ...addressOf(seed) });
+    await within(completed, PATIENCE_MS, 'the leecher to get all of it');
+    expect(wrong).toEqual([]);
+  });
+
+  it('goes on with a file that was only touched; what it wrote itself is no news', async () => {
+    await using world = new World();
+    const made = await world.make({ 'a.bin': 3_000_000, 'b.bin': 5 });
+    const told: string[] = [];
+    const log: Log = (level, message) => {
+      if (level === 'warn' && message.includes('wrote to')) told.push(message);
+    };
+    const seed = await world.seed(made, { log });
+    utimesSync(join(made.directory, 'it', 'a.bin'), 1, 1);
+    const fetch = async (name: string, from: Session): Promise<Session> => {
+      const leech = await world.session(name, { log });
+      const completed = untilEvent(leech, 'completed');
+      const source = { metainfo: made.metainfo };
+      await leech.add({ source, directory: world.path(`out-${name}`), peers: [addressOf(from)] });
+      await within(completed, PATIENCE_MS, name);
+      expect(sameContent(made, world.path(`out-${name}`), ['a.bin', 'b.bin'])).toBe(true);
+      return leech;
+    };
+    const first = await fetch('first', seed);
+    expect(told).toEqual([expect.stringMatching(/wrote to .*a\.bin/)]);
+    await fetch('second', first);
+    expect(told).toHaveLength(1);
+    expect([torrentOf(seed).state, torrentOf(first).state]).toEqual(['seeding', 'seeding']);
+  });
 });
