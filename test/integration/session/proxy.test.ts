@@ -5,6 +5,7 @@ import { parseProxy } from '../../../core/transport/proxy-url.ts';
 import { waitFor, within } from '../../support/wait.ts';
 import { PATIENCE_MS } from './hostile-world.ts';
 import { addressOf, sameContent, untilEvent, World } from './support.ts';
+import { WebServer } from './web-server.ts';
 
 interface Proxy extends AsyncDisposable {
   readonly url: string;
@@ -61,7 +62,8 @@ async function startProxy(
       socket.end(Buffer.of(5, 5, 0, 1, 0, 0, 0, 0, 0, 0));
       return;
     }
-    const onward = net.connect(port, host);
+    // A name that only the proxy knows.
+    const onward = net.connect(port, host.endsWith('.invalid') ? '127.0.0.1' : host);
     sockets.add(onward);
     onward.on('error', () => socket.destroy());
     onward.on('close', () => socket.destroy());
@@ -160,6 +162,48 @@ describe('a session behind a proxy', () => {
     expect(new Set(errors).size).toBe(errors.length);
     // Peers are not to blame: nobody was parked.
     expect(leech.snapshot().torrents[0]?.candidateCount).toBeGreaterThan(0);
+  });
+
+  it.each(['works', 'wants-login'] as const)(
+    'fetches from web seeds through it alone, and leaves their names to it (it %s)',
+    async (kind) => {
+      await using world = new World();
+      await using proxy = await startProxy(kind);
+      const made = await world.make({ 'a.bin': 2_000_000, 'b.bin': 70_001 });
+      await using server = await WebServer.start(made.directory, (request) => request.serve());
+      const url = kind === 'works' ? proxy.url : proxy.url.replace('//', '//me%40home:p%3Ass@');
+      const leech = await world.session('leech', { proxy: url });
+      const directory = world.path('out');
+      const completed = untilEvent(leech, 'completed');
+      const connected = untilEvent(leech, 'peer-connected');
+      const webSeeds = [`http://seed.invalid:${server.port}/`];
+      await leech.add({ source: { metainfo: made.metainfo }, directory, webSeeds });
+      await within(completed, PATIENCE_MS, 'the download');
+      expect(await connected).toMatchObject({ address: webSeeds[0], transport: 'web' });
+      expect(sameContent(made, directory, ['a.bin', 'b.bin'])).toBe(true);
+      expect(new Set(proxy.destinations)).toEqual(new Set([`seed.invalid ${server.port}`]));
+      // Nothing came around it.
+      expect(server.connections).toBe(proxy.destinations.length);
+      for (const { fields } of server.requests)
+        expect(fields.get('host')).toBe(`seed.invalid:${server.port}`);
+      if (kind === 'wants-login') expect(new Set(proxy.logins)).toEqual(new Set(['me@home:p:ss']));
+    },
+  );
+
+  it('is no way around: a web seed that it does not reach is not reached', async () => {
+    await using world = new World();
+    await using proxy = await startProxy('refuses');
+    const made = await world.make({ 'a.bin': 2_000_000 });
+    await using server = await WebServer.start(made.directory, (request) => request.serve());
+    const leech = await world.session('leech', { proxy: proxy.url });
+    const told = untilEvent(leech, 'source-error', ({ source }) => source === server.url);
+    const source = { metainfo: made.metainfo };
+    await leech.add({ source, directory: world.path('out'), webSeeds: [server.url] });
+    expect((await within(told, PATIENCE_MS, 'the error')).message).toMatch(
+      /^proxy 127.0.0.1.*ConnectionRefused/,
+    );
+    expect(proxy.destinations).toContain(`127.0.0.1 ${server.port}`);
+    expect(server.connections).toBe(0);
   });
 
   it('closes at once while the proxy keeps silent', async () => {
