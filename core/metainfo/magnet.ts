@@ -69,7 +69,10 @@ export function looksCutShort(text: string): boolean {
 export const CUT_SHORT_HINT =
   "if there was more to the link, put it in quotes: the shell ends a command at '&'";
 
-/** Values by key, undecoded, in order. `tr.1` counts as `tr` (BEP 9 leaves numbering open, links in the wild number). */
+/**
+ * Values by key, undecoded, in order. `tr.1` counts as `tr` (BEP 9 leaves numbering open, links in the wild number), and so
+ * does `amp;tr`: the link was copied out of the source of a web page, where `&` is written `&amp;`.
+ */
 function valuesOf(query: string): Map<string, string[]> {
   const values = new Map<string, string[]>();
   for (const parameter of query.split('&')) {
@@ -78,6 +81,7 @@ function valuesOf(query: string): Map<string, string[]> {
     const key = parameter
       .slice(0, equals)
       .toLowerCase()
+      .replace(/^amp;/, '')
       .replace(/\.\d+$/, '');
     const list = values.get(key);
     if (list === undefined) values.set(key, [parameter.slice(equals + 1)]);

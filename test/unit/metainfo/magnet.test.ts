@@ -67,6 +67,12 @@ describe('vectors', () => {
 });
 
 describe('reading', () => {
+  it('takes a link as the source of a web page has it, with &amp; between its parameters', () => {
+    const read = magnet(`magnet:?xt=urn:btih:${'cd'.repeat(20)}&amp;dn=a&amp;tr=http://a/x&amp;tr=udp://b:1`);
+    expect(read.displayName).toBe('a');
+    expect(read.trackerTiers).toEqual([['http://a/x'], ['udp://b:1']]);
+  });
+
   it('takes numbered parameters, any case of keys and schemes, and a plus in URLs as a plus', () => {
     const read = magnet(`MAGNET:?XT.1=URN:BTIH:${'CD'.repeat(20)}&tr.1=http://a/x+y&TR.2=udp://b:1&xl=42`);
     expect(read.trackerTiers).toEqual([['http://a/x+y'], ['udp://b:1']]);
