@@ -14,7 +14,9 @@ import { promisify } from 'node:util';
 import type { Bitfield } from '../base/bitfield.ts';
 import { DiskFaultError, faultOf } from './disk-error.ts';
 import { type FileMap, PADDING } from './file-map.ts';
+import { lookOf } from './scan.ts';
 import type { StoreConfig } from './store-config.ts';
+import type { FileLook } from './trust.ts';
 
 const open = promisify(openFd);
 const fstat = promisify(fstatFd);
@@ -27,12 +29,17 @@ const CAN_ASK_DESCRIPTOR = process.platform === 'linux';
 
 interface Handle {
   readonly fd: Promise<number>;
+  /** When it was opened; undefined once somebody took it. */
+  look: FileLook;
   users: number;
   isEvicted: boolean;
 }
 
-/** Given the descriptor, which is open until it is done. */
-export type AfterFile = (file: number, fd: number) => Promise<void> | undefined;
+/**
+ * Given the descriptor, which is open until it is done.
+ * @param opened how the file looked when it was opened, to the first who reads of it
+ */
+export type AfterFile = (file: number, fd: number, opened: FileLook) => Promise<void> | undefined;
 
 export class ReadFiles {
   readonly #config: StoreConfig;
@@ -69,11 +76,11 @@ export class ReadFiles {
   }
 
   /** Descriptor of a file, for flushing. @throws DiskFaultError */
-  async use<T>(file: number, run: (fd: number) => Promise<T>): Promise<T> {
+  async use<T>(file: number, run: (fd: number, handle: Handle) => Promise<T>): Promise<T> {
     const handle = this.#handle(file);
     handle.users++;
     try {
-      return await run(await handle.fd);
+      return await run(await handle.fd, handle);
     } catch (error) {
       this.forget(file);
       throw new DiskFaultError(faultOf(error, 'read', this.#pathOf(file)), error);
@@ -98,14 +105,17 @@ export class ReadFiles {
   }
 
   async #readFrom(file: number, into: Uint8Array, position: number, afterFile?: AfterFile): Promise<void> {
-    await this.use(file, async (fd) => {
+    await this.use(file, async (fd, handle) => {
       let done = 0;
       while (done < into.length) {
         const got = await readAt(fd, into, done, position + done);
         if (got === 0) throw new DiskFaultError({ code: 'ESHORT', path: this.#pathOf(file), action: 'read' });
         done += got;
       }
-      const after = afterFile?.(file, fd);
+      if (afterFile === undefined) return;
+      const { look } = handle;
+      handle.look = undefined;
+      const after = afterFile(file, fd, look);
       if (after !== undefined) await after;
     });
   }
@@ -117,7 +127,16 @@ export class ReadFiles {
       this.#handles.set(file, held);
       return held;
     }
-    const handle: Handle = { fd: this.#open(file), users: 0, isEvicted: false };
+    const opening = this.#open(file);
+    const handle: Handle = {
+      fd: opening.then(({ fd, look }) => {
+        handle.look = look;
+        return fd;
+      }),
+      look: undefined,
+      users: 0,
+      isEvicted: false,
+    };
     handle.fd.catch(() => {}); // whoever uses it hears of it
     this.#handles.set(file, handle);
     if (this.#handles.size > MAX_OPEN) {
@@ -135,14 +154,15 @@ export class ReadFiles {
     );
   }
 
-  async #open(file: number): Promise<number> {
+  async #open(file: number): Promise<{ readonly fd: number; readonly look: FileLook }> {
     const path = this.#pathOf(file);
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
     const fd = await open(path, O_RDONLY | O_NONBLOCK | (this.#followLinks ? 0 : O_NOFOLLOW));
     try {
-      if (!(await fstat(fd)).isFile()) throw new DiskFaultError({ code: 'ENOTFILE', path, action: 'read' });
+      const stat = await fstat(fd, { bigint: true });
+      if (!stat.isFile()) throw new DiskFaultError({ code: 'ENOTFILE', path, action: 'read' });
       if (!this.#followLinks) await this.#checkPlace(fd, file, path);
-      return fd;
+      return { fd, look: lookOf(stat) };
     } catch (error) {
       closeFd(fd, () => {});
       throw error;

@@ -1,6 +1,6 @@
 // How the files of a torrent look on disk now: one stat each, in batches so that a hundred thousand of them do not
 // hold the thread.
-import { lstatSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { diskOperationError, errnoOf } from './disk-error.ts';
@@ -49,9 +49,13 @@ function look(path: string, followLinks: boolean): FileLook {
     // Without an exception for what is not there: they cost more than the look.
     const stat = (followLinks ? statSync : lstatSync)(path, { bigint: true, throwIfNoEntry: false });
     if (stat?.isFile() !== true) return undefined;
-    return { size: Number(stat.size), mtimeNs: stat.mtimeNs, inode: stat.ino };
+    return lookOf(stat);
   } catch (error) {
     if (ABSENT.has(errnoOf(error) ?? '')) return undefined;
     throw diskOperationError(error, 'look at', path);
   }
+}
+
+export function lookOf({ size, mtimeNs, ino }: BigIntStats): Exclude<FileLook, undefined> {
+  return { size: Number(size), mtimeNs, inode: ino };
 }

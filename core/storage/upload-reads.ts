@@ -2,8 +2,8 @@
 // hashed again before anything is sent. Whoever gets bytes that do not match the torrent bans who sent them.
 //
 // A file looks other than before when its size, its time or its inode does (mtime is what the journal goes by as well,
-// see trust.ts). The look comes after the read, so that what was written before the read is seen. It costs a system call,
-// and is left out for LOOK_INTERVAL_MS after the last one: at 10 MB/s every window of 1 MiB has its own, at 1 GB/s one
+// see trust.ts). The look comes after the read, so that what was written before the read is seen (where the file was opened
+// for the read, the look at that moment does: thousands of small files need no second one). It costs a system call, and is left out for LOOK_INTERVAL_MS after the last one: at 10 MB/s every window of 1 MiB has its own, at 1 GB/s one
 // in a hundred. Our own hand writes to no file that is complete; what it writes while a file is being completed makes
 // the look of that file unknown, until all is done.
 import { createHash } from 'node:crypto';
@@ -17,7 +17,9 @@ import { DiskFaultError } from './disk-error.ts';
 import type { FileLooks } from './file-looks.ts';
 import type { FileMap } from './file-map.ts';
 import type { ReadFiles } from './read-files.ts';
+import { lookOf } from './scan.ts';
 import { pieceSizeOf, type StoreConfig } from './store-config.ts';
+import type { FileLook } from './trust.ts';
 
 const fstat = promisify(fstatFd);
 
@@ -79,7 +81,7 @@ export class UploadReads {
   async #read(offset: number, into: Uint8Array): Promise<void> {
     const { config, files } = this.#parts;
     const nowMs = performance.now();
-    await files.read(offset, into, (file, fd) => this.#look(file, fd, nowMs));
+    await files.read(offset, into, (file, fd, opened) => this.#look(file, fd, opened, nowMs));
     const piece = Math.floor(offset / config.pieceLength);
     while (this.#doubtful.has(piece) || this.#hashing.has(piece)) {
       await this.#settle(piece);
@@ -88,23 +90,28 @@ export class UploadReads {
   }
 
   /** @returns undefined where none is due */
-  #look(file: number, fd: number, nowMs: number): Promise<void> | undefined {
-    const { inPart, isComplete } = this.#parts;
-    const looks = this.#parts.looks();
+  #look(file: number, fd: number, opened: FileLook, nowMs: number): Promise<void> | undefined {
+    const { inPart, isComplete, looks } = this.#parts;
     // Whoever reads while somebody looks waits for what is seen.
     if (nowMs - (this.#lookedAtMs[file] as number) < LOOK_INTERVAL_MS) return this.#looking.get(file);
-    if (inPart.has(file) || !looks.knows(file) || !isComplete(file)) return undefined;
+    if (inPart.has(file) || !looks().knows(file) || !isComplete(file)) return undefined;
     this.#lookedAtMs[file] = nowMs;
+    if (opened !== undefined) {
+      this.#see(file, opened);
+      return undefined;
+    }
     const looking = fstat(fd, { bigint: true })
-      .then(({ size, mtimeNs, ino }) => {
-        const look = { size: Number(size), mtimeNs, inode: ino };
-        if (!looks.knows(file) || looks.isSame(file, look)) return;
-        looks.set(file, look);
-        this.#doubt(file);
-      })
+      .then((stat) => this.#see(file, lookOf(stat)))
       .finally(() => this.#looking.delete(file));
     this.#looking.set(file, looking);
     return looking;
+  }
+
+  #see(file: number, look: Exclude<FileLook, undefined>): void {
+    const looks = this.#parts.looks();
+    if (!looks.knows(file) || looks.isSame(file, look)) return;
+    looks.set(file, look);
+    this.#doubt(file);
   }
 
   #doubt(file: number): void {
