@@ -1,9 +1,9 @@
 // `tt list`: every torrent that can be resumed, where its files lie and how far it is.
-import { listResumable } from '../../core/storage/resume-state.ts';
+import { listResumable, type ResumableTorrent } from '../../core/storage/resume-state.ts';
 import { done, type Outcome } from '../base/outcome.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { formatTable } from '../terminal/table.ts';
-import { safeText } from '../terminal/text.ts';
+import { safeText, truncateText } from '../terminal/text.ts';
 import { formatBytes, formatShare, formatUnixSeconds } from '../terminal/units.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
@@ -30,7 +30,14 @@ export async function run(context: CommandContext): Promise<Outcome> {
   if (torrents.length === 0) {
     return done(`Nothing to resume in ${safeText(context.settings.stateDir)}.`, data);
   }
-  const table = formatTable(
+  return done(resumableTable(torrents).join('\n'), data);
+}
+
+/** One torrent with a name of 255 letters would push the folders of all the others off the screen; --json has it whole. */
+const NAME_COLUMNS = 50;
+
+export function resumableTable(torrents: readonly ResumableTorrent[]): readonly string[] {
+  return formatTable(
     [
       { title: 'DONE', align: 'right' },
       { title: 'SIZE', align: 'right' },
@@ -44,9 +51,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
       formatBytes(torrent.totalLength),
       torrent.isOpen ? 'running now' : formatUnixSeconds(Math.floor(torrent.updatedAtMs / 1000)),
       torrent.infoHash,
-      safeText(torrent.rename ?? torrent.name),
+      truncateText(safeText(torrent.rename ?? torrent.name), NAME_COLUMNS),
       safeText(torrent.directory),
     ]),
   );
-  return done(table.join('\n'), data);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resumableTable } from '../../../cli/commands/list.ts';
 import { wantsColor } from '../../../cli/terminal/style.ts';
 import { formatFields, formatTable } from '../../../cli/terminal/table.ts';
 import { padEnd, safeJson, safeText, textWidth, truncateText } from '../../../cli/terminal/text.ts';
@@ -150,5 +151,29 @@ describe('colour', () => {
     expect(wantsColor({ ...base, env: { NO_COLOR: '1', FORCE_COLOR: '1' } })).toBe(false);
     expect(wantsColor({ choice: 'always', env: { NO_COLOR: '1' }, isTty: false })).toBe(true);
     expect(wantsColor({ ...base, choice: 'never' })).toBe(false);
+  });
+});
+
+describe('the list of what can be resumed', () => {
+  it('keeps its columns together beside a name of 255 letters', () => {
+    const torrent = {
+      infoHash: 'ab'.repeat(20),
+      directory: '/there',
+      rename: undefined,
+      torrentPath: undefined,
+      magnet: undefined,
+      totalLength: 1000,
+      pieceCount: 1,
+      verifiedPieces: 1,
+      updatedAtMs: 0,
+      isOpen: false,
+    };
+    const lines = resumableTable([
+      { ...torrent, name: 'short' },
+      { ...torrent, name: 'l'.repeat(255) },
+    ]);
+    expect(Math.max(...lines.map(textWidth))).toBeLessThan(150);
+    expect(lines[1]).toMatch(/ short +\/there$/);
+    expect(lines[2]).toMatch(/ l{49}… {2}\/there$/);
   });
 });
