@@ -1,5 +1,6 @@
 // Blocks in: what we ask of whom, where it lands, what is late. Invariant: the active requests in a peer's ring are those
-// the picker holds as outstanding at it, save one that lapsed while its block is arriving. Nothing here allocates per block.
+// the picker holds as outstanding at it; that holds one more when a request lapsed while its block is arriving. Nothing here
+// allocates per block.
 import { BLOCK_BYTES } from '../metainfo/layout.ts';
 import { PICK_STRIDE } from '../pieces/picker-types.ts';
 import type { DisconnectReason } from './peer-port.ts';
@@ -163,14 +164,23 @@ export class Downloads {
     peer.claimOffset = claim.offset;
     if (claim.revokedPeer >= 0) {
       const loser = this.#commons.peersById.get(claim.revokedPeer);
-      if (loser !== undefined) loser.claimSlot = -1;
+      if (loser !== undefined) this.#loseClaim(loser, piece, begin / BLOCK_BYTES);
     }
     return true;
   }
 
+  /** Its request ends here, not with the last byte: until then the same block may be asked of it anew. */
+  #loseClaim(peer: SwarmPeer, piece: number, block: number): void {
+    peer.claimSlot = -1;
+    const index = peer.requests.find(piece, block);
+    if (index >= 0) peer.requests.removeAt(index);
+    peer.isHungry = true;
+    this.#isRefillDue = true;
+  }
+
   handleBlock(peer: SwarmPeer, piece: number, begin: number, length: number, nowMs: number): void {
     const block = begin / BLOCK_BYTES;
-    this.#noteArrival(peer, piece, block, length, nowMs);
+    this.#noteArrival(peer, peer.claimSlot < 0 ? -1 : peer.requests.find(piece, block), length, nowMs);
     peer.claimSlot = -1;
     const receipt = this.#commons.picker.receiveBlock(peer.id, piece, block, nowMs);
     if (receipt.isNew) {
@@ -283,9 +293,9 @@ export class Downloads {
     this.#isRefillDue = true;
   }
 
-  #noteArrival(peer: SwarmPeer, piece: number, block: number, length: number, nowMs: number): void {
-    const index = peer.requests.find(piece, block);
-    let sentAtMs = nowMs;
+  /** @param index of the request in the peer's ring; -1 when there is none any more */
+  #noteArrival(peer: SwarmPeer, index: number, length: number, nowMs: number): void {
+    let sentAtMs: number | undefined;
     if (index >= 0) {
       sentAtMs = peer.requests.sentAtMsAt(index);
       peer.requests.answerAt(index);

@@ -120,10 +120,12 @@ export class Pipeline {
     this.#measuredBytes = 0;
   }
 
-  noteBlock(bytes: number, sentAtMs: number, nowMs: number): void {
-    const latencyMs = nowMs - sentAtMs;
-    if (latencyMs < this.#roundTripMs) this.#roundTripMs = latencyMs;
-    this.#noteGap(nowMs - Math.max(sentAtMs, this.#lastProgressMs));
+  /** @param sentAtMs when it was asked for; undefined when that is forgotten: it tells nothing of latency then */
+  noteBlock(bytes: number, sentAtMs: number | undefined, nowMs: number): void {
+    if (sentAtMs !== undefined) {
+      this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sentAtMs);
+      this.#noteGap(nowMs - Math.max(sentAtMs, this.#lastProgressMs));
+    }
     this.#lastProgressMs = nowMs;
     this.#isStalled = false;
     this.#measuredBytes += bytes;

@@ -346,6 +346,23 @@ describe('downloading', () => {
     expect(rig.swarm.wasted.duplicate).toBe(request.length);
     expect(rig.filled).toHaveLength(1);
   });
+
+  it('still waits for a block that it asked for anew while the first, withdrawn, was arriving', () => {
+    const rig = new SwarmRig({ pieceCount: 1, blocksPerPiece: 1 });
+    const slow = rig.joinSeed();
+    const request = slow.port.requests[0] as SentRequest;
+    expect(rig.swarm.claimBlock(slow.peer, 0, 0, request.length, rig.nowMs)).toBe(true);
+    const quick = rig.joinSeed();
+    rig.advance(12_000);
+    expect(rig.send(quick, request)).toBe(true);
+    rig.swarm.removePeer(quick.peer, rig.nowMs);
+    // The disk lost it: asked again, of the only one who is left.
+    rig.swarm.handlePieceFailed(0, undefined, rig.nowMs);
+    expect(slow.peer.requests.activeCount).toBe(1);
+    rig.swarm.handleBlock(slow.peer, 0, 0, request.length, rig.nowMs);
+    expect(slow.peer.requests.activeCount).toBe(1);
+    expect(rig.swarm.picker.outstandingOf(slow.peer.id)).toBe(1);
+  });
 });
 
 describe('verdicts', () => {
