@@ -1,11 +1,12 @@
 // Reads for uploads that notice when somebody else wrote to a file after its content was verified: what was read of it is
 // hashed again before anything is sent. Whoever gets bytes that do not match the torrent bans who sent them.
 //
-// A file looks other than before when its size, its time or its inode does (mtime is what the journal goes by as well,
-// see trust.ts). The look comes after the read, so that what was written before the read is seen (where the file was opened
-// for the read, the look at that moment does: thousands of small files need no second one). It costs a system call, and is left out for LOOK_INTERVAL_MS after the last one: at 10 MB/s every window of 1 MiB has its own, at 1 GB/s one
-// in a hundred. Our own hand writes to no file that is complete; what it writes while a file is being completed makes
-// the look of that file unknown, until all is done.
+// A file looks other than before when its size, its time or its inode does (mtime is what the journal goes by as well, see
+// trust.ts). The look comes after the read, so that what was written before the read is seen; where the file was opened for
+// the read, the look at that moment does: thousands of small files need no second one. It costs a system call, and is left
+// out for LOOK_INTERVAL_MS after the last one: at 10 MB/s every window of 1 MiB has its own, at 1 GB/s one in a hundred. Our
+// own hand writes to no file that is complete; what it writes while a file is being completed makes the look of that file
+// unknown, until all is done.
 import { createHash } from 'node:crypto';
 import { fstat as fstatFd } from 'node:fs';
 import { join } from 'node:path';
