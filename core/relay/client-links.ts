@@ -7,10 +7,22 @@ import type { ClientLinkId } from './client-port.ts';
 import type { ReservedMessage } from './messages.ts';
 import type { KnownRelay } from './relay-pool.ts';
 
-export const BEAT_MS = 25_000;
+/** Connected for one call or push: kept in case of another. */
+export const IDLE_MS = 30_000;
+const BEAT_MS = 25_000;
 const MAX_MISSED_BEATS = 3;
 /** An unanswered one is repeated after this: a gateway that restarted has forgotten the connection, and nobody can call us. */
 const BEAT_AGAIN_MS = 2_000;
+/** The same where another connection died of the same, maybe: three of these are more than any round trip. */
+const DOUBTED_BEAT_AGAIN_MS = 1_000;
+
+export interface LinkFacts {
+  readonly relay: Endpoint;
+  readonly offer: RelayOffer;
+  readonly isUtp: boolean;
+  /** Info hash of the swarm that we share; undefined for a connection that `connect` asked for. */
+  readonly neighbourOf?: Uint8Array;
+}
 
 export interface ClientLink {
   readonly id: ClientLinkId;
@@ -33,9 +45,42 @@ export interface ClientLink {
   beatCount: number;
   /** Heartbeats sent since anything was heard. */
   missed: number;
+  /** Somebody has reason to think that it is dead. */
+  isDoubted: boolean;
+  /** It gave no sign. */
+  isDead: boolean;
   /** Connected for a call or a push only: until when it is kept without being used. */
   idleAtMs: number;
   lastRefusal: string | undefined;
+}
+
+export function newLink(
+  id: ClientLinkId,
+  facts: LinkFacts,
+  known: KnownRelay | undefined,
+  nowMs: number,
+): ClientLink {
+  const { relay, offer, isUtp, neighbourOf } = facts;
+  return {
+    id,
+    relay,
+    offer,
+    neighbourOf,
+    known,
+    isUtp,
+    reserved: undefined,
+    reserving: undefined,
+    reserveEndsAtMs: 0,
+    terms: '',
+    renewAtMs: nowMs,
+    nextBeatMs: nowMs + BEAT_MS,
+    beatCount: 0,
+    missed: 0,
+    isDoubted: false,
+    isDead: false,
+    idleAtMs: nowMs + IDLE_MS,
+    lastRefusal: undefined,
+  };
 }
 
 /** One line of `tt nat status`. */
@@ -69,15 +114,26 @@ export type Callee = 'somebody' | 'anybody';
 export function noteHeard(link: ClientLink, nowMs: number): void {
   if (link.missed > 0) link.nextBeatMs = nowMs + BEAT_MS;
   link.missed = 0;
+  link.isDoubted = false;
+}
+
+/** A heartbeat at once; what is dead is found out sooner then. */
+export function doubt(link: ClientLink, nowMs: number): void {
+  link.isDoubted = true;
+  if (link.missed === 0) link.nextBeatMs = nowMs;
 }
 
 /** @returns whether a heartbeat is to be sent now; `dead`: the last ones went unanswered */
 export function takeBeat(link: ClientLink, nowMs: number): 'none' | 'send' | 'dead' {
   if (nowMs < link.nextBeatMs) return 'none';
-  const isDead = link.missed >= MAX_MISSED_BEATS;
-  link.nextBeatMs = nowMs + (isDead ? BEAT_MS : BEAT_AGAIN_MS);
-  if (!isDead) link.missed++;
-  return isDead ? 'dead' : 'send';
+  link.isDead = link.missed >= MAX_MISSED_BEATS;
+  if (link.isDead) {
+    link.nextBeatMs = nowMs + BEAT_MS;
+    return 'dead';
+  }
+  link.nextBeatMs = nowMs + (link.isDoubted ? DOUBTED_BEAT_AGAIN_MS : BEAT_AGAIN_MS);
+  link.missed++;
+  return 'send';
 }
 
 /** Links by number and by where they lead; neighbours are known by number only. */

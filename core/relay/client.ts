@@ -3,13 +3,15 @@
 // neighbours of a swarm that relay on the side. Pure.
 import { toHex } from '../base/bytes.ts';
 import type { Endpoint } from '../base/endpoint.ts';
-import type { RelayOffer } from '../wire/extended-handshake.ts';
 import { type CallOptions, ClientCalls } from './client-calls.ts';
 import {
-  BEAT_MS,
   type Callee,
   type ClientLink,
   ClientLinks,
+  doubt,
+  IDLE_MS,
+  type LinkFacts,
+  newLink,
   noteHeard,
   type RelayStatus,
   statusOf,
@@ -26,7 +28,7 @@ import {
 import { ClientQueue, type PushResult } from './client-queue.ts';
 import { RelaySearch } from './client-search.ts';
 import { reserveText } from './identity.ts';
-import { IDLE_MS, KeptRelays } from './kept-relays.ts';
+import { KeptRelays } from './kept-relays.ts';
 import { KeyErrands } from './key-errands.ts';
 import { KeyRelays } from './key-relays.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
@@ -48,14 +50,6 @@ const REFUSED_RETRY_MS = 60_000;
 /** A relay answers at once; asked again it answers again. */
 const RESERVE_TIMEOUT_MS = 15_000;
 const NEVER = Number.POSITIVE_INFINITY;
-
-export interface LinkFacts {
-  readonly relay: Endpoint;
-  readonly offer: RelayOffer;
-  readonly isUtp: boolean;
-  /** Info hash of the swarm that we share; undefined for a connection that `connect` asked for. */
-  readonly neighbourOf?: Uint8Array;
-}
 
 export class RelayClient {
   readonly pool: RelayPool;
@@ -161,26 +155,9 @@ export class RelayClient {
 
   handleLink(id: ClientLinkId, facts: LinkFacts, nowMs: number): void {
     this.#nowMs = nowMs;
-    const { relay, offer, isUtp, neighbourOf } = facts;
+    const { relay, neighbourOf } = facts;
     const known = neighbourOf === undefined ? this.pool.get(relay) : undefined;
-    const link: ClientLink = {
-      id,
-      relay,
-      offer,
-      neighbourOf,
-      known,
-      isUtp,
-      reserved: undefined,
-      reserving: undefined,
-      reserveEndsAtMs: 0,
-      terms: '',
-      renewAtMs: nowMs,
-      nextBeatMs: nowMs + BEAT_MS,
-      beatCount: 0,
-      missed: 0,
-      idleAtMs: nowMs + IDLE_MS,
-      lastRefusal: undefined,
-    };
+    const link = newLink(id, facts, known, nowMs);
     this.#links.add(link);
     if (neighbourOf === undefined) this.#relays.settle(relay, link);
     this.#keepReserved(link, nowMs);
@@ -201,7 +178,7 @@ export class RelayClient {
     this.#links.remove(link);
     this.#calls.handleLinkEnd(link);
     this.#queue.handleLinkEnd(link);
-    if (link.known !== undefined) this.pool.handleLost(link.known, nowMs);
+    if (link.known !== undefined) this.pool.handleLost(link.known, nowMs, link.isDead);
     if (link.reserved !== undefined) this.#port.onChanged();
   }
 
@@ -327,7 +304,7 @@ export class RelayClient {
 
   /** A connection of ours is dead for no reason that we know: are those to the relays? */
   checkLinks(nowMs: number): void {
-    for (const link of this.#links.values()) if (link.missed === 0) link.nextBeatMs = nowMs;
+    for (const link of this.#links.values()) doubt(link, nowMs);
     this.handleTimeout(nowMs);
   }
 
@@ -373,6 +350,7 @@ export class RelayClient {
     if (due !== 'dead') return;
     if (link.neighbourOf === undefined) this.#port.drop(link.id, 'the relay is silent');
     this.#port.onSilent(link.relay);
+    this.#pollAtMs = nowMs;
   }
 
   // --- reservations

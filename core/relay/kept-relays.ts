@@ -2,14 +2,12 @@
 // that know peers of a torrent which seeks some or that the user named, and for a moment to whoever is needed for one call, test or push. Pure.
 import { toHex } from '../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../base/endpoint.ts';
-import type { ClientLink, ClientLinks } from './client-links.ts';
+import { type ClientLink, type ClientLinks, IDLE_MS } from './client-links.ts';
 import type { RelayClientOptions, RelayClientPort } from './client-port.ts';
 import type { RelaySearch } from './client-search.ts';
 import { queueKeyOf } from './keys.ts';
 import type { RelayPool } from './relay-pool.ts';
 
-/** Connected for one call or push: kept in case of another. */
-export const IDLE_MS = 30_000;
 /** An announce lives that long, give or take. */
 const TORRENT_RELAY_MS = 30 * 60_000;
 /** For one torrent. */

@@ -118,9 +118,12 @@ export class RelayPool {
     relay.lastSeenMs = nowMs;
   }
 
-  /** No connection, a refusal, or the end of a connection: later again, and not all at the same moment. */
-  handleLost(relay: KnownRelay, nowMs: number): void {
-    relay.nextTryMs = nowMs + relay.retryMs * (0.5 + this.#rng.next());
+  /**
+   * No connection, a refusal, or the end of a connection: later again, and not all at the same moment.
+   * @param isSilent the connection gave no sign: the way to the relay died more likely than the relay, and another is tried at once
+   */
+  handleLost(relay: KnownRelay, nowMs: number, isSilent = false): void {
+    relay.nextTryMs = isSilent ? nowMs : nowMs + relay.retryMs * (0.5 + this.#rng.next());
     relay.retryMs = Math.min(MAX_RETRY_MS, relay.retryMs * 2);
   }
 

@@ -26,9 +26,9 @@ export const KEEP_ALIVE_MS = 100_000;
 export const SILENCE_MS = 180_000;
 /** What should come does not: the way may be dead (a gateway restarted, a relay was cut off). Then the peer is dialled once more. */
 export const STALLED_MS = 6_000;
-/** Between two such dials; doubles after the third: the peer may just be slow. */
-export const FIND_AGAIN_MS = 8_000;
-export const FIND_AGAIN_TIMES = 3;
+/** Between two such dials; doubles after the fourth: the peer may just be slow. */
+export const FIND_AGAIN_MS = 4_000;
+export const FIND_AGAIN_TIMES = 4;
 export const FIND_AGAIN_MAX_MS = 120_000;
 /** So long the former connection stays beside the new one: the peer may not want two. */
 export const FOUND_AGAIN_MS = 5_000;

@@ -374,16 +374,15 @@ export class TorrentPeers implements Dialable {
   #findAgain(connection: PeerConnection, nowMs: number): void {
     const { candidate, swarmPeer, lastReceivedAtMs, heldUntilMs } = connection;
     if (nowMs - Math.max(lastReceivedAtMs, heldUntilMs) < STALLED_MS || swarmPeer === undefined) {
-      connection.soughtCount = 0;
-      connection.seekAtMs = 0;
+      connection.soughtCount = connection.seekCount = connection.seekAtMs = 0;
       return;
     }
     // Those that lapsed included: others were asked meanwhile, it still owes them.
     const isWaiting = swarmPeer.requests.size > 0;
-    const isServing =
-      (connection.queuedBytes > 0 || swarmPeer.up.rateBytesPerSec(nowMs) > 0) && this.#isUnheard(connection);
-    if ((!isWaiting && !isServing) || nowMs < connection.seekAtMs) return;
-    const doublings = Math.max(0, connection.soughtCount - FIND_AGAIN_TIMES);
+    // Whoever may ask us and wants to does so all the time; that the last block left tells nothing of whether it got there.
+    const isServed = connection.queuedBytes > 0 || (swarmPeer.peerInterested && !swarmPeer.amChoking);
+    if ((!isWaiting && !(isServed && this.#isUnheard(connection))) || nowMs < connection.seekAtMs) return;
+    const doublings = Math.max(0, connection.seekCount++ - FIND_AGAIN_TIMES);
     connection.seekAtMs = nowMs + Math.min(FIND_AGAIN_MAX_MS, FIND_AGAIN_MS * 2 ** doublings);
     this.#shared.nat.relays?.check();
     if (!isWaiting || candidate === undefined || this.dialler === undefined || !this.#hasPlace) return;

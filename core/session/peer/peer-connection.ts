@@ -85,8 +85,10 @@ export class PeerConnection implements WireSink, UploadLine {
   firstPayloadAtMs: number | undefined;
   /** Clock ms when it makes way for a straighter connection to the same peer. */
   leaveAtMs: number | undefined;
-  /** How often the peer was dialled once more since it was heard last, and when the next time is. */
+  /** How often the peer was dialled once more since it was heard last. */
   soughtCount = 0;
+  /** How often it was doubted since then, dialled or not, and when it is next. */
+  seekCount = 0;
   seekAtMs = 0;
   readonly isIncoming: boolean;
   readonly origin: PeerOrigin;

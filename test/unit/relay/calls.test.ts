@@ -111,8 +111,19 @@ describe('a relay that is cut off without a word', () => {
     expect(peer.silent).toEqual([]);
     world.advance(9_000);
     expect(peer.silent).toMatchObject([{ relay: cut.endpoint }]);
-    expect((peer.silent[0]?.atMs ?? 0) - cutAtMs).toBeLessThanOrEqual(6_000);
+    expect((peer.silent[0]?.atMs ?? 0) - cutAtMs).toBeLessThanOrEqual(3_000);
     expect(other.server.links.slotCount).toBe(1);
+  });
+
+  it('is connected with once more in the same moment: the way to it died, perhaps, and nobody can call us meanwhile', () => {
+    const world = new RelayWorld(13);
+    const { relay, target } = connected(world);
+    const before = relay.server.counters.reservations;
+    // What a gateway that restarted has forgotten; what is opened from now on it lets through.
+    for (const wire of relay.wires.values()) wire.isUp = false;
+    target.client.checkLinks(world.nowMs);
+    world.advance(3_500);
+    expect(relay.server.counters.reservations).toBe(before + 1);
   });
 
   it('is noticed by nobody who is answered', () => {

@@ -32,13 +32,14 @@ class FakeConnection {
   isAdmitted = true;
   isClosing = false;
   soughtCount = 0;
+  seekCount = 0;
   seekAtMs = 0;
   leaveAtMs: number | undefined;
   closedFor: string | undefined;
   candidate: Candidate | undefined;
   requestsOut = 0;
   requestsIn = 0;
-  uploadRate = 0;
+  isServed = false;
   queuedBytes = 0;
 
   constructor(isIncoming: boolean, remote = ENDPOINT) {
@@ -46,8 +47,13 @@ class FakeConnection {
     this.stream = { transport: 'tcp', remote, destroy: () => {} };
   }
   get swarmPeer() {
-    const { requestsOut, requestsIn, uploadRate } = this;
-    return { requests: { size: requestsOut }, requestsIn, up: { rateBytesPerSec: () => uploadRate } };
+    const { requestsOut, requestsIn, isServed } = this;
+    return {
+      requests: { size: requestsOut },
+      requestsIn,
+      peerInterested: isServed,
+      amChoking: !isServed,
+    };
   }
   close(reason: string): void {
     this.isClosing = true;
@@ -209,13 +215,16 @@ describe('a peer that dials us once more', () => {
     expect([it.connect(true).closedFor, old.closedFor]).toEqual([undefined, 'the peer came back']);
   });
 
-  it('makes us ask the relays for a sign, when we were sending to it', () => {
+  it('makes us ask the relays for a sign, when we were sending to it; ever more rarely', () => {
     const it = scene();
     const connection = it.connect(true);
-    connection.uploadRate = 1_000;
+    connection.isServed = true;
     connection.lastSentAtMs = it.nowMs + 1;
     it.tickUntil(STALLED_MS + 1_000);
     expect(it.checks).toBe(1);
+    it.tickUntil(170_000);
+    expect(it.checks).toBeGreaterThan(5);
+    expect(it.checks).toBeLessThan(12);
     expect(it.dials).toEqual([]);
   });
 });
