@@ -61,10 +61,14 @@ export class IntroductionBudget {
   /** By endpoint: when an introduction to it was counted last, and by whom it was made since. */
   readonly #last = new Map<string, { readonly atMs: number; readonly relays: Set<string> }>();
 
-  /** Whether one to there would be followed now; nothing is counted. */
-  hasRoomFor(target: Endpoint, nowMs: number): boolean {
+  /**
+   * Whether one to there would be followed now; nothing is counted.
+   * @param relay who would make it, where that is known
+   */
+  hasRoomFor(target: Endpoint, nowMs: number, relay?: string): boolean {
     const last = this.#last.get(endpointKey(target));
-    if (last !== undefined && nowMs - last.atMs < SAME_MS) return true;
+    const isSame = last !== undefined && nowMs - last.atMs < SAME_MS;
+    if (isSame && (relay === undefined || !last.relays.has(relay))) return true;
     const key = targetKey(target);
     if (this.#starts.count(key, nowMs) >= MAX_STARTS_PER_TARGET) return false;
     const toTarget = this.#targets.count(key, nowMs);

@@ -49,6 +49,8 @@ export interface ClientLink {
   isDoubted: boolean;
   /** It gave no sign. */
   isDead: boolean;
+  /** Another connection to the same relay has its reservation: this one only ends what it began. */
+  isRetired: boolean;
   /** Connected for a call or a push only: until when it is kept without being used. */
   idleAtMs: number;
   lastRefusal: string | undefined;
@@ -78,6 +80,7 @@ export function newLink(
     missed: 0,
     isDoubted: false,
     isDead: false,
+    isRetired: false,
     idleAtMs: nowMs + IDLE_MS,
     lastRefusal: undefined,
   };
@@ -136,6 +139,12 @@ export function takeBeat(link: ClientLink, nowMs: number): 'none' | 'send' | 'de
   return 'send';
 }
 
+/** What it began is ended over it, and then it is closed. */
+export function retire(link: ClientLink): void {
+  link.isRetired = true;
+  link.nextBeatMs = Number.POSITIVE_INFINITY;
+}
+
 /** Links by number and by where they lead; neighbours are known by number only. */
 export class ClientLinks {
   readonly #byId = new Map<ClientLinkId, ClientLink>();
@@ -144,12 +153,20 @@ export class ClientLinks {
   values(): IterableIterator<ClientLink> {
     return this.#byId.values();
   }
+  /** Without those that others have replaced. */
+  current(): ClientLink[] {
+    return [...this.#byId.values()].filter(({ isRetired }) => !isRetired);
+  }
   get(id: ClientLinkId): ClientLink | undefined {
     return this.#byId.get(id);
   }
-  /** One that we opened. */
+  /** The last that we opened. */
   to(relay: Endpoint): ClientLink | undefined {
     return this.#kept.get(endpointKey(relay));
+  }
+  /** Those to the same relay that this one is to replace. */
+  before(link: ClientLink): ClientLink[] {
+    return this.current().filter((each) => each !== link && isSameWay(each, link));
   }
   /** No neighbours of a swarm. @param role what they offer (ROLE) */
   relaysWith(role: number): Endpoint[] {
@@ -177,7 +194,7 @@ export class ClientLinks {
       Number(neighbourOf !== undefined && isPrivateAddress(relay.host));
     const fits = ({ neighbourOf, offer }: ClientLink): boolean =>
       (offer.roles & role) !== 0 && (neighbourOf === undefined || toHex(neighbourOf) === name);
-    return [...this.#byId.values()]
+    return this.current()
       .filter(fits)
       .sort((a, b) => isInside(a) - isInside(b) || a.missed - b.missed || rank(a) - rank(b))
       .map(({ id }) => id);
@@ -189,6 +206,16 @@ export class ClientLinks {
   remove(link: ClientLink): void {
     this.#byId.delete(link.id);
     const key = endpointKey(link.relay);
-    if (this.#kept.get(key) === link) this.#kept.delete(key);
+    if (this.#kept.get(key) !== link) return;
+    // One that was to be replaced stands still.
+    const other = this.before(link).at(-1);
+    if (other === undefined) this.#kept.delete(key);
+    else this.#kept.set(key, other);
   }
+}
+
+/** Neither to a neighbour, and both to one relay. */
+function isSameWay(a: ClientLink, b: ClientLink): boolean {
+  const isOurs = a.neighbourOf === undefined && b.neighbourOf === undefined;
+  return isOurs && endpointKey(a.relay) === endpointKey(b.relay);
 }

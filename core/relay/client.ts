@@ -14,6 +14,7 @@ import {
   newLink,
   noteHeard,
   type RelayStatus,
+  retire,
   statusOf,
   takeBeat,
 } from './client-links.ts';
@@ -97,25 +98,33 @@ export class RelayClient {
     return this.#options.identity.publicKey;
   }
   status(): RelayStatus[] {
-    return [...this.#links.values()].map(statusOf);
+    return this.#links.current().map(statusOf);
   }
   /** Our endpoint as each relay sees it. */
   observations(): { readonly relay: Endpoint; readonly observed: Endpoint; readonly isUtp: boolean }[] {
-    return [...this.#links.values()].flatMap(({ relay, reserved, isUtp }) =>
-      reserved === undefined ? [] : [{ relay, observed: reserved.observed, isUtp }],
-    );
+    return this.#links
+      .current()
+      .flatMap(({ relay, reserved, isUtp }) =>
+        reserved === undefined ? [] : [{ relay, observed: reserved.observed, isUtp }],
+      );
   }
   /** Where unmodified clients reach us. */
   proxyEndpoints(): Endpoint[] {
-    return [...this.#links.values()].flatMap(({ relay, reserved }) =>
-      reserved === undefined || reserved.proxyPort === 0
-        ? []
-        : [{ host: relay.host, port: reserved.proxyPort }],
-    );
+    return this.#links
+      .current()
+      .flatMap(({ relay, reserved }) =>
+        reserved === undefined || reserved.proxyPort === 0
+          ? []
+          : [{ host: relay.host, port: reserved.proxyPort }],
+      );
   }
   /** Relays that we keep and that do this for us. */
   relaysWith(role: number): Endpoint[] {
     return this.#links.relaysWith(role);
+  }
+  /** Of those the ones that do not see our UDP endpoint. */
+  relaysOverTcp(): Endpoint[] {
+    return this.#links.relaysWith(0).filter((relay) => this.#links.to(relay)?.isUtp === false);
   }
   /** Links through which somebody of a torrent may be called, best first. */
   linksFor(infoHash: Uint8Array, role: number = ROLE.signal, whom: Callee = 'somebody'): ClientLinkId[] {
@@ -153,6 +162,7 @@ export class RelayClient {
     for (const link of [...this.#links.values()]) this.#keepReserved(link, nowMs);
   }
 
+  /** A second one to the same relay takes the first one's place, as soon as it has a reservation. */
   handleLink(id: ClientLinkId, facts: LinkFacts, nowMs: number): void {
     this.#nowMs = nowMs;
     const { relay, neighbourOf } = facts;
@@ -161,6 +171,12 @@ export class RelayClient {
     this.#links.add(link);
     if (neighbourOf === undefined) this.#relays.settle(relay, link);
     this.#keepReserved(link, nowMs);
+    if (link.reserving === undefined) this.#replace(link);
+  }
+
+  #replace(link: ClientLink): void {
+    for (const former of this.#links.before(link)) retire(former);
+    this.#relays.dropRetired();
   }
 
   /** A connection that `connect` asked for did not come about. */
@@ -178,7 +194,8 @@ export class RelayClient {
     this.#links.remove(link);
     this.#calls.handleLinkEnd(link);
     this.#queue.handleLinkEnd(link);
-    if (link.known !== undefined) this.pool.handleLost(link.known, nowMs, link.isDead);
+    if (link.known !== undefined && this.#links.to(link.relay) === undefined)
+      this.pool.handleLost(link.known, nowMs, link.isDead);
     if (link.reserved !== undefined) this.#port.onChanged();
   }
 
@@ -357,6 +374,8 @@ export class RelayClient {
 
   /** Reserves where it should, and again when half the time is over or the torrents changed. */
   #keepReserved(link: ClientLink, nowMs: number): void {
+    // Of two connections to one relay the one that is to stay: the place would go back and forth.
+    if (link.neighbourOf === undefined && this.#links.to(link.relay) !== link) return;
     const wanted = this.#options.wantsRelays();
     if (link.reserving !== undefined) {
       if (nowMs < link.reserveEndsAtMs) return;
@@ -402,6 +421,7 @@ export class RelayClient {
       if (isNew && link.neighbourOf === undefined && (link.offer.roles & ROLE.queue) !== 0)
         this.#queue.peek(link, nowMs);
     }
+    this.#replace(link);
     this.#port.onChanged();
   }
 
@@ -418,6 +438,7 @@ export class RelayClient {
     link.reserved = undefined;
     link.lastRefusal = code;
     link.renewAtMs = nowMs + REFUSED_RETRY_MS;
+    if (this.#links.before(link).length > 0) this.#port.drop(link.id, 'no place for a second connection');
     this.#port.onChanged();
   }
 

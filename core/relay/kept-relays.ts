@@ -77,11 +77,19 @@ export class KeptRelays {
     for (const relay of chosen)
       if (this.#links.to(relay.endpoint) === undefined && relay.nextTryMs <= nowMs)
         this.#connect(relay.endpoint);
-    for (const link of [...this.#links.values()]) {
+    this.dropRetired();
+    for (const link of this.#links.current()) {
       if (link.neighbourOf !== undefined) continue;
       if (keep.has(endpointKey(link.relay)) || this.#isInUse(link)) link.idleAtMs = nowMs + IDLE_MS;
       else if (nowMs >= link.idleAtMs) this.#port.drop(link.id, 'not needed any more');
     }
+  }
+
+  /** Those that others have replaced, when they have ended what they began. */
+  dropRetired(): void {
+    for (const link of [...this.#links.values()])
+      if (link.isRetired && !this.#isInUse(link))
+        this.#port.drop(link.id, 'another connection has its place');
   }
 
   #connect(relay: Endpoint): void {

@@ -24,6 +24,12 @@ import type { SessionEvent } from './session-api.ts';
 type WithoutStamp<Event> = Event extends unknown ? Omit<Event, 'atMs' | 'torrent'> : never;
 export type TorrentEvent = WithoutStamp<SessionEvent>;
 
+/**
+ * How a control connection is made: `tcp`, so that the relay stays a stranger to our UDP port; `utp`, so that it sees the endpoint to punch; `any`:
+ * by uTP where that passes, by TCP where not.
+ */
+export type RelayTransport = 'tcp' | 'utp' | 'any';
+
 export interface SessionShared {
   readonly clock: Clock;
   readonly rng: Rng;
@@ -52,7 +58,7 @@ export interface SessionShared {
   /** A web seed's server, through the proxy where there is one. @throws OperationError as `dialWeb` */
   connectToWeb(url: WebUrl, mayBeLocal: boolean, signal: AbortSignal): Promise<WebConnection>;
   /** A control connection of tt_relay. */
-  connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream>;
+  connectToRelay(relay: Endpoint, via: RelayTransport): Promise<ByteStream>;
   /** Our use of relays; undefined before it is loaded, and where it is switched off. */
   relays(): RelaySession | undefined;
   /** Somebody told us that this peer speaks uTP (BEP 11). */

@@ -118,6 +118,21 @@ export class ClientShell implements RelayClientPort {
     };
     this.#options.dialControl(relay).then((stream) => this.#open(relay, stream, fail), fail);
   }
+
+  /**
+   * Connections by another way to relays that we are connected to: each takes the place of the one that there is, which stays until then
+   * and where nothing comes of it.
+   */
+  renew(relays: readonly Endpoint[], dial: (relay: Endpoint) => Promise<ByteStream>): void {
+    for (const relay of relays) {
+      const fail = (error: unknown): void =>
+        this.#options.log('debug', `no other connection to the relay ${endpointKey(relay)}`, {
+          error: String(error),
+        });
+      dial(relay).then((stream) => this.#open(relay, stream, fail), fail);
+    }
+  }
+
   send(link: ClientLinkId, payload: Uint8Array): void {
     this.#neighbours.get(link)?.(payload);
     this.#links.get(link)?.send(payload);

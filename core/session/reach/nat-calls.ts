@@ -115,7 +115,7 @@ export class NatCalls {
     this.#shared = shared;
     this.#infoHash = infoHash;
     // TCP, as the kernels at both ends do it: a relay passes many on, and when it dies we hear of it.
-    this.#lines = new SpliceLines((relay) => shared.connectToRelay(relay, false));
+    this.#lines = new SpliceLines((relay) => shared.connectToRelay(relay, 'tcp'));
   }
 
   close(): void {
@@ -362,7 +362,7 @@ export class NatCalls {
     const tcpPunch = punchPorts !== undefined && (call.roles & ROLE.mirror) !== 0;
     // Where no more introductions are followed for a while, nothing is agreed to that needs one.
     const { host, udpPort, tcpPort } = caller;
-    const canFollow = this.#shared.nat.canFollow({ host, port: udpPort || tcpPort });
+    const canFollow = this.#shared.nat.canFollow({ host, port: udpPort || tcpPort }, call.relay);
     const ruledOut: readonly Rung[] = canFollow ? [] : ['reverse', 'punch', 'tcp-punch'];
     const way = answerTo(own, theirs, { splice: true, tcpPunch }, new Set([...tried, ...ruledOut]));
     if (way === 'no') return 'none';

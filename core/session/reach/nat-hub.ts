@@ -189,8 +189,8 @@ export class NatHub {
   // --- for torrents
 
   /** Another introduction to there would be followed: who agrees to one and does not send makes the other side's packets close the hole. */
-  canFollow(target: Endpoint): boolean {
-    return this.#budget.hasRoomFor(target, this.#options.nowMs());
+  canFollow(target: Endpoint, relay?: Endpoint): boolean {
+    return this.#budget.hasRoomFor(target, this.#options.nowMs(), relay?.host);
   }
 
   /** Packets may leave for where an introduction leads; if so it is counted. */

@@ -114,7 +114,7 @@ export class RelaySession {
             .map(({ infoHashBytes }) => infoHashBytes),
         wantsRelays: () => this.#wantsRelays(nat.ownFacts()),
         whyNotFollow: (target, relay, nowMs) => nat.whyNotFollow(target, relay, nowMs),
-        dialControl: (relay) => shared.connectToRelay(relay, this.#greets),
+        dialControl: (relay) => shared.connectToRelay(relay, this.#greets ? 'any' : 'tcp'),
         listenPort: () => shared.announcedPort(),
       },
       {
@@ -322,7 +322,10 @@ export class RelaySession {
     const { nat } = this.#options.shared;
     if (!nat.hasUtp || !this.#wantsRelays(nat.ownFacts())) return;
     void this.#fathom(this.#options.shared.clock.nowMs());
-    this.#shell.run((machine, nowMs) => machine.handleNetworkChange(nowMs));
+    // Beside those that there are: without a place at a relay nobody could call us.
+    this.#shell.renew(this.#shell.client.relaysOverTcp(), (relay) =>
+      this.#options.shared.connectToRelay(relay, 'utp'),
+    );
   }
 
   /** The first packets of holes shall open all gateways that are ours and no other. Makes us known to the relay's UDP port: after the tests. */
@@ -337,7 +340,7 @@ export class RelaySession {
     if (!this.#wantsRelays(nat.ownFacts())) return;
     this.#fathomAtMs = Number.POSITIVE_INFINITY;
     const { signal } = this.#given;
-    const dial = (endpoint: Endpoint) => shared.connectToRelay(endpoint, false);
+    const dial = (endpoint: Endpoint) => shared.connectToRelay(endpoint, 'tcp');
     try {
       const hops = await fathom(relay, { dial, datagrams, rng, signal });
       if (this.#network !== network) return;
@@ -368,7 +371,7 @@ export class RelaySession {
     }
     if (shared.isBanned(order.remote.host)) return;
     // An unmodified client waits at the proxy port; it speaks first, as any peer that comes in.
-    const connect = (relay: Endpoint) => shared.connectToRelay(relay, false);
+    const connect = (relay: Endpoint) => shared.connectToRelay(relay, 'tcp');
     openSplice(connect, order.relay, order.ticket, order.remote).then(
       (stream) => shared.accept(stream),
       (error: unknown) => shared.log('debug', 'no way back to the relay', { error: String(error) }),

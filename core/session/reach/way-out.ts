@@ -10,6 +10,7 @@ import type { WebConnection } from '../../webseed/io/web-dial.ts';
 import type { WebUrl } from '../../webseed/web-url.ts';
 import { DIAL_TIMEOUT_MS, UTP_TRY_MS } from '../peer-limits.ts';
 import type { SessionOptions } from '../session-api.ts';
+import type { RelayTransport } from '../shared.ts';
 import { type Attempt, raceDials } from './dial-race.ts';
 import type { DialFrom } from './punch-ports.ts';
 
@@ -72,17 +73,18 @@ export class WayOut {
   }
 
   /**
-   * A control connection: by uTP where that passes, so that the relay sees the endpoint to punch.
-   * @param prefersUtp false: TCP first, so that the relay stays a stranger to our UDP port
+   * A control connection.
+   * @throws as `connect`
    */
-  async connectToRelay(relay: Endpoint, prefersUtp: boolean): Promise<ByteStream> {
-    const utp = this.#proxy === undefined ? this.#utpTo(relay, UTP_TRY_MS) : undefined;
-    if (utp !== undefined && prefersUtp) {
-      try {
-        return await utp(this.#given.signal);
-      } catch {
-        // UDP does not pass here: TCP does.
-      }
+  async connectToRelay(relay: Endpoint, via: RelayTransport): Promise<ByteStream> {
+    const utp = this.#proxy === undefined && via !== 'tcp' ? this.#utpTo(relay, UTP_TRY_MS) : undefined;
+    if (via === 'utp' && utp === undefined)
+      throw new OperationError('network', 'no uTP to that address family');
+    try {
+      if (utp !== undefined) return await utp(this.#given.signal);
+    } catch (error) {
+      if (via === 'utp') throw error;
+      // UDP does not pass here: TCP does.
     }
     const isV6 = isIPv6(relay.host);
     if (this.#proxy !== undefined || this.#options.tcp === false) return this.connect(relay);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { toHex } from '../../../core/base/bytes.ts';
 import { type Rng, randomBytes, randomInt, seededRng } from '../../../core/base/clock.ts';
 import { hostPrefix } from '../../../core/relay/addresses.ts';
-import type { CallResult, SpliceOrder } from '../../../core/relay/client-port.ts';
+import { type CallResult, ROLE, type SpliceOrder } from '../../../core/relay/client-port.ts';
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from '../../../core/relay/limits.ts';
 import { encodeMessage } from '../../../core/relay/message-codec.ts';
 import { type PeerFacts, WAYS } from '../../../core/relay/messages.ts';
@@ -99,6 +99,8 @@ class Chaos {
     } else if (kind === 8) this.#makeUp(peer, relay);
     else if (kind === 9) this.#carry(relay);
     else if (kind === 10 && this.#chance(0.2)) peer.client.handleNetworkChange(world.nowMs);
+    else if (kind === 11 && peer.client.relaysWith(ROLE.signal).length > 0)
+      peer.connect(this.#pick(peer.client.relaysWith(ROLE.signal)));
     world.advance(this.#chance(0.05) ? 30_000 * this.rng.next() : 600 * this.rng.next());
     this.redeemTickets();
   }

@@ -41,6 +41,9 @@ describe('introductions that are followed (a relay that misbehaves must not make
     budget.take('r2', target(1), 10_000);
     // Another word for what was introduced a moment ago is no other introduction.
     expect([room(12_999), room(12_999, 6882), room(13_000)]).toEqual([true, false, false]);
+    // The same relay's second word would be another one.
+    const byRelay = (relay: string): boolean => budget.hasRoomFor(target(1), 12_999, relay);
+    expect([byRelay('r2'), byRelay('r3')]).toEqual([false, true]);
     expect([room(60_000), room(60_001)]).toEqual([true, true]);
     expect(budget.hasRoomFor(target(2), 13_000)).toBe(true);
   });
