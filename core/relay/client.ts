@@ -27,14 +27,13 @@ import {
   type TestResult,
 } from './client-port.ts';
 import { ClientQueue, type PushResult } from './client-queue.ts';
+import { ClientReservations } from './client-reservations.ts';
 import { RelaySearch } from './client-search.ts';
-import { reserveText } from './identity.ts';
 import { KeptRelays } from './kept-relays.ts';
 import { KeyErrands } from './key-errands.ts';
 import { KeyRelays } from './key-relays.ts';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
 import {
-  MAX_TORRENTS_PER_SLOT,
   MessageType,
   type RefuseMessage,
   type RelayMessage,
@@ -45,17 +44,11 @@ import {
 import type { QueueCounts } from './queue-counts.ts';
 import { RelayPool } from './relay-pool.ts';
 
-const RESERVATION_SECONDS = 3600;
-/** A refusal for want of room may be over soon; one for good reasons is not. */
-const REFUSED_RETRY_MS = 60_000;
-/** A relay answers at once; asked again it answers again. */
-const RESERVE_TIMEOUT_MS = 15_000;
-const NEVER = Number.POSITIVE_INFINITY;
-
 export class RelayClient {
   readonly pool: RelayPool;
   readonly #options: RelayClientOptions;
   readonly #port: RelayClientPort;
+  readonly #reservations: ClientReservations;
   readonly #calls: ClientCalls;
   readonly #queue: ClientQueue;
   readonly #search: RelaySearch;
@@ -63,7 +56,6 @@ export class RelayClient {
   readonly #keyRelays: KeyRelays;
   readonly #errands: KeyErrands;
   readonly #links = new ClientLinks();
-  #lastRequest = 0;
   #pollAtMs: number;
   /** The last time that came in: what waited for a connection goes on then. */
   #nowMs: number;
@@ -73,6 +65,7 @@ export class RelayClient {
     this.#port = port;
     this.pool = new RelayPool(options.rng);
     const send = (link: ClientLink, message: ToRelay): void => this.#send(link, message);
+    this.#reservations = new ClientReservations(options, this.#links, send);
     this.#calls = new ClientCalls(options, port, send);
     this.#queue = new ClientQueue(options, port, send);
     this.#search = new RelaySearch(this.pool, (shard) => port.findRelays(shard));
@@ -159,7 +152,7 @@ export class RelayClient {
     this.#nowMs = nowMs;
     this.#pollAtMs = nowMs + 1_000;
     this.#relays.poll(nowMs);
-    for (const link of [...this.#links.values()]) this.#keepReserved(link, nowMs);
+    for (const link of [...this.#links.values()]) this.#reservations.keep(link, nowMs);
   }
 
   /** A second one to the same relay takes the first one's place, as soon as it has a reservation. */
@@ -170,7 +163,7 @@ export class RelayClient {
     const link = newLink(id, facts, known, nowMs);
     this.#links.add(link);
     if (neighbourOf === undefined) this.#relays.settle(relay, link);
-    this.#keepReserved(link, nowMs);
+    this.#reservations.keep(link, nowMs);
     if (link.reserving === undefined) this.#replace(link);
   }
 
@@ -372,55 +365,12 @@ export class RelayClient {
 
   // --- reservations
 
-  /** Reserves where it should, and again when half the time is over or the torrents changed. */
-  #keepReserved(link: ClientLink, nowMs: number): void {
-    // Of two connections to one relay the one that is to stay: the place would go back and forth.
-    if (link.neighbourOf === undefined && this.#links.to(link.relay) !== link) return;
-    const wanted = this.#options.wantsRelays();
-    if (link.reserving !== undefined) {
-      if (nowMs < link.reserveEndsAtMs) return;
-      link.reserving = undefined;
-      link.terms = '';
-    }
-    if (!wanted && link.reserved === undefined) return;
-    if ((link.offer.roles & ROLE.signal) === 0) return;
-    const all = wanted ? this.#options.torrents() : [];
-    const of = link.neighbourOf;
-    const own = of === undefined ? all : all.filter((each) => toHex(each) === toHex(of));
-    const infoHashes = own.slice(0, MAX_TORRENTS_PER_SLOT);
-    if (of !== undefined && infoHashes.length === 0 && link.reserved === undefined) return;
-    const offersProxy = (link.offer.roles & ROLE.proxy) !== 0 && of === undefined;
-    const names = new Set(infoHashes.map(toHex));
-    const proxied = offersProxy ? this.#options.proxied().filter((each) => names.has(toHex(each))) : [];
-    const ttlSeconds = wanted ? RESERVATION_SECONDS : 0;
-    const terms = [ttlSeconds, ...names, '/', ...proxied.map(toHex)].join(' ');
-    if (terms === link.terms && nowMs < link.renewAtMs) return;
-    const { identity } = this.#options;
-    const request = ++this.#lastRequest;
-    const reserve = { key: identity.publicKey, infoHashes, proxied, ttlSeconds };
-    const text = reserveText(reserve, link.offer.challenge, link.relay.host);
-    if (text === undefined) return;
-    link.terms = terms;
-    link.reserving = request;
-    link.reserveEndsAtMs = nowMs + RESERVE_TIMEOUT_MS;
-    this.#send(link, { type: 'reserve', request, ...reserve, signature: identity.sign(text) });
-  }
-
   #handleReserved(link: ClientLink, message: ReservedMessage, nowMs: number): void {
-    if (link.reserving !== message.request) return;
-    link.reserving = undefined;
-    link.lastRefusal = undefined;
-    if (message.ttlSeconds === 0) {
-      link.reserved = undefined;
-      link.renewAtMs = NEVER;
-    } else {
-      const isNew = link.reserved === undefined;
-      link.reserved = message;
-      link.renewAtMs = nowMs + message.ttlSeconds * 500;
-      if (link.known !== undefined) this.pool.handleReserved(link.known, nowMs);
-      if (isNew && link.neighbourOf === undefined && (link.offer.roles & ROLE.queue) !== 0)
-        this.#queue.peek(link, nowMs);
-    }
+    const what = this.#reservations.handleReserved(link, message, nowMs);
+    if (what === 'stale') return;
+    if (what !== 'given-back' && link.known !== undefined) this.pool.handleReserved(link.known, nowMs);
+    if (what === 'new' && link.neighbourOf === undefined && (link.offer.roles & ROLE.queue) !== 0)
+      this.#queue.peek(link, nowMs);
     this.#replace(link);
     this.#port.onChanged();
   }
@@ -433,11 +383,7 @@ export class RelayClient {
       this.#queue.handleRefuse(link, request, code);
       return;
     }
-    if (link.reserving !== request) return;
-    link.reserving = undefined;
-    link.reserved = undefined;
-    link.lastRefusal = code;
-    link.renewAtMs = nowMs + REFUSED_RETRY_MS;
+    if (!this.#reservations.handleRefuse(link, message, nowMs)) return;
     if (this.#links.before(link).length > 0) this.#port.drop(link.id, 'no place for a second connection');
     this.#port.onChanged();
   }
