@@ -164,8 +164,9 @@ export class Climb {
   /** Whatever was agreed upon: what came is what counts. */
   #nameOf(rung: Rung, chosen: Rung, { transport }: ByteStream): Rung {
     if (transport === 'relayed') return 'splice';
-    // Holes are uTP's: this is what was dialled beside one (`besideHole`).
-    if (rung === 'punch' && transport === 'tcp') return chosen === 'reverse' ? chosen : 'direct';
+    // Holes of that name are uTP's: this is what was dialled beside one (`besideHole`).
+    if (rung === 'punch' && transport === 'tcp')
+      return chosen === 'punch' || chosen === 'splice' ? 'direct' : chosen;
     // A packet of the straight attempt that the other side's hole let through.
     if (rung === 'direct' && transport === 'utp' && this.ladder.isThroughHole) return 'punch';
     return chosen === 'splice' ? rung : chosen;

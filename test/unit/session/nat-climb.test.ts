@@ -50,6 +50,20 @@ describe('one attempt', () => {
     expect(attempts.signals.every(({ aborted }) => aborted)).toBe(true);
   });
 
+  it('is called by what the other side chose instead of a hole for uTP', async () => {
+    const named = async (chosen: Rung): Promise<Rung> => {
+      const attempts = new Attempts();
+      const climb = new Climb(ladderOf(), clock, attempts.start);
+      climb.handleAnswer('punch', chosen, reachOf('tcp-only', 'apdf'));
+      attempts.ends.get('punch')?.resolve(new FakeStream('tcp').stream);
+      return (await climb.result).rung;
+    };
+    expect(await named('tcp-punch')).toBe('tcp-punch');
+    expect(await named('reverse')).toBe('reverse');
+    // Dialled beside the hole: nothing was needed.
+    expect(await named('punch')).toBe('direct');
+  });
+
   it('has not lost a rung while another attempt at it goes on: two may have introduced us', async () => {
     const attempts = new Attempts();
     const climb = new Climb(ladderOf(), clock, attempts.start);
