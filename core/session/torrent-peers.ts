@@ -6,21 +6,15 @@ import type { PeerOrigin } from '../base/peer-source.ts';
 import { OperationError } from '../base/result.ts';
 import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
-import { SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { StreamEnd } from '../transport/secure-stream.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer/peer-connection.ts';
 import {
-  FIND_AGAIN_MAX_MS,
-  FIND_AGAIN_MS,
-  FIND_AGAIN_TIMES,
-  FOUND_AGAIN_MS,
   HANDSHAKE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   negotiationTimeoutMs,
   SILENCE_MS,
-  STALLED_MS,
   TURNOVER_ABOVE,
   TURNOVER_INTERVAL_MS,
   TURNOVER_SHARE,
@@ -29,6 +23,8 @@ import {
 import { CAME_IN, type Dialled } from './reach/nat-climb.ts';
 import type { ReachedBy } from './reach/reach-stats.ts';
 import type { SessionShared } from './shared.ts';
+import { takeDoubt } from './silent-peers.ts';
+import { farewellOf, isSpliced, twinOf } from './twins.ts';
 
 export interface PeersOwner extends PeerOwner {
   /** Everything wanted is there: seeds are of no use to us. */
@@ -231,25 +227,17 @@ export class TorrentPeers implements Dialable {
     if (!this.#owner.isActive) return 'not active';
     if (this.#shared.isBanned(connection.banKey)) return 'banned';
     if (connection.isIncoming && !this.#hasPlace) return 'too many peers';
-    const twin = this.#twinOf(connection, peerId);
-    if (twin !== undefined && isSpliced(twin) && !isSpliced(connection)) {
-      // A straight way at last: the relay is spared as soon as that has proved itself.
-      this.#handOver(twin, connection);
-      twin.leaveAtMs = this.#shared.clock.nowMs() + SPLICE_LINGER_MS;
-    } else if (twin !== undefined && twin.soughtCount > 0) {
-      this.#handOver(twin, connection);
-      twin.leaveAtMs = this.#shared.clock.nowMs() + FOUND_AGAIN_MS;
-    } else if (twin !== undefined && (this.#isUnheard(twin) || this.#isForgotten(twin, connection))) {
-      // Whoever dials us once more has heard nothing from us either.
-      this.#handOver(twin, connection);
-      twin.close('the peer came back', true);
-    } else if (twin !== undefined) {
-      if (!this.#survivesTwin(connection, twin, peerId)) {
+    const twin = twinOf(connection, peerId, this.connections);
+    if (twin !== undefined) {
+      const nowMs = this.#shared.clock.nowMs();
+      const farewell = farewellOf(twin, connection, { own: this.#shared.peerId, peer: peerId }, nowMs);
+      if (farewell === undefined) {
         this.#handOver(connection, twin);
         return 'connected already';
       }
       this.#handOver(twin, connection);
-      twin.close('connected already');
+      if ('lingersMs' in farewell) twin.leaveAtMs = nowMs + farewell.lingersMs;
+      else twin.close(farewell.closesAs, farewell.isOurWish);
     }
     this.connections.add(connection);
     this.#dialling.get(connection)?.();
@@ -271,15 +259,6 @@ export class TorrentPeers implements Dialable {
     connection.candidate ??= met?.candidate ?? (known?.state === 'idle' ? known : undefined);
   }
 
-  #twinOf(connection: PeerConnection, peerId: Uint8Array): PeerConnection | undefined {
-    for (const other of this.connections) {
-      if (other === connection || !other.isAdmitted || other.isClosing) continue;
-      const theirs = other.handshake?.peerId;
-      if (theirs !== undefined && compareBytes(theirs, peerId) === 0) return other;
-    }
-    return undefined;
-  }
-
   /** One peer, one candidate: it goes with the connection that stays, or it would be dialled again and again. */
   #handOver(leaving: PeerConnection, staying: PeerConnection): void {
     if (leaving.candidate === undefined || staying.candidate !== undefined) return;
@@ -291,18 +270,10 @@ export class TorrentPeers implements Dialable {
   /** It was dialled because its elder was silent, and the peer does not want two: the elder is just slow. */
   #handBack(connection: PeerConnection): void {
     const peerId = connection.handshake?.peerId;
-    const elder = peerId === undefined ? undefined : this.#twinOf(connection, peerId);
+    const elder = peerId === undefined ? undefined : twinOf(connection, peerId, this.connections);
     if (elder === undefined || elder.soughtCount === 0 || elder.leaveAtMs === undefined) return;
     this.#handOver(connection, elder);
     elder.leaveAtMs = undefined;
-  }
-
-  /** Both sides must keep the same of two connections that crossed: the one that the greater peer id dialled. */
-  #survivesTwin(connection: PeerConnection, twin: PeerConnection, peerId: Uint8Array): boolean {
-    if (isSpliced(connection) && !isSpliced(twin)) return false;
-    if (connection.isIncoming === twin.isIncoming) return false;
-    const weAreGreater = compareBytes(this.#shared.peerId, peerId) > 0;
-    return connection.isIncoming !== weAreGreater;
   }
 
   closed(connection: PeerConnection, end: StreamEnd): void {
@@ -372,20 +343,11 @@ export class TorrentPeers implements Dialable {
 
   /** What we wait for does not come, or nobody takes what we send: the relays are asked for a sign, and the peer is dialled once more. */
   #findAgain(connection: PeerConnection, nowMs: number): void {
-    const { candidate, swarmPeer, lastReceivedAtMs, heldUntilMs } = connection;
-    if (nowMs - Math.max(lastReceivedAtMs, heldUntilMs) < STALLED_MS || swarmPeer === undefined) {
-      connection.soughtCount = connection.seekCount = connection.seekAtMs = 0;
-      return;
-    }
-    // Those that lapsed included: others were asked meanwhile, it still owes them.
-    const isWaiting = swarmPeer.requests.size > 0;
-    // Whoever may ask us and wants to does so all the time; that the last block left tells nothing of whether it got there.
-    const isServed = connection.queuedBytes > 0 || (swarmPeer.peerInterested && !swarmPeer.amChoking);
-    if ((!isWaiting && !(isServed && this.#isUnheard(connection))) || nowMs < connection.seekAtMs) return;
-    const doublings = Math.max(0, connection.seekCount++ - FIND_AGAIN_TIMES);
-    connection.seekAtMs = nowMs + Math.min(FIND_AGAIN_MAX_MS, FIND_AGAIN_MS * 2 ** doublings);
+    const due = takeDoubt(connection, nowMs);
+    if (due === 'none') return;
     this.#shared.nat.relays?.check();
-    if (!isWaiting || candidate === undefined || this.dialler === undefined || !this.#hasPlace) return;
+    const { candidate } = connection;
+    if (due === 'doubt' || candidate === undefined || this.dialler === undefined || !this.#hasPlace) return;
     connection.soughtCount++;
     this.#shared.log('debug', `nothing comes from ${connection.address}: dialled once more`);
     this.dialler.dial(candidate).then(
@@ -397,23 +359,10 @@ export class TorrentPeers implements Dialable {
     );
   }
 
-  /** Something was said to it, or waits to be, and nothing was heard since: for too long, if it lives. */
-  #isUnheard({ lastReceivedAtMs, lastSentAtMs, queuedBytes }: PeerConnection): boolean {
-    const isOwed = queuedBytes > 0 || lastSentAtMs >= lastReceivedAtMs;
-    return isOwed && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
-  }
-
-  /** It has said nothing for long, wants nothing that we hold back, and here it is again: what we sent last did not get there. */
-  #isForgotten({ lastReceivedAtMs, swarmPeer, stream }: PeerConnection, again: PeerConnection): boolean {
-    // Of a peer with two addresses both may be known, and in use one after the other.
-    if (stream.remote.host !== again.stream.remote.host) return false;
-    return swarmPeer?.requestsIn === 0 && this.#shared.clock.nowMs() - lastReceivedAtMs >= STALLED_MS;
-  }
-
   /** It makes way for another connection to the same peer, if that still stands. */
   #leave(connection: PeerConnection): void {
     const peerId = connection.handshake?.peerId;
-    const isReplaced = peerId !== undefined && this.#twinOf(connection, peerId) !== undefined;
+    const isReplaced = peerId !== undefined && twinOf(connection, peerId, this.connections) !== undefined;
     connection.leaveAtMs = undefined;
     if (isReplaced)
       connection.close(isSpliced(connection) ? 'a straight way was found' : 'found again', true);
@@ -434,10 +383,6 @@ export class TorrentPeers implements Dialable {
     const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
     for (const connection of settled.slice(0, leaving)) connection.close('replaced');
   }
-}
-
-function isSpliced({ stream }: PeerConnection): boolean {
-  return stream.transport === 'relayed';
 }
 
 /** Payload moved, or it was good company for a while; whoever hangs up on us sooner is dialled ever more rarely. */
