@@ -8,8 +8,8 @@ import { hashPieces } from './checker.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { ContentGuard } from './content-guard.ts';
 import { diskOperationError, operationErrorOf } from './disk-error.ts';
+import { DiskLine } from './disk-line.ts';
 import type { OutcomesMessage } from './disk-messages.ts';
-import type { StorePort } from './disk-workers.ts';
 import { FileFinisher } from './file-finisher.ts';
 import { FileProgress } from './file-progress.ts';
 import { Flusher } from './flusher.ts';
@@ -41,12 +41,11 @@ export class TorrentStorage {
   readonly #wanted: boolean[];
   readonly #progress: FileProgress;
   readonly #finisher: FileFinisher;
+  readonly #line: DiskLine;
   readonly #queue: CommitQueue;
   readonly #files: ReadFiles;
   readonly #cache: ReadCache;
   readonly #reads: UploadReads;
-  #port: StorePort | undefined;
-  #snapshot: Uint8Array;
   #error: OperationError | undefined;
   #hashMs = 0;
   readonly #flusher: Flusher;
@@ -71,9 +70,17 @@ export class TorrentStorage {
     this.have = found.have;
     this.#unknown = found.unknown;
     this.#inPart = found.inPart;
-    this.#snapshot = found.snapshot;
     this.segmentBytes = config.segmentBytes;
     this.#progress = new FileProgress(config, map, this.have);
+    this.#line = new DiskLine({
+      workers: options.workers,
+      place,
+      found,
+      wanted,
+      inPart: this.#inPart,
+      onOutcomes: (message) => this.#handleOutcomes(message),
+      onError: (error) => this.#fail(error),
+    });
     this.#files = new ReadFiles(config, map, this.#inPart, options.readOnly === true);
     this.#finisher = new FileFinisher({
       place,
@@ -81,7 +88,7 @@ export class TorrentStorage {
       wanted,
       isReadOnly: options.readOnly === true,
       isComplete: (file) => this.#progress.isComplete(file),
-      attach: () => this.#attach(),
+      attach: () => this.#line.attach(),
       onAllDone: async () => this.#found.looks.setAll(await scanFiles(config, false)),
     });
     this.#selection = new Selection({
@@ -98,7 +105,7 @@ export class TorrentStorage {
       wanted,
       isReadOnly: options.readOnly === true,
       preallocate: options.preallocate === 'full',
-      attach: () => this.#attach(),
+      attach: () => this.#line.attach(),
       flush: () => this.#queue.flush(),
       revoke: (pieces) => this.#record([], pieces, [], new Set()),
       isComplete: (file) => this.#progress.isComplete(file),
@@ -125,7 +132,7 @@ export class TorrentStorage {
     });
     this.#queue = new CommitQueue({
       slots: options.slots,
-      port: () => this.#attach(),
+      port: () => this.#line.attach(),
       onPiece: (piece, ok, digests) => this.#handlePiece(piece, ok, digests),
     });
   }
@@ -184,7 +191,7 @@ export class TorrentStorage {
     for (const file of completed) this.#found.looks.set(file, undefined); // known again when all is done
     this.#finisher.add(completed);
     // Without a thread nothing can be done: not after its death, nor after the end.
-    if (this.#error !== undefined || (this.#closing !== undefined && this.#port === undefined)) return;
+    if (this.#error !== undefined || (this.#closing !== undefined && this.#line.port === undefined)) return;
     try {
       await this.#finisher.run();
     } catch (error) {
@@ -302,7 +309,7 @@ export class TorrentStorage {
     await this.#reads.idle(); // their failures belong to what is over
     this.#files.closeAll();
     if (this.#error.code === 'ETHREAD') await this.#restart();
-    if (this.#port !== undefined) await this.#port.call({ op: 'retry' });
+    await this.#line.port?.call({ op: 'retry' });
     this.#error = undefined;
     this.#queue.resume();
     void this.finished();
@@ -310,7 +317,8 @@ export class TorrentStorage {
 
   /** Everything reported so far is on the disk itself, and journaled so. @throws OperationError */
   async sync(): Promise<void> {
-    if (this.#port !== undefined) await this.#flusher.flush(this.#port);
+    const { port } = this.#line;
+    if (port !== undefined) await this.#flusher.flush(port);
   }
 
   /**
@@ -333,9 +341,10 @@ export class TorrentStorage {
   async #close(sync: boolean): Promise<void> {
     try {
       await this.#queue.idle();
-      if (this.#port !== undefined) {
-        if (sync && this.#error === undefined) await this.#flusher.flush(this.#port, CLOSE_SYNC_BUDGET_MS);
-        await this.#port.call({ op: 'close', sync });
+      const { port } = this.#line;
+      if (port !== undefined) {
+        if (sync && this.#error === undefined) await this.#flusher.flush(port, CLOSE_SYNC_BUDGET_MS);
+        await port.call({ op: 'close', sync });
       }
     } catch (error) {
       this.#options.log?.(
@@ -343,8 +352,7 @@ export class TorrentStorage {
         `not closed in order: ${error instanceof Error ? error.message : String(error)}`,
       );
     } finally {
-      this.#port?.detach();
-      this.#port = undefined;
+      this.#line.detach();
       this.#queue.drop();
       this.#cache.close();
       this.#files.closeAll();
@@ -353,43 +361,11 @@ export class TorrentStorage {
     }
   }
 
-  #attach(): StorePort {
-    if (this.#port !== undefined) return this.#port;
-    const port = this.#options.workers.attach({
-      onOutcomes: (message) => this.#handleOutcomes(message),
-      onThreadDeath: (error) => {
-        this.#port = undefined;
-        this.#fail(error);
-      },
-    });
-    this.#port = port;
-    const { config, identity, paths } = this.#place;
-    this.#call({
-      op: 'open',
-      options: {
-        config,
-        wanted: this.#wanted,
-        inPart: this.#inPart.bytes.slice(),
-        existing: this.#found.existing.bytes.slice(),
-        journal: { path: paths.journal, identity, snapshot: this.#snapshot },
-      },
-    });
-    return port;
-  }
-
-  /** The thread died: what its journal says is the start of the next one. */
+  /** The thread died: what was given to it and not settled is given to the next one. */
   async #restart(): Promise<void> {
     this.#found = await examine(this.#place, { ...this.#options, recheck: false }, this.#wanted);
-    this.#snapshot = this.#found.snapshot;
-    this.#attach();
-    for (const [piece, segments] of this.#queue.recall()) this.#call({ op: 'adopt', piece, segments });
-  }
-
-  /** For operations whose only failure is the thread's death, which is reported on its own. */
-  #call(operation: Parameters<StorePort['call']>[0]): void {
-    this.#attach()
-      .call(operation)
-      .catch((error: unknown) => this.#fail(diskOperationError(error, 'use', this.#place.config.directory)));
+    this.#line.restart(this.#found);
+    for (const [piece, segments] of this.#queue.recall()) this.#line.call({ op: 'adopt', piece, segments });
   }
 
   #handleOutcomes(message: OutcomesMessage): void {
@@ -397,7 +373,8 @@ export class TorrentStorage {
     if (message.fault !== undefined) this.#fail(operationErrorOf(message.fault));
     this.#queue.handleOutcomes(message);
     void this.finished();
-    if (this.#port !== undefined && this.#error === undefined) this.#flusher.flushWhenDue(this.#port);
+    const { port } = this.#line;
+    if (port !== undefined && this.#error === undefined) this.#flusher.flushWhenDue(port);
   }
 
   #handlePiece(piece: number, ok: boolean, digests: Uint8Array | undefined): void {
@@ -437,7 +414,7 @@ export class TorrentStorage {
       } else if (wasUnknown) revoked.push(piece);
     }
     if (good.length === 0 && revoked.length === 0) return Promise.resolve();
-    return this.#attach().call({ op: 'record', good, bad: revoked, stamps });
+    return this.#line.attach().call({ op: 'record', good, bad: revoked, stamps });
   }
 
   #assertOpen(): void {
