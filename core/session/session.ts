@@ -6,7 +6,6 @@ import { peerIdOf } from '../base/ids.ts';
 import { silentLog } from '../base/log.ts';
 import { OperationError, UsageError } from '../base/result.ts';
 import { LsdSource } from '../discovery/lsd.ts';
-import type { NatSnapshot } from '../nat/nat-snapshot.ts';
 import { DiskWorkers } from '../storage/disk-workers.ts';
 import { SlotMemory } from '../storage/slots.ts';
 import { ReadMemory } from '../storage/torrent-storage.ts';
@@ -23,7 +22,6 @@ import { makePeerId } from './own-peer-id.ts';
 import { PeerConnection } from './peer/peer-connection.ts';
 import { MAX_PEERS, MAX_PEERS_PER_TORRENT, TICK_MS } from './peer-limits.ts';
 import { NatHub } from './reach/nat-hub.ts';
-import { mappingCounts, type ReachSnapshot } from './reach/reach-stats.ts';
 import type { RelaySession } from './reach/relay-session.ts';
 import { SessionNat } from './reach/session-nat.ts';
 import { WayOut } from './reach/way-out.ts';
@@ -36,11 +34,11 @@ import type {
   TorrentHandle,
 } from './session-api.ts';
 import { SessionDatagrams } from './session-datagrams.ts';
+import { snapshotSession } from './session-snapshot.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
-import { type SessionSnapshot, SNAPSHOT_VERSION } from './snapshot.ts';
+import type { SessionSnapshot } from './snapshot.ts';
 import { systemClock, systemRng } from './system.ts';
 import { Torrent } from './torrent.ts';
-import { snapshotTorrent } from './torrent-snapshot.ts';
 
 /** How long trackers may hold up a stop. */
 const CLOSE_TIMEOUT_MS = 4_000;
@@ -292,48 +290,15 @@ export class Session implements SessionApi {
   }
 
   snapshot(): SessionSnapshot {
-    const nowMs = this.#clock.nowMs();
-    const torrents = [...this.#torrents.values()].map((torrent) => snapshotTorrent(torrent, nowMs));
-    const sum = (pick: (torrent: (typeof torrents)[number]) => number): number =>
-      torrents.reduce((total, torrent) => total + pick(torrent), 0);
-    const dht = this.#options.dht?.picture?.();
-    return {
-      version: SNAPSHOT_VERSION,
-      atMs: nowMs,
-      torrents,
+    const parts = {
+      shared: this.#shared,
+      torrents: [...this.#torrents.values()],
       listen: [...this.#listeners.snapshot(), ...this.#datagrams.snapshot(this.#options.bindAddresses)],
-      downRateBytesPerSec: sum((torrent) => torrent.downRateBytesPerSec),
-      upRateBytesPerSec: sum((torrent) => torrent.upRateBytesPerSec),
-      peerCount: sum((torrent) => torrent.peers.length),
-      downLimitBytesPerSec: this.#shared.downLimiter.bytesPerSec,
-      upLimitBytesPerSec: this.#shared.upLimiter.bytesPerSec,
       externalAddresses: this.#votes.ranked(),
-      ...withNat(this.#nat.snapshot()),
-      reach: this.#reach(),
-      ...(this.#relays === undefined ? {} : { relays: this.#relays.status() }),
-      ...(dht === undefined ? {} : { dht }),
+      nat: this.#nat.snapshot(),
+      relays: this.#relays,
     };
-  }
-
-  #reach(): ReachSnapshot {
-    const peers = [...this.#torrents.values()].map((torrent) => torrent.peers);
-    const connections = peers.flatMap((each) => [...each.connections].filter(({ isAdmitted }) => isAdmitted));
-    const { stats } = this.#shared.nat;
-    return {
-      knownPeers: connections.length + peers.reduce((sum, { pool }) => sum + pool.idleCount, 0),
-      connectedPeers: connections.length,
-      connections: { ...stats.connections },
-      bytes: stats.bytes(
-        connections.map(({ reached, payloadBytes }) => ({
-          rung: reached?.rung ?? 'direct',
-          bytes: payloadBytes,
-        })),
-      ),
-      punches: { ...stats.punches },
-      introductions: { ...stats.introductions },
-      mappings: mappingCounts(this.#nat.snapshot()),
-      ...this.#relays?.reach(),
-    };
+    return snapshotSession(parts, this.#clock.nowMs());
   }
 
   subscribe(listener: (event: SessionEvent) => void): () => void {
@@ -439,8 +404,4 @@ function localDiscovery(options: SessionOptions): { ipv4: boolean; ipv6: boolean
     ipv6: ipv6 && bindAddresses.includes('::'),
     ...(interfaceV4 === undefined || wildcards.includes(interfaceV4) ? {} : { interfaceV4 }),
   };
-}
-
-function withNat(nat: NatSnapshot | undefined): { nat?: NatSnapshot } {
-  return nat === undefined ? {} : { nat };
 }
