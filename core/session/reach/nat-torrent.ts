@@ -5,15 +5,8 @@ import { toHex } from '../../base/bytes.ts';
 import { type Endpoint, endpointKey } from '../../base/endpoint.ts';
 import type { InfoHash } from '../../base/ids.ts';
 import type { Candidate } from '../../discovery/candidates.ts';
-import {
-  Ladder,
-  PUNCH_SILENCE_MS,
-  type Rung,
-  UPGRADE_INTERVAL_MS,
-  UPGRADE_SOON_MS,
-  type Ways,
-} from '../../nat/ladder.ts';
-import { canPunch, type Reach, reachOf, UNKNOWN_REACH } from '../../nat/ladder-reach.ts';
+import { Ladder, PUNCH_SILENCE_MS, type Rung, type Ways } from '../../nat/ladder.ts';
+import { reachOf, UNKNOWN_REACH } from '../../nat/ladder-reach.ts';
 import type { IncomingCall, Introduction, SpliceOrder } from '../../relay/client-port.ts';
 import type { QueueEntry, Way } from '../../relay/messages.ts';
 import type { QueueItem } from '../../relay/queue-item.ts';
@@ -26,13 +19,14 @@ import type { PeerDialler, TorrentPeers } from '../torrent-peers.ts';
 import { AbsentPeers } from './absent-peers.ts';
 import { AnybodyCalls } from './anybody-calls.ts';
 import { besideHole, holeless } from './beside-hole.ts';
+import { type CalledPeer, CalledPeers } from './called-peers.ts';
 import { type Attempt, NatAttempts } from './nat-attempts.ts';
 import { type Answered, CallRefused, endpointOf, NatCalls } from './nat-calls.ts';
 import { afterFailure, type Climb, type Dialled, firstStream } from './nat-climb.ts';
 import type { CalledTorrent } from './nat-hub.ts';
-import { PeerKeys } from './peer-keys.ts';
 import { isConnectedTo } from './punch-relay.ts';
 import { PunchTorrent } from './punch-torrent.ts';
+import { SpliceUpgrades } from './splice-upgrades.ts';
 
 /** More peers than that are not called for: the ordinary sources do. */
 const ENOUGH_PEERS = 8;
@@ -44,24 +38,15 @@ export interface NatTorrentOwner {
   readonly peers: TorrentPeers;
 }
 
-/** What a called peer said of itself. */
-interface Known {
-  readonly reach: Reach;
-  readonly key: Uint8Array | undefined;
-  readonly answeredAtMs: number;
-}
-
 export class NatTorrent implements PeerDialler, CalledTorrent {
   readonly punch: PunchTorrent;
   readonly #shared: SessionShared;
   readonly #owner: NatTorrentOwner;
   readonly #calls: NatCalls;
   readonly #attempts: NatAttempts;
-  /** What called peers said of themselves. */
-  readonly #known = new WeakMap<Candidate, Known>();
+  readonly #called = new CalledPeers();
   readonly #absent: AbsentPeers;
-  readonly #keys = new PeerKeys();
-  readonly #upgradedAtMs = new WeakMap<PeerConnection, number>();
+  readonly #upgrades = new SpliceUpgrades();
   readonly #anybody = new AnybodyCalls();
   readonly #given = new AbortController();
 
@@ -93,18 +78,18 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const startedAtMs = this.#shared.clock.nowMs();
     const ladder = new Ladder({
       own: this.#shared.nat.reach(),
-      peer: this.#known.get(candidate)?.reach ?? UNKNOWN_REACH,
-      ways: this.#waysTo({ endpoint, key: this.#known.get(candidate)?.key }),
+      peer: this.#called.get(candidate)?.reach ?? UNKNOWN_REACH,
+      ways: this.#waysTo({ endpoint, key: this.#called.get(candidate)?.key }),
       nowMs: startedAtMs,
       // Whoever could not be dialled is not knocked at again before the hole is open.
       isHidden: this.punch.isHidden(endpoint) || candidate.failures > 0,
     });
     try {
       const dialled = await this.#climb(endpoint, candidate, ladder);
-      this.#absent.remove(this.#known.get(candidate)?.key);
+      this.#absent.remove(this.#called.get(candidate)?.key);
       return dialled;
     } catch (error) {
-      const known = this.#known.get(candidate);
+      const known = this.#called.get(candidate);
       if (known !== undefined && known.answeredAtMs < startedAtMs) this.#handleAbsent(known);
       // The gateways forget, and one more hole is tried; ordinary back-off follows that.
       if (ladder.wantsSilence && candidate.failures === 0)
@@ -114,7 +99,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   }
 
   /** Whoever was called once is known by its key: a call can wait for it. */
-  #handleAbsent({ key }: Known): void {
+  #handleAbsent({ key }: CalledPeer): void {
     const { isPrivate, isComplete, peers } = this.#owner;
     if (key !== undefined && !isPrivate && !isComplete && peers.isActive)
       this.#absent.add(key, this.#shared.clock.nowMs());
@@ -122,7 +107,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
 
   #learn(candidate: Candidate | undefined, { peer, key }: Pick<Answered, 'peer' | 'key'>): void {
     const answeredAtMs = this.#shared.clock.nowMs();
-    if (candidate !== undefined) this.#known.set(candidate, { reach: peer, key, answeredAtMs });
+    if (candidate !== undefined) this.#called.set(candidate, { reach: peer, key, answeredAtMs });
     this.#absent.remove(key);
   }
 
@@ -162,7 +147,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
       climb().handleAnswer(rung, answer.rung, answer.peer, answer.delayMs);
     };
     const tried = [...climb().ladder.tried].filter((each) => each !== rung);
-    const known = candidate === undefined ? undefined : this.#known.get(candidate);
+    const known = this.#called.get(candidate);
     const viaRelay = (): Promise<ByteStream> =>
       this.#calls
         .call({ endpoint, key: known?.key }, rung, tried, answered, signal)
@@ -284,7 +269,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     // The caller speaks first.
     this.#calls.open(order, endpointOf(introduction.peer)).then(
       (stream) => {
-        this.#keys.note(stream, introduction.peer.key);
+        this.#called.noteStream(stream, introduction.peer.key);
         this.#shared.accept(stream);
       },
       (error: unknown) => this.#shared.log('debug', 'no splice', { error: String(error) }),
@@ -297,7 +282,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     if (isPrivate || !peers.isActive || peers.room === 0 || this.#shared.isBanned(from.host)) return;
     const nowMs = this.#shared.clock.nowMs();
     this.#absent.remove(sender);
-    if (!this.#keys.takeCallBack(sender, nowMs)) return;
+    if (!this.#called.takeCallBack(sender, nowMs)) return;
     const target = { host: from.host, port: facts.tcpPort || facts.udpPort };
     if (reachOf(facts.state, facts.filter).isOpen === 'yes' && target.port !== 0) {
       const rule = this.#shared.nat.whyNotFollow(target, relay.host, nowMs);
@@ -334,19 +319,9 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     );
   }
 
-  #isConnectedBy(key: Uint8Array | undefined): boolean {
-    const keyOf = ({ candidate }: PeerConnection) => candidate && this.#known.get(candidate)?.key;
-    return this.#keys.isConnected(key, this.#owner.peers.connections, keyOf);
-  }
-
   /** Whoever calls while a relay passes its bytes on wants a straight way, or the splice is dead. */
   #isSplicedTo(key: Uint8Array | undefined): boolean {
-    const spliced = [...this.#owner.peers.connections].filter(({ stream }) => stream.transport === 'relayed');
-    return this.#keys.isConnected(
-      key,
-      spliced,
-      ({ candidate }) => candidate && this.#known.get(candidate)?.key,
-    );
+    return this.#called.isSpliced(key, this.#owner.peers.connections);
   }
 
   /** A call to somebody who is no candidate yet: whoever comes of it becomes one. */
@@ -360,7 +335,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
     const attempt = call((answered) => {
       // Nobody else reserved there for this torrent: a second connection would be dropped as soon as it stands. A straight one beside a splice
       // would not, and the other side begins: its packets alone would close the hole.
-      if (this.#isConnectedBy(answered.key)) {
+      if (this.#called.isConnected(answered.key, peers.connections)) {
         this.#anybody.handleKnown(toHex(answered.key ?? new Uint8Array()), this.#shared.clock.nowMs());
         const isStraightened = answered.rung !== 'splice' && this.#isSplicedTo(answered.key);
         if (!isStraightened) throw new CallRefused('connected already');
@@ -374,7 +349,7 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
         const how = { rung, startedAtMs, tried: [rung], peer, relay };
         if (!peers.adopt(endpoint, { stream, ...how })) stream.destroy();
         else this.#learn(peers.pool.find(endpoint), known);
-        this.#keys.note(stream, known.key);
+        this.#called.noteStream(stream, known.key);
       },
       (error: unknown) => this.#shared.log('debug', 'called through relays', { error: String(error) }),
     );
@@ -395,23 +370,14 @@ export class NatTorrent implements PeerDialler, CalledTorrent {
   /** A splice costs the relay every byte: once a minute the straight ways are tried again, by whoever called. */
   #upgrade(connection: PeerConnection, nowMs: number): void {
     const { candidate } = connection;
-    if (connection.reached?.rung !== 'splice' || connection.isIncoming || candidate === undefined) return;
-    if (connection.leaveAtMs !== undefined) return;
+    if (candidate === undefined || !this.#upgrades.isOurs(connection)) return;
     const { nat } = this.#shared;
-    const { reach = UNKNOWN_REACH, key } = this.#known.get(candidate) ?? {};
-    const lastMs = this.#upgradedAtMs.get(connection);
-    // The splice was for want of knowledge, which has come since: at once.
-    const isWiser = connection.reached.own === 'unknown' && nat.ownFacts().state !== 'unknown';
-    const firstMs = isWiser
-      ? 0
-      : canPunch(nat.reach(), reach) === 'yes'
-        ? UPGRADE_SOON_MS
-        : UPGRADE_INTERVAL_MS;
-    if (nowMs < (lastMs === undefined ? connection.openedAtMs + firstMs : lastMs + UPGRADE_INTERVAL_MS))
-      return;
+    const { reach = UNKNOWN_REACH, key } = this.#called.get(candidate) ?? {};
+    const facts = { own: nat.reach(), ownState: nat.ownFacts().state, peer: reach };
+    if (!this.#upgrades.isDue(connection, facts, nowMs)) return;
     // One that the splice has overtaken goes on still.
     if (this.#attempts.to(candidate.endpoint)?.climb.ladder.isRunning('punch') === true) return;
-    this.#upgradedAtMs.set(connection, nowMs);
+    this.#upgrades.handleTried(connection, nowMs);
     const ladder = new Ladder({
       own: nat.reach(),
       peer: reach,
