@@ -158,6 +158,7 @@ function open(storeId: number, options: OpenStore): void {
   const map = new FileMap(config);
   const wanted = [...options.wanted];
   const inPart = fieldOf(config.files.length, options.inPart);
+  const journal = new JournalWriter(options.journal);
   const files = new StoreFiles({
     config,
     map,
@@ -166,8 +167,8 @@ function open(storeId: number, options: OpenStore): void {
     isWanted: (file) => wanted[file] ?? true,
     inPart,
     existing: fieldOf(config.files.length, options.existing),
+    stamps: journal.state.stamps.values(),
   });
-  const journal = new JournalWriter(options.journal);
   const pieces = new PieceStore(config, map, files, journal);
   stores.set(storeId, { pieces, files, journal, wanted, inPart, isFailed: false });
 }
@@ -226,7 +227,12 @@ function setAside(store: Store, files: readonly number[]): void {
 
 function close(storeId: number, store: Store, sync: boolean): void {
   try {
-    settle(store);
+    try {
+      settle(store);
+    } catch (error) {
+      // The torrent stands still for a fault that was told of; this one says nothing new.
+      if (!store.isFailed || !(error instanceof DiskFaultError)) throw error;
+    }
     // A journal that was never started stays away: nothing was done.
     if (!store.isFailed && store.journal.isStarted) {
       store.journal.append([{ kind: 'clean' }]);

@@ -1,8 +1,11 @@
 // Gives files whose every byte is verified the length and the mode that the torrent says. What could not be done stays
-// due: a file that is too long, or cannot be run, must not be told to be complete.
-import { diskOperationError } from './disk-error.ts';
+// due: a file that is too long, cannot be run, or was cut or taken away meanwhile must not be told to be complete.
+import { join } from 'node:path';
+import { DiskFaultError, diskOperationError } from './disk-error.ts';
 import type { StorePort } from './disk-workers.ts';
 import type { Found, Place } from './open-storage.ts';
+import { scanFiles } from './scan.ts';
+import type { FileLook } from './trust.ts';
 
 export interface FileFinisherParts {
   readonly place: Place;
@@ -12,8 +15,8 @@ export interface FileFinisherParts {
   readonly isReadOnly: boolean;
   isComplete(file: number): boolean;
   attach(): StorePort;
-  /** Every wanted file is finished. @throws OperationError */
-  onAllDone(): Promise<void>;
+  /** Every wanted file is finished, and looks so. */
+  onAllDone(looks: readonly FileLook[]): void;
 }
 
 export class FileFinisher {
@@ -54,7 +57,7 @@ export class FileFinisher {
   }
 
   async #finish(files: readonly number[]): Promise<void> {
-    const { place, found, wanted, isReadOnly, isComplete, attach, onAllDone } = this.#parts;
+    const { place, found, wanted, isReadOnly, isComplete, attach } = this.#parts;
     if (isReadOnly) return;
     const entries = place.config.files;
     const late = files.filter(
@@ -64,10 +67,24 @@ export class FileFinisher {
     if (late.length === 0 && !isAllDone) return;
     try {
       await attach().call({ op: 'finish', files: late });
-      if (isAllDone) await onAllDone();
+      if (isAllDone) await this.#lookAtAll();
     } catch (error) {
       this.add(files);
       throw diskOperationError(error, 'finish', place.config.directory);
     }
+  }
+  /** How they look now is how they have to stay. @throws OperationError, DiskFaultError */
+  async #lookAtAll(): Promise<void> {
+    const { place, found, wanted, onAllDone } = this.#parts;
+    const { directory, files } = place.config;
+    const looks = await scanFiles(place.config, false);
+    for (const [index, file] of files.entries()) {
+      if (wanted[index] !== true || file.kind !== 'file' || found.inPart.has(index)) continue;
+      const size = looks[index]?.size;
+      if (size === file.length) continue;
+      const code = size === undefined ? 'ENOENT' : size < file.length ? 'ESHORT' : 'ECHANGED';
+      throw new DiskFaultError({ code, path: join(directory, file.path), action: 'finish' });
+    }
+    onAllDone(looks);
   }
 }

@@ -33,6 +33,8 @@ export interface StoreFilesOptions {
   readonly inPart: Bitfield;
   /** Files that were on disk when the torrent was opened. */
   readonly existing: Bitfield;
+  /** How these files looked when the torrent was opened. */
+  readonly stamps?: Iterable<FileStamp>;
   readonly fs?: DiskFs;
 }
 
@@ -52,6 +54,8 @@ export class StoreFiles {
   #stamps: FileStamp[] = [];
   /** Written to since the last `takeDirty`. */
   readonly #dirty = new Set<number>();
+  /** By file index: how long it is at the least, since we left it so. A file found shorter was cut by somebody else. */
+  readonly #lengths: Float64Array;
   #scratch = new Uint8Array(0);
   /** Of the folder that the content lies in; looked up at the first write. */
   #chunkBytes: number | undefined;
@@ -63,6 +67,10 @@ export class StoreFiles {
     this.#target = new SafeFiles(this.#config.directory, { fs: this.#fs });
     this.#partFolder = new SafeFiles(dirname(this.#config.partPath), { fs: this.#fs });
     this.#part = this.#config.files.length;
+    this.#lengths = new Float64Array(this.#part + 1);
+    // What is longer than in the torrent is yet to be cut by us.
+    for (const { file, size } of options.stamps ?? [])
+      this.#lengths[file] = Math.min(size, this.#config.files[file]?.length ?? size);
   }
 
   /** Makes what has no bytes: empty files that are wanted, links. Once. */
@@ -99,6 +107,7 @@ export class StoreFiles {
     this.#touched.delete(this.#part);
     this.#dirty.delete(this.#part);
     this.#partExists = false;
+    this.#lengths[this.#part] = 0;
     try {
       this.#fs.unlinkSync(this.#config.partPath);
     } catch (error) {
@@ -224,6 +233,10 @@ export class StoreFiles {
 
   #writeTo(file: number, bytes: Uint8Array, position: number): void {
     const fd = this.#fdToWrite(file);
+    const end = position + bytes.length;
+    const length = this.#lengths[file] as number;
+    // A write that makes the file longer would hide that it was cut; after any other its stamp tells.
+    if (end > length && length > 0 && !this.#touched.has(file)) this.#assertWhole(file, fd);
     this.#touched.add(file);
     this.#dirty.add(file);
     this.#chunkBytes ??= this.#chunkBytesThere();
@@ -238,6 +251,17 @@ export class StoreFiles {
         done += wrote;
       }
     });
+    if (end > length) this.#lengths[file] = end;
+  }
+
+  /** @throws DiskFaultError where verified bytes were cut off since we wrote them */
+  #assertWhole(file: number, fd: number): void {
+    const { size } = this.#guard('look at', file, () => this.#fs.fstatSync(fd));
+    if (size < (this.#lengths[file] as number)) throw this.#cutShort(file);
+  }
+
+  #cutShort(file: number): DiskFaultError {
+    return new DiskFaultError({ code: 'ESHORT', path: this.#pathOf(file), action: 'write' });
   }
 
   #chunkBytesThere(): number {
@@ -311,6 +335,8 @@ export class StoreFiles {
     const stat = this.#guard('look at', file, () => this.#fs.fstatSync(fd, { bigint: true }));
     if (stat.nlink === 0n)
       throw new DiskFaultError({ code: 'ENOENT', path: this.#pathOf(file), action: 'write' });
+    // Not a stamp of ours: the next run has to find that it changed, and check it.
+    if (stat.size < BigInt(this.#lengths[file] as number)) throw this.#cutShort(file);
     this.#stamps.push({ file, size: Number(stat.size), mtimeNs: stat.mtimeNs, inode: stat.ino });
   }
 

@@ -89,7 +89,7 @@ export class TorrentStorage {
       isReadOnly: options.readOnly === true,
       isComplete: (file) => this.#progress.isComplete(file),
       attach: () => this.#line.attach(),
-      onAllDone: async () => this.#found.looks.setAll(await scanFiles(config, false)),
+      onAllDone: (looks) => this.#found.looks.setAll(looks),
     });
     this.#selection = new Selection({
       place,
