@@ -9,6 +9,7 @@ import { FileSpans } from './file-spans.ts';
 import type { FilePlace, FileUrls } from './file-urls.ts';
 import { type ResponseHead, ResponseReader } from './http-response.ts';
 import { requestText } from './request-text.ts';
+import { MAX_REDIRECTS, ServerRecord } from './server-record.ts';
 import { isSameOrigin, redirectTarget } from './web-url.ts';
 
 export interface WebFetchPort extends BlockSink {
@@ -55,19 +56,10 @@ const MAX_REQUEST_BYTES = 16 << 20;
 const MAX_IN_FLIGHT = 4;
 /** Connecting, and silence within an answer. libtorrent and Transmission wait as long. */
 const SILENCE_MS = 20_000;
-const FIRST_RETRY_MS = 5_000;
-const MAX_RETRY_MS = 600_000;
-const MAX_REDIRECTS = 5;
 /** More of an error page than this is not read: a new connection is cheaper. */
 const MAX_DRAINED_BYTES = 64 * 1024;
 /** More than this of what nobody wants is not read either. */
 const MAX_UNWANTED_BYTES = 1 << 20;
-/** When so many files are not there, and none that is, the others are not there either. */
-const LOST_FILES_BEFORE_END = 10;
-/** Answers shorter than asked, and shorter than a block, one after the other. */
-const MAX_SHORT_ANSWERS = 16;
-/** However little a server wishes to wait. */
-const MIN_RETRY_MS = 1_000;
 
 export class WebFetch {
   readonly #options: WebFetchOptions;
@@ -76,7 +68,7 @@ export class WebFetch {
   readonly #asks = new AskQueue();
   readonly #arrivals: BlockArrivals;
   readonly #inFlight: Request[] = [];
-  readonly #lost = new Set<number>();
+  readonly #record = new ServerRecord();
   #state: 'closed' | 'opening' | 'open' = 'closed';
   /** Where the connection leads. */
   #place: FilePlace | undefined;
@@ -90,13 +82,7 @@ export class WebFetch {
   #brought = 0;
   #lastHeardMs = 0;
   #isHeld = false;
-  #failures = 0;
-  #redirects = 0;
-  #shortAnswers = 0;
-  /** A remembered redirect was doubted since data came last. */
-  #hasForgotten = false;
   #isServing = false;
-  #hasServed = false;
   /** Changes when all that was under way is dropped: whoever is in the middle of it stops. */
   #epoch = 0;
   #nowMs = 0;
@@ -107,13 +93,13 @@ export class WebFetch {
     this.#spans = new FileSpans(options.files);
     this.#arrivals = new BlockArrivals(options.layout, this.#spans, this.#asks, options.port);
     for (const file of this.#spans.served) {
-      if (options.urls.placeOf(file.index) === undefined) this.#lost.add(file.index);
+      if (options.urls.placeOf(file.index) === undefined) this.#record.markLost(file.index);
     }
   }
 
   /** Files that cannot be had here, by index. */
   get lostFiles(): ReadonlySet<number> {
-    return this.#lost;
+    return this.#record.lostFiles;
   }
 
   /** HTTP requests without an answer. */
@@ -225,7 +211,7 @@ export class WebFetch {
     if (next === undefined || this.#state === 'opening') return false;
     const { file, begin, end } = next;
     const place = this.#options.urls.placeOf(file.index);
-    if (place === undefined || this.#lost.has(file.index)) {
+    if (place === undefined || this.#record.lostFiles.has(file.index)) {
       this.#lose(file, 'no URL can name it');
       return false;
     }
@@ -313,9 +299,7 @@ export class WebFetch {
     if (wanted <= 0) return;
     request.received += wanted;
     this.#brought += wanted;
-    this.#hasServed = true;
-    this.#redirects = 0;
-    this.#hasForgotten = false;
+    this.#record.handleData();
     const epoch = this.#epoch;
     this.#arrivals.fillPadding();
     if (epoch === this.#epoch) this.#arrivals.deliver(bytes.subarray(skipped, skipped + wanted));
@@ -331,14 +315,12 @@ export class WebFetch {
     }
     this.#isProven = true;
     if (request.received === request.end - request.begin) {
-      this.#failures = 0;
-      this.#shortAnswers = 0;
+      this.#record.handleWhole();
       if (!this.#staysOpen) this.#dropConnection(true);
       return;
     }
     // Less than was asked for, which is allowed: the rest is asked for again.
-    this.#shortAnswers = request.received < BLOCK_BYTES ? this.#shortAnswers + 1 : 0;
-    if (request.received === 0 || this.#shortAnswers > MAX_SHORT_ANSWERS) {
+    if (this.#record.handleShort(request.received)) {
       this.#fail('answers without data', undefined);
       return;
     }
@@ -376,8 +358,7 @@ export class WebFetch {
 
   #follow({ file, place }: Request, location: string): void {
     const to = redirectTarget(place.url, location);
-    if (++this.#redirects > MAX_REDIRECTS) {
-      this.#redirects = 0;
+    if (this.#record.handleRedirect()) {
       this.#options.urls.forget(file.index);
       this.#lose(file, `more than ${MAX_REDIRECTS} redirects`);
     } else if (!to.ok) this.#lose(file, to.reason.what);
@@ -387,11 +368,10 @@ export class WebFetch {
 
   /** A redirect of long ago may be what is wrong: the seed's own URL is asked once more. */
   #doubt(place: FilePlace | undefined, file: FileEntry | undefined, otherwise: () => void): void {
-    if (place?.isRemembered !== true || file === undefined || this.#hasForgotten) {
+    if (place?.isRemembered !== true || file === undefined || !this.#record.takeDoubt()) {
       otherwise();
       return;
     }
-    this.#hasForgotten = true;
     this.#options.urls.forget(file.index);
     this.#dropConnection(true);
     this.pump(this.#nowMs);
@@ -404,10 +384,8 @@ export class WebFetch {
   }
 
   #lose(file: FileEntry, why: string): void {
-    this.#lost.add(file.index);
-    const { length: fileCount } = this.#spans.served;
-    const areAllLost = this.#lost.size >= fileCount;
-    if (areAllLost || (!this.#hasServed && this.#lost.size >= LOST_FILES_BEFORE_END)) {
+    this.#record.markLost(file.index);
+    if (this.#record.isEmpty(this.#spans.served.length)) {
       this.#end(why);
       return;
     }
@@ -423,8 +401,7 @@ export class WebFetch {
   #failLater(why: string, retryAfterMs: number | undefined): void {
     this.close();
     this.#isServing = false;
-    const delayMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures++, 10));
-    this.#port.onFailure(why, this.#nowMs + Math.max(retryAfterMs ?? delayMs, MIN_RETRY_MS));
+    this.#port.onFailure(why, this.#record.handleFailure(retryAfterMs, this.#nowMs));
   }
 
   #end(why: string): void {

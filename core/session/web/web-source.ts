@@ -3,7 +3,6 @@
 import { Bitfield } from '../../base/bitfield.ts';
 import { DueTimer } from '../../base/io/due-timer.ts';
 import type { PeerSourceStatus } from '../../base/peer-source.ts';
-import { asOperationError } from '../../base/result.ts';
 import type { FileEntry } from '../../metainfo/layout.ts';
 import type { Metainfo } from '../../metainfo/metainfo.ts';
 import type { WebPaths } from '../../metainfo/web-paths.ts';
@@ -11,13 +10,13 @@ import type { DisconnectReason, PeerPort } from '../../swarm/peer-port.ts';
 import type { Swarm } from '../../swarm/swarm.ts';
 import type { SwarmPeer } from '../../swarm/swarm-peer.ts';
 import type { TracedPeer } from '../../trace/trace.ts';
-import type { ByteStream } from '../../transport/byte-stream.ts';
 import { type FilePlace, FileUrls } from '../../webseed/file-urls.ts';
 import { WebFetch, type WebFetchPort } from '../../webseed/web-fetch.ts';
 import { hostField, type WebUrl } from '../../webseed/web-url.ts';
 import { TracedPort } from '../peer/traced-peer.ts';
 import type { SessionShared } from '../shared.ts';
 import type { PeerSnapshot } from '../snapshot.ts';
+import { ServerConnection, type ServerEvents } from './server-connection.ts';
 
 /** The torrent, as its web seeds see it. */
 export interface WebTorrent {
@@ -44,20 +43,17 @@ const MAX_SERVER_CHARS = 40;
 /** Until the swarm, which was done with it, gets it once more. */
 const REJOIN_MS = 30_000;
 
-const silent = { onBytes: (): void => {}, onDrain: (): void => {}, onClose: (): void => {} };
-
-export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
+export class WebSource implements PeerPort, WebFetchPort, ServerEvents, TracedPeer {
   readonly address: string;
   traceHead?: string;
   readonly #options: WebSourceOptions;
   readonly #shared: SessionShared;
   readonly #fetch: WebFetch;
+  readonly #connection: ServerConnection;
   readonly #timer: DueTimer;
   readonly #port: PeerPort;
   #swarm: Swarm | undefined;
   #peer: SwarmPeer | undefined;
-  #stream: ByteStream | undefined;
-  #dialling: AbortController | undefined;
   #isClaimed = false;
   /** Blocks are timed by the read that brought them. */
   #readAtMs = 0;
@@ -68,13 +64,9 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
   #server = '';
   /** Since it joined, the server has answered with data. */
   #isServing = false;
-  /** Of connections that are gone, and of all: bytes of files. */
-  #closedReceived = 0;
-  #closedSent = 0;
+  /** Bytes of files, asked for or not. */
   #fileBytes = 0;
   #downloadedBefore = 0;
-  /** When the download limit last let it read again; Infinity while it holds it. */
-  heldUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WebSourceOptions) {
     const { shared, metainfo, url, paths, mayBeLocal } = options;
@@ -92,6 +84,7 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
       },
       port: this,
     });
+    this.#connection = new ServerConnection(shared, this);
     this.#timer = new DueTimer(shared.clock, () => this.#onDue());
     this.#port = shared.trace === undefined ? this : new TracedPort(shared.trace, this, this);
   }
@@ -109,11 +102,12 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
   }
   /** What HTTP and TLS cost beside the bytes of files. */
   get protocolBytes(): { readonly received: number; readonly sent: number } {
-    const received = this.#closedReceived + (this.#stream?.receivedBytes ?? 0);
-    return {
-      received: Math.max(0, received - this.#fileBytes),
-      sent: this.#closedSent + (this.#stream?.sentBytes ?? 0),
-    };
+    const { receivedBytes, sentBytes } = this.#connection;
+    return { received: Math.max(0, receivedBytes - this.#fileBytes), sent: sentBytes };
+  }
+  /** When the download limit last let it read again; Infinity while it holds it. */
+  get heldUntilMs(): number {
+    return this.#connection.heldUntilMs;
   }
 
   /** Not given up, and not waiting. */
@@ -246,48 +240,14 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
   // --- WebFetchPort: what the machine wants
 
   open(place: FilePlace): void {
-    const given = new AbortController();
-    this.#dialling = given;
-    this.#shared
-      .connectToWeb(place.url, place.mayBeLocal, given.signal)
-      .then(({ stream, isLocal }) => {
-        if (given.signal.aborted) {
-          stream.destroy();
-          return;
-        }
-        this.#dialling = undefined;
-        this.#stream = stream;
-        stream.events = {
-          onBytes: (bytes) => this.#onBytes(bytes),
-          onDrain: () => {},
-          onClose: (error) => this.#onClose(stream, error),
-        };
-        this.#readAtMs = this.#shared.clock.nowMs();
-        this.#fetch.handleOpened(isLocal, this.#readAtMs);
-        this.#settle();
-      })
-      .catch((error: unknown) => {
-        if (given.signal.aborted) return;
-        this.#dialling = undefined;
-        const { slug, message } = asOperationError(error);
-        this.#fetch.handleClosed(message, slug === 'refused', this.#shared.clock.nowMs());
-        this.#settle();
-      });
+    this.#connection.open(place);
   }
-
   send(bytes: Uint8Array): void {
-    this.#stream?.write(bytes);
+    this.#connection.send(bytes);
   }
-
   hangUp(): void {
-    this.#dialling?.abort();
-    this.#dialling = undefined;
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    this.#forget(stream);
-    stream.destroy();
+    this.#connection.hangUp();
   }
-
   onBlockStart(piece: number, begin: number, length: number): void {
     const { swarm, peer } = { swarm: this.#swarm, peer: this.#peer };
     if (swarm === undefined || peer === undefined) return;
@@ -338,6 +298,29 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
     this.leave(why);
   }
 
+  // --- ServerEvents: what the machine hears
+
+  onOpened(isLocal: boolean, nowMs: number): void {
+    this.#readAtMs = nowMs;
+    this.#fetch.handleOpened(isLocal, nowMs);
+  }
+  onBytes(bytes: Uint8Array, nowMs: number): void {
+    this.#readAtMs = nowMs;
+    this.#fetch.handleBytes(bytes, nowMs);
+  }
+  onHeld(isHeld: boolean, nowMs: number): void {
+    this.#fetch.setHeld(isHeld, nowMs);
+    this.#timer.arm(this.#fetch.nextTimeoutMs());
+  }
+  onClosed(why: string | undefined, isFinal: boolean, nowMs: number): void {
+    this.#readAtMs = nowMs;
+    this.#fetch.handleClosed(why, isFinal, nowMs);
+  }
+  onTold(): void {
+    this.#options.torrent.onInput();
+    if (this.#peer !== undefined) this.#timer.arm(this.#fetch.nextTimeoutMs());
+  }
+
   // --- inside
 
   /** All pieces but those that touch a file that is not there. */
@@ -369,61 +352,8 @@ export class WebSource implements PeerPort, WebFetchPort, TracedPeer {
     });
   }
 
-  #onBytes(bytes: Uint8Array): void {
-    const { downLimiter, clock } = this.#shared;
-    this.#readAtMs = clock.nowMs();
-    this.#fetch.handleBytes(bytes, this.#readAtMs);
-    downLimiter.spend(bytes.length);
-    const stream = this.#stream;
-    if (stream !== undefined && !downLimiter.isOpen()) {
-      stream.pause();
-      this.#fetch.setHeld(true, clock.nowMs());
-      this.heldUntilMs = Number.POSITIVE_INFINITY;
-      downLimiter.whenOpen(() => this.#resumeReading(stream));
-    }
-    this.#settle();
-  }
-
-  #resumeReading(stream: ByteStream): void {
-    if (stream !== this.#stream) return;
-    const { downLimiter, clock } = this.#shared;
-    if (!downLimiter.isOpen()) {
-      downLimiter.whenOpen(() => this.#resumeReading(stream));
-      return;
-    }
-    this.heldUntilMs = clock.nowMs();
-    this.#fetch.setHeld(false, this.heldUntilMs);
-    this.#timer.arm(this.#fetch.nextTimeoutMs());
-    stream.resume();
-  }
-
-  #onClose(stream: ByteStream, error: Error | undefined): void {
-    if (stream !== this.#stream) return;
-    this.#forget(stream);
-    const code = (error as NodeJS.ErrnoException | undefined)?.code;
-    const why = error === undefined ? undefined : `the connection broke (${code ?? error.message})`;
-    this.#readAtMs = this.#shared.clock.nowMs();
-    this.#fetch.handleClosed(why, false, this.#readAtMs);
-    this.#settle();
-  }
-
-  #forget(stream: ByteStream): void {
-    stream.events = silent;
-    this.#stream = undefined;
-    this.#closedReceived += stream.receivedBytes ?? 0;
-    this.#closedSent += stream.sentBytes ?? 0;
-    if (this.heldUntilMs !== Number.POSITIVE_INFINITY) return;
-    this.heldUntilMs = this.#shared.clock.nowMs();
-    this.#fetch.setHeld(false, this.heldUntilMs);
-  }
-
-  #settle(): void {
-    this.#options.torrent.onInput();
-    if (this.#peer !== undefined) this.#timer.arm(this.#fetch.nextTimeoutMs());
-  }
-
   #onDue(): void {
     this.#fetch.handleTimeout(this.#shared.clock.nowMs());
-    this.#settle();
+    this.onTold();
   }
 }
