@@ -10,8 +10,10 @@ import type { LookupResult } from '../../dht/base/results.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
 import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-setup.ts';
+import { withoutOptedOut } from '../../dht/crawl/io/opted-out-port.ts';
 import { loadKey } from '../../dht/crawl/io/privacy.ts';
 import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
+import type { OptOut } from '../../dht/crawl/opt-out.ts';
 import type { AddressBook } from '../../dht/dataset/io/address-book.ts';
 import { readHeader } from '../../dht/dataset/io/header-file.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
@@ -19,6 +21,7 @@ import { DhtNode } from '../../dht/io/dht-node.ts';
 import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
 import { loadState } from '../../dht/io/state-file.ts';
 import { systemRng } from '../../dht/io/system-rng.ts';
+import { UdpShell } from '../../dht/io/udp-shell.ts';
 import { flagValue, parseHostPort } from '../base/parse.ts';
 import { isDumb } from '../base/terminal-kind.ts';
 import { ttVersion } from '../base/version.ts';
@@ -87,18 +90,22 @@ export async function entriesOf(
   return usable;
 }
 
-/** Distances of the nearest live nodes to random targets, by our own node. */
+/** Distances of the nearest live nodes to random targets, by our own node, which asks nobody on the opt-out list either. */
 async function lookupDistances(
   context: CommandContext,
   config: CrawlConfig,
+  optOut: OptOut,
 ): Promise<readonly (readonly number[])[]> {
+  const options = commandNodeOptions(context);
+  const { bindV4, bindV6 } = options;
   const node = await DhtNode.open({
-    ...commandNodeOptions(context),
+    ...options,
     ipv4: config.family === 4,
     ipv6: config.family === 6,
-    port: 0,
     readOnly: true,
     nodeId: Id160.random(systemRng).toBytes(),
+    openPort: async () =>
+      withoutOptedOut(await UdpShell.open({ families: [config.family], port: 0, bindV4, bindV6 }), optOut),
   });
   try {
     await node.ready;
@@ -203,7 +210,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
       bind: (task.config?.family ?? readHeader(task.directory).family) === 6 ? node.bindV6 : node.bindV4,
       port: flags.text('port') === undefined ? 0 : settings.port[0],
       entries: (config) => entriesOf(context, config),
-      lookups: (config) => lookupDistances(context, config),
+      lookups: (config) => lookupDistances(context, config, task.optOut.optOut),
       jsonl,
       book: task.book,
       signal: interrupts.signal,
