@@ -50,7 +50,7 @@ export async function beginRun(place: RunPlace, config: CrawlConfig): Promise<Op
     tool,
     optOut,
     optOutHash,
-    keyId: key === undefined ? undefined : keyId(key),
+    keyId: key === undefined || config.ipPrivacy !== 'hmac' ? undefined : keyId(key),
     nowUnixMs: Date.now(),
     random: randomBytes(10),
   });
@@ -64,7 +64,9 @@ export async function reopenRun({ directory, key }: Pick<RunPlace, 'directory' |
   if (!config.ok) throw new OperationError('disk', `${directory}: ${config.reason.what}`);
   if (header.state === 'complete')
     throw new OperationError('refused', `the run in ${directory} is complete: nothing to resume`);
-  if (header.ip_key_id !== null && (key === undefined || keyId(key) !== header.ip_key_id))
+  // Only hashes need it: runs of earlier versions name a key without using it.
+  const isKeyed = header.ip_privacy === 'hmac' && header.ip_key_id !== null;
+  if (isKeyed && (key === undefined || keyId(key) !== header.ip_key_id))
     throw new OperationError('refused', 'the key that hides addresses is not the one this run began with');
   const store = await DatasetStore.open(join(directory, DATA_FILE), 'write');
   return { header, config: config.value, store };

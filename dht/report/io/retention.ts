@@ -22,7 +22,8 @@ function obstacle(one: RunRow, other: RunRow): string | undefined {
   if (one.family !== other.family) return 'one is of IPv4, the other of IPv6';
   if (one.mode === 'monitor' || other.mode === 'monitor') return 'a monitor has sessions, no visits';
   if (one.ip_privacy !== other.ip_privacy) return 'their addresses are hidden in different ways';
-  if (one.ip_key_id !== other.ip_key_id) return 'their addresses are hashed with different keys';
+  if (one.ip_privacy === 'hmac' && one.ip_key_id !== other.ip_key_id)
+    return 'their addresses are hashed with different keys';
   const bits = Math.min(one.zone_bits, other.zone_bits);
   const shared = (BigInt(`0x${one.zone_prefix}`) ^ BigInt(`0x${other.zone_prefix}`)) >> BigInt(160 - bits);
   return shared === 0n ? undefined : 'their zones have no id in common';
