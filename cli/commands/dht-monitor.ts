@@ -2,12 +2,8 @@
 import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
-import {
-  type MonitorProgress,
-  MonitorRun,
-  USUAL_RESCAN_MS,
-  USUAL_WINDOW_MS,
-} from '../../dht/crawl/io/monitor-run.ts';
+import { type MonitorProgress, MonitorRun, USUAL_WINDOW_MS } from '../../dht/crawl/io/monitor-run.ts';
+import { USUAL_RESCAN_MS } from '../../dht/crawl/io/monitor-scans.ts';
 import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';

@@ -1,7 +1,6 @@
 // Sessions over a window of time: a crawl of the zone finds who is there, another one now and then finds who came, and in between
 // everybody known is asked at the pace of the monitor, on a socket of its own. The journal has every node watched and every probe,
 // so that a run that was killed goes on; it is begun anew after each scan, and stays as small as one.
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Id160 } from '../../base/node-id.ts';
@@ -15,16 +14,15 @@ import { systemRng } from '../../io/system-rng.ts';
 import type { CrawlConfig } from '../config.ts';
 import { JournalBuffer, type JournalRecord } from '../journal.ts';
 import { MONITOR_PACE, MonitorMachine, type MonitorPace } from '../monitor-machine.ts';
-import { ScanHistory } from '../scan-history.ts';
 import { sessionRow, sessionSummary } from '../session-rows.ts';
-import type { Visit } from '../visit.ts';
 import { type CrawlResult, type CrawlSetup, JOURNAL_FILE } from './crawl-setup.ts';
 import { Driver } from './drive.ts';
 import { JournalFile } from './journal-file.ts';
+import { MonitorScans } from './monitor-scans.ts';
 import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
-import { Pass, type RowSink, Vantage } from './pass.ts';
+import type { RowSink } from './pass.ts';
 import { addressText } from './privacy.ts';
-import { checkWayIn, halfOf, passOptions, zoneOf } from './run-parts.ts';
+import { checkWayIn, halfOf, zoneOf } from './run-parts.ts';
 import { RunRecord } from './run-record.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
@@ -43,12 +41,7 @@ export interface MonitorProgress {
 }
 
 export const USUAL_WINDOW_MS = 3_600_000;
-export const USUAL_RESCAN_MS = 600_000;
 const MS_PER_MINUTE = 60_000;
-
-function isVerified(outcome: string): boolean {
-  return outcome === 'ok' || outcome === 'stalled_late';
-}
 
 export class MonitorRun implements RowSink {
   readonly setup: MonitorSetup;
@@ -60,19 +53,12 @@ export class MonitorRun implements RowSink {
   readonly #pace: MonitorPace;
   readonly #startedMs: number;
   #driver: Driver | undefined;
-  #scanDriver: Driver | undefined;
-  /** A crawl for newcomers on its way: of the run before. */
-  #scan: Pass | undefined;
-  /** Begun. */
-  #scans = 0;
-  readonly #history = new ScanHistory();
+  readonly #scans: MonitorScans;
   #sessions = 0;
   /** The last moment of a run before. */
   #lookedMs = 0;
   #isRestoring = false;
   readonly #record: RunRecord;
-  #isStopped = false;
-  #wake: () => void = () => {};
 
   private constructor(setup: MonitorSetup, { header, config, store }: OpenedRun) {
     this.setup = setup;
@@ -100,6 +86,22 @@ export class MonitorRun implements RowSink {
         onProbed: (node, verdict, atMs) => this.#notes.probed(node, verdict, atMs),
       },
     );
+    this.#scans = new MonitorScans({
+      setup,
+      config,
+      run: header,
+      store: this,
+      nowMs: this.#nowMs,
+      onFound: (id, address, nowMs, absentMs) => {
+        this.#monitor.add(id, address, nowMs, absentMs);
+        this.#driver?.wake();
+      },
+      beforeSend: () => this.#journal.append(this.#notes),
+      onDone: (machine) => {
+        if (this.#monitor.watched === 0) checkWayIn(machine);
+        this.#beginJournal();
+      },
+    });
     const path = join(setup.directory, JOURNAL_FILE);
     if (setup.config === undefined) {
       this.#isRestoring = true;
@@ -148,7 +150,7 @@ export class MonitorRun implements RowSink {
       watched: this.#monitor.watched,
       present: this.#monitor.present,
       sessions: this.#sessions,
-      scans: this.#scans,
+      scans: this.#scans.count,
     };
   }
 
@@ -166,7 +168,6 @@ export class MonitorRun implements RowSink {
 
   /** One record of the run before. */
   #restore(record: JournalRecord): void {
-    const pass = this.#scan;
     if (record.kind === 'watched') {
       this.#monitor.restore(record.state);
       this.#lookedMs = Math.max(this.#lookedMs, record.state.lastSuccessMs);
@@ -175,26 +176,12 @@ export class MonitorRun implements RowSink {
       this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
     } else if (record.kind === 'scans') {
       const { scans, sessions, atMs } = record.scans;
-      this.#scans = scans;
-      this.#history.restore(record.scans);
+      this.#scans.restoreState(scans, record.scans);
       this.#sessions = sessions;
       this.#lookedMs = Math.max(this.#lookedMs, atMs);
-    } else if (record.kind === 'pass') {
-      this.#scans = record.pass;
-      this.#scan = this.#newPass(record.pass, record.ownId);
-      this.#history.begin(record.atMs);
-      this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
-    } else if (record.kind === 'end') {
-      pass?.store(0);
-      this.#history.end();
-      this.#scan = undefined;
-    } else if (record.kind === 'listed')
-      pass?.machine.restoreListed(record.id, record.address, record.referrer, record.queuedMs);
-    else if (record.kind === 'sent') pass?.machine.restoreSent(record.node, record.tries, record.atMs);
-    else if (record.kind === 'visit') {
-      pass?.restore(record.visit);
-      const { is_in_zone: isInZone, outcome, received_us: receivedUs } = record.visit.row;
-      if (isInZone && receivedUs !== null && isVerified(outcome)) this.#history.found(receivedUs / 1000);
+    } else {
+      this.#scans.restore(record);
+      if (record.kind === 'pass') this.#lookedMs = Math.max(this.#lookedMs, record.atMs);
     }
   }
 
@@ -203,7 +190,7 @@ export class MonitorRun implements RowSink {
     const nowMs = this.#nowMs();
     const pauseMs = nowMs - this.#lookedMs;
     const { jsonl } = this.setup;
-    this.#scan?.store(0);
+    this.#scans.endRestore();
     this.#isRestoring = false;
     // Handed out when the run was stopped, as still there; they go on.
     this.#store.execute('DELETE FROM session WHERE session >= ?', this.#sessions);
@@ -213,8 +200,7 @@ export class MonitorRun implements RowSink {
     this.#monitor.resume(nowMs, this.#lookedMs);
     const isCut = pauseMs > this.#pace.mostMs;
     if (isCut) {
-      this.#scan = undefined;
-      this.#history.forget();
+      this.#scans.forget();
       this.#beginJournal();
     }
     const cut = isCut ? ', longer than any pace: open sessions are cut where they were seen last' : '';
@@ -236,8 +222,8 @@ export class MonitorRun implements RowSink {
   #beginJournal(): void {
     const notes = new JournalBuffer();
     notes.scans({
-      scans: this.#scans,
-      ...this.#history.state,
+      scans: this.#scans.count,
+      ...this.#scans.state,
       sessions: this.#sessions,
       atMs: this.#nowMs(),
     });
@@ -249,9 +235,7 @@ export class MonitorRun implements RowSink {
   async #watch(): Promise<CrawlResult> {
     const { signal, bind, port } = this.setup;
     const stop = (): void => {
-      this.#isStopped = true;
-      this.#wake();
-      this.#scanDriver?.wake();
+      this.#scans.stop();
       this.#driver?.wake();
     };
     const close = (): void => {
@@ -278,7 +262,7 @@ export class MonitorRun implements RowSink {
         },
         () => this.#journal.append(this.#notes),
       );
-      const scanning = this.#scanAgainAndAgain().catch((error: unknown) => {
+      const scanning = this.#scans.run(this.#journal).catch((error: unknown) => {
         this.#monitor.stop();
         stop();
         throw error;
@@ -292,101 +276,6 @@ export class MonitorRun implements RowSink {
       signal.removeEventListener('abort', stop);
       await driver.close();
     }
-  }
-
-  async #scanAgainAndAgain(): Promise<void> {
-    const rescanMs = this.config.rescanMs ?? USUAL_RESCAN_MS;
-    while (!this.#isStopped) {
-      const restMs = this.#history.nextMs(rescanMs) - this.#nowMs();
-      if (restMs <= 0 || this.#scan !== undefined) {
-        await this.#runScan();
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, restMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
-
-  /** One crawl of the zone; whoever is new is watched from then on. */
-  async #runScan(): Promise<void> {
-    const { family } = this.config;
-    const restored = this.#scan;
-    const driver = await Driver.open({ family, port: 0, bind: this.setup.bind }, this.#nowMs);
-    this.#scanDriver = driver;
-    try {
-      const pass = restored ?? this.#beginScan();
-      const { machine } = pass;
-      pass.open(driver.send, driver.port, this.#journal);
-      machine.endRestore();
-      for (const entry of await this.setup.entries(this.config)) machine.addBootstrap(entry, this.#nowMs());
-      const run = this;
-      await driver.run(
-        {
-          get isDone() {
-            return run.#isStopped || machine.isDone;
-          },
-          handleDatagram: (bytes, from, nowMs) => machine.handleDatagram(bytes, from, nowMs),
-          nextTimeoutMs: (nowMs) => machine.nextTimeoutMs(nowMs),
-          handleTimeout: (nowMs) => machine.handleTimeout(nowMs),
-        },
-        () => {
-          // Who is found is watched before its visit is over.
-          this.#journal.append(this.#notes);
-          pass.flush(this.#nowMs());
-        },
-      );
-      pass.store(this.#nowMs());
-      this.#scan = undefined;
-      if (this.#isStopped) return;
-      if (this.#monitor.watched === 0) checkWayIn(machine);
-      this.#history.end();
-      this.#beginJournal();
-    } finally {
-      await driver.close();
-    }
-  }
-
-  #beginScan(): Pass {
-    const ownId = Id160.of(new Uint8Array(randomBytes(20)));
-    const begunMs = this.#nowMs();
-    const begin = new JournalBuffer();
-    begin.pass(++this.#scans, begunMs, ownId);
-    this.#journal.append(begin);
-    this.#history.begin(begunMs);
-    return this.#newPass(this.#scans, ownId);
-  }
-
-  #newPass(number: number, ownId: Id160): Pass {
-    const config = { ...this.config, policy: halfOf(this.config.policy) };
-    const crawlSetup: CrawlSetup = {
-      ...this.setup,
-      timeMs: undefined,
-      onStart: () => {},
-      jsonl: undefined,
-    };
-    const options = passOptions(
-      crawlSetup,
-      this.#record.row,
-      config,
-      zoneOf(config),
-      number,
-      ownId,
-      this,
-      new Vantage(),
-    );
-    const onVisit = ({ outcome, isInZone, idObserved, address }: Visit): void => {
-      if (!isInZone || idObserved === undefined || !isVerified(outcome)) return;
-      const nowMs = this.#nowMs();
-      this.#monitor.add(idObserved, address, nowMs, this.#history.absentMs);
-      this.#history.found(nowMs);
-      this.#driver?.wake();
-    };
-    return new Pass({ ...options, onVisit });
   }
 
   #finish(isPartial: boolean): CrawlResult {
