@@ -24,11 +24,12 @@ export interface ParserOptions {
   readonly rootHelp: () => string;
 }
 
-/** The help of the whole program comes with this when no command was given. */
+/** The help of what was named so far comes with this when no command was given. */
 export class NoCommandError extends UsageError {
   readonly help: string;
-  constructor(help: string) {
-    super('no command given', 'See "tt --help" for all of them.');
+  /** @param command whose sub-command is missing: `tt`, `tt dht` */
+  constructor(help: string, command: string) {
+    super('no command given', `See "${command} --help" for all of them.`);
     this.help = help;
   }
 }
@@ -66,13 +67,32 @@ export function parseCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: 'print', text: printed.trimEnd() };
-    if (error.code === 'commander.help') throw new NoCommandError(root.helpInformation().trimEnd());
-    throw usageErrorOf(error, commandNamed(root, words), rest !== undefined);
+    if (error.code === 'commander.help') throw noCommand(root, words);
+    throw usageErrorOf(error, commandNamed(root, words).name, rest !== undefined);
   }
-  if (ran === undefined) throw new NoCommandError(root.helpInformation().trimEnd());
+  if (ran === undefined) throw noCommand(root, words);
+  refuseEmpty(ran);
   const values = collectFlags(ran.command);
   if (rest !== undefined) values.set(rest.name, rest.values);
   return { kind: 'run', path: ran.path, spec: ran.spec, args: ran.command.args, flags: new Flags(values) };
+}
+
+function noCommand(root: Command, words: readonly string[]): NoCommandError {
+  const { command, name } = commandNamed(root, words);
+  return new NoCommandError(command.helpInformation().trimEnd(), name);
+}
+
+/** An empty word mostly is a variable of a shell that was never set, and as a path it would be the whole working directory. */
+function refuseEmpty({ command, spec, path }: Built): void {
+  const specs = spec.args ?? [];
+  for (const [i, word] of command.args.entries()) {
+    const arg = specs[Math.min(i, specs.length - 1)];
+    if (word !== '' || arg === undefined || arg.mayBeEmpty === true) continue;
+    throw new UsageError(
+      `${arg.name}: "" is refused: it names nothing`,
+      `See "tt ${path.join(' ')} --help".`,
+    );
+  }
 }
 
 function buildCommand(
@@ -178,7 +198,7 @@ function splitRest(
   const end = argv.indexOf(';', at);
   const tail = argv.slice(at + 1, end < 0 ? undefined : end);
   const values = first === '' ? tail : [first, ...tail];
-  if (values.length === 0) throw new UsageError(`${long}: a command must follow`);
+  if ((values[0] ?? '') === '') throw new UsageError(`${long}: a command must follow`);
   const words = [...argv.slice(0, at), ...(end < 0 ? [] : argv.slice(end + 1))];
   return { words, rest: { name: new Option(flag.flags).attributeName(), values } };
 }
@@ -193,7 +213,8 @@ function checkHelpPath(tree: CommandSpec, path: readonly string[]): void {
   }
 }
 
-function commandNamed(root: Command, words: readonly string[]): string {
+/** The deepest command that the words name. */
+function commandNamed(root: Command, words: readonly string[]): { command: Command; name: string } {
   let command = root;
   const names = [root.name()];
   for (const word of words) {
@@ -202,7 +223,7 @@ function commandNamed(root: Command, words: readonly string[]): string {
     command = child;
     names.push(child.name());
   }
-  return names.join(' ');
+  return { command, name: names.join(' ') };
 }
 
 function usageErrorOf(error: CommanderError, command: string, tookRest: boolean): UsageError {

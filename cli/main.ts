@@ -194,6 +194,15 @@ function modeOfWords(words: readonly string[]): OutputMode {
   };
 }
 
+/** As in a result: `dht lookup`. */
 function commandOfWords(words: readonly string[]): string {
-  return PROGRAM.commands?.find((command) => words.includes(command.name))?.name ?? '';
+  let within = PROGRAM.commands;
+  const path: string[] = [];
+  for (const word of words) {
+    const found = within?.find((command) => command.name === word);
+    if (found === undefined) continue;
+    path.push(found.name);
+    within = found.commands;
+  }
+  return path.join(' ');
 }

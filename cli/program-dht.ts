@@ -139,7 +139,9 @@ export const DHT_COMMAND: CommandSpec = {
     {
       name: 'put',
       summary: 'store an item; with a key, one that can be changed later (BEP 44)',
-      args: [{ name: 'value', summary: 'text, or - for stdin; at most 1000 bytes as bencode' }],
+      args: [
+        { name: 'value', summary: 'text, or - for stdin; at most 1000 bytes as bencode', mayBeEmpty: true },
+      ],
       flagGroups: [
         {
           title: 'DHT',

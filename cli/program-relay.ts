@@ -50,7 +50,7 @@ export const RELAY_COMMAND: CommandSpec = {
       title: 'Network',
       flags: [
         ...DHT_FLAGS.filter(({ flags }) => !flags.includes('read-only')),
-        { flags: '--no-dht', summary: 'no DHT: peers must name this relay with --use-relay' },
+        { flags: '--no-dht', summary: 'no DHT: peers must name this relay with --relay' },
         { flags: '--dht', summary: 'take part in the DHT', isHidden: true },
         { flags: '--no-utp', summary: 'TCP only' },
         { flags: '--utp', summary: 'TCP and uTP', isHidden: true },

@@ -11,7 +11,7 @@ import type { CommandContext } from '../contract/context.ts';
 import { safeText } from '../terminal/text.ts';
 import { formatCount } from '../terminal/units.ts';
 import { torrentData, torrentFileName, torrentText } from '../torrent/describe-torrent.ts';
-import { writeTorrent } from '../torrent/write-torrent.ts';
+import { refuseExisting, writeTorrent } from '../torrent/write-torrent.ts';
 
 /** What is left out is named as far as one line holds it. */
 const MOST_NAMED = 3;
@@ -56,6 +56,8 @@ export async function run(context: CommandContext): Promise<Outcome> {
   if (out === '-' && output.isForPrograms) {
     throw new UsageError('--out - and --json or --events both want stdout', 'Give --out a file name.');
   }
+  const mayOverwrite = flags.isOn('force');
+  await refuseExisting(context, { out: out ?? written, mayOverwrite });
   const meter = output.meter('hashing');
   const startedAtMs = environment.nowMs();
   const created = await createTorrent(
@@ -86,7 +88,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const file = await writeTorrent(context, {
     bytes: created.torrentBytes,
     out: out ?? torrentFileName(metainfo),
-    mayOverwrite: flags.isOn('force'),
+    mayOverwrite,
   });
   const data = {
     torrentPath: file,

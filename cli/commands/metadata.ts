@@ -6,7 +6,7 @@ import type { CommandContext } from '../contract/context.ts';
 import { safeText } from '../terminal/text.ts';
 import { torrentData, torrentFileName, torrentText } from '../torrent/describe-torrent.ts';
 import { loadOne } from '../torrent/load-sources.ts';
-import { writeTorrent } from '../torrent/write-torrent.ts';
+import { refuseExisting, writeTorrent } from '../torrent/write-torrent.ts';
 import { fetchMetadata } from '../transfer/fetch-metadata.ts';
 
 export async function run(context: CommandContext): Promise<Outcome> {
@@ -19,12 +19,14 @@ export async function run(context: CommandContext): Promise<Outcome> {
   if ('metainfo' in loaded) {
     throw new UsageError(`${source} is a .torrent already: there is nothing to fetch`, 'See "tt info".');
   }
+  const mayOverwrite = context.flags.isOn('force');
+  if (out !== undefined) await refuseExisting(context, { out, mayOverwrite });
   const metainfo = await fetchMetadata(context, loaded.magnet, source);
   const { trackerTiers, webSeeds } = loaded.magnet;
   const file = await writeTorrent(context, {
     bytes: composeTorrent({ infoBytes: metainfo.infoBytes, trackerTiers, webSeeds }),
     out: out ?? torrentFileName(metainfo),
-    mayOverwrite: context.flags.isOn('force'),
+    mayOverwrite,
   });
   const data = { torrentPath: file, ...torrentData({ ...metainfo, trackerTiers, webSeeds }) };
   if (file === undefined) return { reason: 'done', text: '', data };

@@ -26,6 +26,8 @@ export interface ArgumentSpec {
   readonly summary: string;
   readonly isOptional?: boolean;
   readonly isVariadic?: boolean;
+  /** Text that is no name of anything. */
+  readonly mayBeEmpty?: boolean;
   readonly choices?: readonly string[];
   readonly completes?: CompletionKind;
 }

@@ -1,5 +1,5 @@
 // Writes a .torrent where the user wants it: a file that is not overwritten by accident, or stdout.
-import { writeFile } from 'node:fs/promises';
+import { lstat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { OperationError } from '../../core/base/result.ts';
 import type { CommandContext } from '../contract/context.ts';
@@ -9,6 +9,28 @@ export interface WriteOptions {
   /** As typed; `-` is stdout. */
   readonly out: string;
   readonly mayOverwrite: boolean;
+}
+
+/**
+ * Before the work whose result goes there: hashing takes minutes. A file that comes meanwhile is safe all the same.
+ * @throws OperationError `disk` when the file exists
+ */
+export async function refuseExisting(
+  context: CommandContext,
+  { out, mayOverwrite }: Omit<WriteOptions, 'bytes'>,
+): Promise<void> {
+  if (out === '-' || mayOverwrite) return;
+  const file = path.resolve(context.environment.cwd, out);
+  const found = await lstat(file).catch(() => undefined);
+  if (found !== undefined) throw existsAlready(file);
+}
+
+function existsAlready(file: string, cause?: unknown): OperationError {
+  return new OperationError('disk', `${file} exists already`, {
+    code: 'EEXIST',
+    cause,
+    hint: 'Give --force to overwrite it, or another name with --out.',
+  });
 }
 
 /** @returns the absolute path; undefined for stdout. @throws OperationError `disk` when the file exists */
@@ -31,11 +53,7 @@ export async function writeTorrent(
         ...(code === undefined ? {} : { code }),
       });
     }
-    throw new OperationError('disk', `${file} exists already`, {
-      code,
-      cause,
-      hint: 'Give --force to overwrite it, or another name with --out.',
-    });
+    throw existsAlready(file, cause);
   }
   return file;
 }

@@ -74,6 +74,9 @@ describe('each code with its slug', () => {
       exitCode: 2,
       command: 'info',
     });
+    // The whole name, and not the name of another command that is an argument here.
+    expect(json(await tt('dht', 'lookup', '--json', '--nope'))).toMatchObject({ command: 'dht lookup' });
+    expect(json(await tt('info', '--json', 'download', '--nope'))).toMatchObject({ command: 'info' });
   });
 
   it('2 usage: help for what is not there; help for what is, at any depth', async () => {
@@ -204,6 +207,9 @@ describe('each code with its slug', () => {
     expect(exists.code).toBe(8);
     expect(json(exists)).toMatchObject({ error: { code: 'EEXIST' } });
     expect(exists.stderr).toContain('--force');
+    // Said before anything is hashed.
+    const events = await tt('create', 'data', '--events');
+    expect(events.stdout.trimEnd().split('\n')).toHaveLength(1);
   });
 
   it('8 disk: no state folder, with the flag that names another', async () => {

@@ -65,7 +65,9 @@ describe('flags', () => {
     expect(ended.args).toEqual(['a']);
     expect(ended.flags.isOn('quiet')).toBe(true);
     expect(() => parse('download', '--on-done', 'true', 'a')).toThrow(/missing required argument/);
-    expect(() => parse('download', 'a', '--on-done')).toThrow(/a command must follow/);
+    for (const nothing of [[], [''], ['', 'x'], [';']])
+      expect(() => parse('download', 'a', '--on-done', ...nothing)).toThrow(/a command must follow/);
+    expect(() => parse('download', 'a', '--on-done=')).toThrow(/a command must follow/);
   });
 });
 
@@ -91,8 +93,36 @@ describe('mistakes', () => {
   });
   it('no command at all brings the help along', () => {
     expect(() => parse()).toThrow(NoCommandError);
+    // Of a group of commands it is the group's.
+    for (const [words, first] of [
+      [[], 'Usage: tt <command>'],
+      [['dht'], 'Usage: tt dht '],
+      [['--json', 'tracker'], 'Usage: tt tracker '],
+    ] as const) {
+      const help = (): string => {
+        try {
+          return String(parse(...words));
+        } catch (error) {
+          return error instanceof NoCommandError ? error.help : String(error);
+        }
+      };
+      expect(help().split('\n')[0]).toContain(first);
+    }
     expect(() => parse('tracker')).toThrow(UsageError);
   });
+});
+
+describe('an empty word', () => {
+  it.each([
+    [['create', '']],
+    [['seed', 'a', '']],
+    [['verify', 'a.torrent', '']],
+    [['info', '']],
+    [['dht', 'report', '']],
+  ])('%j names nothing, least of all the working directory', (words) =>
+    expect(() => parse(...words)).toThrow(/"" is refused: it names nothing/),
+  );
+  it('is a text like any other', () => expect(ran('dht', 'put', '').args).toEqual(['']));
 });
 
 describe('help', () => {
@@ -133,6 +163,25 @@ describe('help', () => {
       expect(`${line} ${next}`.length).toBeGreaterThan(79);
     }
     expect(help('config')).toContain('  up-limit = "2M"');
+  });
+  it('names no flag that is not there', () => {
+    const known = new Set(['--help', '--version']);
+    const texts: string[] = [];
+    const visit = (spec: CommandSpec): void => {
+      const flags = (spec.flagGroups ?? []).flatMap((group) => group.flags);
+      for (const flag of [...flags, ...COMMON_FLAGS.flags])
+        for (const [name] of flag.flags.matchAll(/--[a-z0-9-]+/g)) known.add(name);
+      const examples = (spec.examples ?? []).flat();
+      texts.push(spec.details ?? '', spec.summary, ...flags.map((flag) => flag.summary), ...examples);
+      texts.push(...(spec.args ?? []).map((arg) => arg.summary));
+      for (const child of spec.commands ?? []) visit(child);
+    };
+    visit(PROGRAM);
+    const named = texts.flatMap((text) =>
+      [...text.matchAll(/(?<![\w-])--[a-z][a-z0-9-]+/g)].map(([name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
   it('prints the version', () => expect(parse('--version')).toEqual({ kind: 'print', text: '1.2.3' }));
 });
