@@ -142,20 +142,20 @@ export const SUMMARY_TABLE = defineTable({
 /** Metrics of the summary table. */
 export const METRICS = {
   visits: 'visits of pass 1, by outcome',
-  sent: 'queries sent by all passes',
-  listed: 'endpoints heard of in the zone, dead or alive',
-  responded: 'endpoints in the zone that answered',
+  sent: 'queries sent by all passes; those of `recheck` and of the lookups for `distances` come on top',
+  listed: 'endpoints listed under an id of the zone and asked, dead or alive',
+  responded: 'endpoints that answered with an id of the zone',
   verified: 'endpoints in the zone that answered with the id they are listed under',
   verified_either:
     'nodes (id and endpoint) verified by either of two looks, in the part of the zone that both looked at: each look misses others',
   second_port: 'share of answering nodes asked again that answered a socket they had never heard from',
   distinct_ids: 'distinct ids observed in the zone',
-  distinct_ips: 'distinct addresses that answered in the zone',
-  distinct_endpoints: 'distinct (address, port) that answered in the zone',
+  distinct_ips: 'distinct addresses that answered in the zone; empty with `ip_privacy` prefix',
+  distinct_endpoints: 'distinct (address, port) that answered in the zone; empty with `ip_privacy` prefix',
   ids_per_endpoint:
-    'share of answering endpoints that were listed under more than one id or answered with another',
+    'of the endpoints listed in the zone that answered with an id: share that answered with another one than they are listed under',
   clients: 'answering nodes in the zone, by client',
-  dead_share: 'share of the entries listed in the zone that did not answer',
+  dead_share: 'share of `listed` that did not answer at all (an error, or nonsense, is an answer)',
   read_only_share: 'share of answering nodes that say they are read-only',
   bep42_valid_share: 'share of answering nodes with a global address whose id fits it',
   p: 'chance that the crawl finds and verifies a node that is there, by method: `repeat`, `planted`, `loss`',

@@ -64,7 +64,11 @@ export const RUN_TABLE = defineTable({
     retry_policy: { type: 'json', about: 'tries per visit, wait of each, when late answers stop to count' },
     optout_hash: { type: 'text', isNullable: true, about: 'SHA-256 of the opt-out file; empty without one' },
     optout_prefixes: { type: 'integer', about: 'prefixes in the opt-out file' },
-    ip_privacy: { type: 'text', about: '`hmac`, `prefix` or `raw`: what `ip` and `net` columns hold' },
+    ip_privacy: {
+      type: 'text',
+      about:
+        '`hmac`, `prefix` or `raw`: what `ip` and `net` columns hold. Ids are kept as they are, and tell more: see above',
+    },
     ip_key_id: {
       type: 'text',
       isNullable: true,

@@ -55,7 +55,12 @@ Schema version ${SCHEMA_VERSION}. Generated from \`dht/dataset/\` by \`npm run d
 A run is a directory: \`run.json\` (the header), \`data.sqlite\` (all tables), and while it runs \`journal\` (what \`--resume\` continues from; it holds
 addresses as they are, and is removed when a run that hides addresses ends). \`--jsonl\` writes the same rows as a stream, one object a line, with the name of the
 table in \`record\`. Identity of a node is (id, address, port); no column counts by address alone without saying so.
-Booleans are 0 and 1 in SQLite and CSV. Times are microseconds on the monotonic clock since \`started_utc\`.`;
+Booleans are 0 and 1 in SQLite and CSV. Times are microseconds on the monotonic clock since \`started_utc\`.
+
+A hidden address is not an anonymous one, because ids are kept as they are: an id that fits its address (\`bep42\` is \`valid\`) gives away 20 of the 32 bits of an
+IPv4 address (and as much of an IPv6 address), which anybody can try out in seconds; together with an AS or a country that may name one host. And
+who is still there can be found by id. Before rows are given to others leave out the columns of ids, or cut them to the first digits
+(\`zone_bits\` and what the study needs); \`summary\` names nobody.`;
 
 /** docs/dataset.md. */
 export function datasetMarkdown(): string {

@@ -26,7 +26,7 @@ export const ANSWERED: readonly Outcome[] = ['ok', 'stalled_late', 'id_mismatch'
 export const VISIT_TABLE = defineTable({
   name: 'visit',
   about:
-    'One row for every endpoint of a pass (in topology mode: for every probe of one), with all that its answer said. `sum(tries)` is what the run sent.',
+    'One row for every endpoint of a pass (in topology mode: for every probe of one), with all that its answer said. `sum(tries)` is what its passes sent.',
   key: ['run_id', 'pass', 'number'],
   columns: {
     run_id: { type: 'text', about: 'run' },

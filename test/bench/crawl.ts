@@ -367,6 +367,7 @@ async function memory(): Promise<void> {
   const summary = storeSummary(store, {
     runId: 'bench',
     zoneBits: 0,
+    zonePrefix: '0'.repeat(40),
     distances: undefined,
     planted: undefined,
     secondPort: undefined,

@@ -170,6 +170,7 @@ export async function makeRunFolder(directory: string, options: RunFolderOptions
   storeSummary(store, {
     runId: run.run_id,
     zoneBits: run.zone_bits,
+    zonePrefix: run.zone_prefix,
     distances: undefined,
     planted: undefined,
     secondPort: undefined,

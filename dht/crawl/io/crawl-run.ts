@@ -308,6 +308,7 @@ export class CrawlRun {
     const summary = storeSummary(this.#store, {
       runId: this.runId,
       zoneBits: this.zone.bits,
+      zonePrefix: hexOfId(this.zone.prefix),
       distances,
       planted: plantedFound(this.#store, config.planted),
       ...recheckExtras(this.#rechecked, first?.look),

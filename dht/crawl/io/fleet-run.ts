@@ -350,6 +350,7 @@ export class FleetRun {
     const summary = storeSummary(this.#store, {
       runId,
       zoneBits: zone.bits,
+      zonePrefix: this.#header.zone_prefix,
       distances: undefined,
       planted: undefined,
       secondPort: undefined,

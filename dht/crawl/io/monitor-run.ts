@@ -22,7 +22,7 @@ import { MonitorScans } from './monitor-scans.ts';
 import { beginRun, type OpenedRun, reopenRun } from './open-run.ts';
 import type { RowSink } from './pass.ts';
 import { addressText } from './privacy.ts';
-import { checkWayIn, halfOf, zoneOf } from './run-parts.ts';
+import { checkWayIn, halfOf, hexOfId, zoneOf } from './run-parts.ts';
 import { RunRecord } from './run-record.ts';
 
 export interface MonitorSetup extends Omit<CrawlSetup, 'onStart' | 'timeMs'> {
@@ -286,6 +286,7 @@ export class MonitorRun implements RowSink {
       ...summarise(this.#store, {
         runId: this.runId,
         zoneBits: zone.bits,
+        zonePrefix: hexOfId(zone.prefix),
         distances: undefined,
         planted: undefined,
         secondPort: undefined,

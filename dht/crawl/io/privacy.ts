@@ -1,5 +1,5 @@
-// What addresses look like in a dataset: a keyed hash by default, so that nobody can be looked up and the same host can still
-// be told apart; the key stays with whoever measures.
+// What addresses look like in a dataset: a keyed hash by default, so that no database of addresses can be joined and the same host
+// can still be told apart; the key stays with whoever measures. Ids say more (BEP 42): docs/dataset.md warns of that.
 import { Buffer } from 'node:buffer';
 import { createHash, hash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

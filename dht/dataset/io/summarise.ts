@@ -5,12 +5,14 @@ import { fromTwoLooks, type Turnover } from '../../crawl/two-looks.ts';
 import type { Metric, SummaryRow } from '../more-tables.ts';
 import { SUMMARY_TABLE } from '../more-tables.ts';
 import type { DatasetStore } from './store.ts';
-import { ANSWERED, countNodes, honestIn, idBins, quantiles, VERIFIED } from './tally.ts';
+import { ANSWERED, claimedIn, countNodes, honestIn, idBins, quantiles, VERIFIED } from './tally.ts';
 
 /** What the tables do not hold. */
 export interface SummaryExtras {
   readonly runId: string;
   readonly zoneBits: number;
+  /** 40 hex digits, zeros behind the prefix. */
+  readonly zonePrefix: string;
   /** From lookups to random targets; undefined for none. */
   readonly distances: Estimate | undefined;
   /** Our own nodes in the zone. */
@@ -33,7 +35,7 @@ const LEAST_HOURS = 0.05;
 
 export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRow[] {
   const rows: SummaryRow[] = [];
-  const { runId, zoneBits } = extras;
+  const { runId, zoneBits, zonePrefix } = extras;
   const add = (metric: Metric, item: string, value: number | null, interval?: Partial<Estimate>): void => {
     const { low = null, high = null, basis = null } = interval ?? {};
     rows.push({ run_id: runId, metric, item, value, low, high: finite(high), basis });
@@ -53,21 +55,23 @@ export function summarise(store: DatasetStore, extras: SummaryExtras): SummaryRo
     add('visits', outcome, n);
   add('sent', '', number('sum(tries) AS n FROM visit'));
   const honest = honestIn(store);
-  const nodes = countNodes(store, honest);
-  const { listed, alive, answering } = nodes;
+  const nodes = countNodes(store, honest, claimedIn(zonePrefix, zoneBits));
+  const { listed, heard, answering } = nodes;
   const n1 = nodes.verified;
   add('listed', '', listed);
   add('responded', '', answering);
   add('verified', '', n1);
-  addShare('dead_share', '', listed - alive, listed);
+  addShare('dead_share', '', listed - heard, listed);
   const [distinct] = store.query<{ ids: number; ips: number; endpoints: number }>(
     `SELECT count(DISTINCT id_observed) AS ids, count(DISTINCT ip) AS ips,
      count(DISTINCT ip || ' ' || port) AS endpoints ${inZone} AND ${ANSWERED}`,
   );
   add('distinct_ids', '', distinct?.ids ?? 0);
-  add('distinct_ips', '', distinct?.ips ?? 0);
-  add('distinct_endpoints', '', distinct?.endpoints ?? 0);
-  addShare('ids_per_endpoint', '', nodes.otherId, answering);
+  // A prefix stands for all of its addresses: how many there were cannot be said any more.
+  const hasPrefixes = number("count(*) AS n FROM (SELECT 1 FROM visit WHERE instr(ip, '/') > 0 LIMIT 1)") > 0;
+  add('distinct_ips', '', hasPrefixes ? null : (distinct?.ips ?? 0));
+  add('distinct_endpoints', '', hasPrefixes ? null : (distinct?.endpoints ?? 0));
+  addShare('ids_per_endpoint', '', nodes.otherId, nodes.named);
   for (const { client, n } of store.query<{ client: string | null; n: number }>(
     `SELECT client, count(DISTINCT node) AS n ${inZone} AND ${ANSWERED} GROUP BY client ORDER BY n DESC, client`,
   ))

@@ -2,6 +2,9 @@
 
 import type { DatasetStore } from './store.ts';
 
+/** Errors and nonsense come from somebody who is there. */
+const HEARD =
+  "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch', 'error_201', 'error_202', 'error_203', 'error_204', 'error_other', 'bad_bencode')";
 export const VERIFIED = "outcome IN ('ok', 'stalled_late')";
 export const ANSWERED = "outcome IN ('ok', 'stalled_late', 'id_mismatch', 'port_mismatch')";
 const TRAPS = "SELECT DISTINCT net FROM visit WHERE outcome = 'trapped'";
@@ -19,42 +22,54 @@ const ID_DIGITS = 40;
 const HEAD_DIGITS = 3;
 const DIGIT_BITS = 4;
 
+/**
+ * Who is listed under an id of the zone. `is_in_zone` goes by the id that somebody answered with, where there is one: who was listed
+ * here and is somebody else now is in no zone by that.
+ */
+export function claimedIn(prefix: string, bits: number): string {
+  if (bits === 0) return 'id_claimed IS NOT NULL';
+  const last = BigInt(`0x${prefix}`) + (1n << BigInt(ID_DIGITS * DIGIT_BITS - bits)) - 1n;
+  return `(id_claimed >= '${prefix}' AND id_claimed <= '${last.toString(16).padStart(ID_DIGITS, '0')}')`;
+}
+
 export interface NodeCounts {
-  /** Listed under an id of the zone and asked; of those, who answered. */
+  /** Listed under an id of the zone and asked; of those, who answered anything at all, and who answered with an id. */
   readonly listed: number;
-  readonly alive: number;
+  readonly heard: number;
+  readonly named: number;
+  /** Of the latter: with another id than the one they are listed under. */
+  readonly otherId: number;
   /** Answered with an id of the zone; with the one they are listed under, and in no trap. */
   readonly answering: number;
   readonly verified: number;
-  readonly otherId: number;
   readonly readOnly: number;
   readonly bep42Valid: number;
   readonly bep42Known: number;
 }
 
-/** Nodes of the first pass, in one look at all its visits: topology mode has several of a node. @param honest from `honestIn` */
-export function countNodes(store: DatasetStore, honest: string): NodeCounts {
+/** Nodes of the first pass, in one look at all its visits: topology mode has several of a node. @param honest from `honestIn` @param claimed from `claimedIn` */
+export function countNodes(store: DatasetStore, honest: string, claimed: string): NodeCounts {
   const any = (name: string, condition: string): string => `max(coalesce(${condition}, 0)) AS ${name}`;
   const facts = [
-    any('c', 'id_claimed IS NOT NULL'),
-    any('z', 'is_in_zone'),
-    any('s', 'tries > 0'),
+    any('l', `${claimed} AND tries > 0`),
+    any('h', HEARD),
     any('a', ANSWERED),
+    any('m', "outcome = 'id_mismatch'"),
     any('za', `is_in_zone AND ${ANSWERED}`),
     any('zv', `is_in_zone AND ${VERIFIED} AND ${honest}`),
-    any('zm', "is_in_zone AND outcome = 'id_mismatch'"),
     any('zr', 'is_in_zone AND is_read_only'),
     any('zb', "is_in_zone AND bep42 = 'valid'"),
     any('zk', "is_in_zone AND bep42 IN ('valid', 'invalid')"),
   ];
   const [row] = store.query<{ [Name in keyof NodeCounts]: number | null }>(
-    `SELECT sum(c AND z AND s) AS listed, sum(c AND z AND s AND a) AS alive, sum(za) AS answering, sum(zv) AS verified,
-     sum(zm) AS otherId, sum(zr) AS readOnly, sum(zb) AS bep42Valid, sum(zk) AS bep42Known
+    `SELECT sum(l) AS listed, sum(l AND h) AS heard, sum(l AND a) AS named, sum(l AND m) AS otherId,
+     sum(za) AS answering, sum(zv) AS verified, sum(zr) AS readOnly, sum(zb) AS bep42Valid, sum(zk) AS bep42Known
      FROM (SELECT ${facts.join(', ')} FROM visit WHERE pass = 1 GROUP BY node)`,
   );
   return {
     listed: row?.listed ?? 0,
-    alive: row?.alive ?? 0,
+    heard: row?.heard ?? 0,
+    named: row?.named ?? 0,
     answering: row?.answering ?? 0,
     verified: row?.verified ?? 0,
     otherId: row?.otherId ?? 0,

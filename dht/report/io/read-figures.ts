@@ -55,7 +55,7 @@ export function readFigures(label: string, run: RunRow, store: DatasetStore): Ru
 /** Of a run that is still written, or was killed: what its tables say so far. */
 function unendedSummary(run: RunRow, store: DatasetStore): SummaryRow[] {
   return summarise(store, {
-    ...{ runId: run.run_id, zoneBits: run.zone_bits },
+    ...{ runId: run.run_id, zoneBits: run.zone_bits, zonePrefix: run.zone_prefix },
     ...{ distances: undefined, planted: undefined, secondPort: undefined, gone: undefined },
     ...{ repeatRange: undefined, traps: [], isCut: true },
   });
