@@ -41,8 +41,8 @@ export async function takeLock(path: string, what: string): Promise<Lock> {
   const own = `${path}.${process.pid}.${randomUUID()}`;
   try {
     makeFolder(join(path, '..'), { mode: 0o700 });
-    await writeFile(own, text, { flag: 'wx', mode: 0o600 });
     try {
+      await writeFile(own, text, { flag: 'wx', mode: 0o600 });
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         if (await tryTake(own, path, text)) return { release: () => releaseLock(path, text) };
         const held = await readIfThere(path);
@@ -52,7 +52,7 @@ export async function takeLock(path: string, what: string): Promise<Lock> {
         await removeStale(path, held);
       }
     } finally {
-      await unlink(own);
+      await unlink(own).catch(() => {}); // a full disk makes it and writes nothing: it says so itself
     }
   } catch (error) {
     throw diskOperationError(error, 'lock', path, hintOf(error));

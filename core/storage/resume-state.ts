@@ -110,7 +110,8 @@ export async function removeResumable(stateDir: string, infoHash: string): Promi
 /** The caller holds the lock. */
 export async function removeResumeFiles(paths: ResumePaths): Promise<boolean> {
   let wasThere = false;
-  for (const path of [paths.entry, paths.torrent, paths.journal, `${paths.journal}.new`, paths.part]) {
+  const { entry, torrent, journal, part } = paths;
+  for (const path of [entry, torrent, journal, part, ...[entry, torrent, journal].map(draftOf)]) {
     try {
       await unlink(path);
       wasThere = true;
@@ -178,12 +179,18 @@ function parseEntry(text: string): ResumeEntry | undefined {
   return isGood ? (entry as ResumeEntry) : undefined;
 }
 
+/** Whoever holds the lock writes there, so that what a killed run left is written over and not left for good. */
+function draftOf(path: string): string {
+  return `${path}.new`;
+}
+
 async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}.new`;
+  const draft = draftOf(path);
   try {
-    await writeFile(temporary, content, { mode: 0o600 });
-    await rename(temporary, path);
+    await writeFile(draft, content, { mode: 0o600 });
+    await rename(draft, path);
   } catch (error) {
+    await unlink(draft).catch(() => {}); // a full disk must not be kept full by it
     throw diskOperationError(error, 'write', path);
   }
 }

@@ -125,6 +125,28 @@ describe('disk trouble', () => {
     }
   });
 
+  test('what could not be written of the resume state is not left behind', async () => {
+    const torrent = makeTorrent([{ path: ['a'], length: 100_000 }], 65_536);
+    const resume = join(folder.path, 'state', 'resume');
+    const entry = `${Buffer.from(torrent.metainfo.infoHash).toString('hex')}.torrent`;
+    await mkdir(join(resume, entry), { recursive: true });
+    await expect(start(torrent, folder.path)).rejects.toMatchObject({ slug: 'disk' });
+    expect(await readdir(resume)).toEqual([entry]);
+  });
+
+  test('nothing of a lock is left behind where there is no room for it', async (context) => {
+    const disk = await smallDisk(join(folder.path, 'state'), 64 << 10);
+    if (disk === undefined) return context.skip();
+    try {
+      await writeFile(join(folder.path, 'state', 'hog'), new Uint8Array(1 << 20)).catch(() => {});
+      const torrent = makeTorrent([{ path: ['a'], length: 100_000 }], 65_536);
+      await expect(start(torrent, folder.path)).rejects.toMatchObject({ slug: 'disk', code: 'ENOSPC' });
+      expect(await readdir(join(folder.path, 'state', 'resume'))).toEqual([]);
+    } finally {
+      disk.unmount();
+    }
+  });
+
   test('a disk that is unplugged is not written beside; plugged in again the torrent goes on', async () => {
     const torrent = makeTorrent(
       [
