@@ -1,4 +1,4 @@
-// One torrent's use of the peer sources: opens them, hands on what they find, says goodbye.
+// Where one torrent's peers come from: those that are named, and the peer sources, which it opens, hands on from, and says goodbye to.
 import type { Endpoint } from '../base/endpoint.ts';
 import type {
   PeerOrigin,
@@ -7,12 +7,15 @@ import type {
   PeerSourceStatus,
   SoughtTorrent,
 } from '../base/peer-source.ts';
+import { resolveHosts, type UnresolvedHost } from './resolve-hosts.ts';
 
 export class TorrentSources {
   readonly #sources: readonly PeerSource[];
   readonly #torrent: SoughtTorrent;
   readonly #onPeers: (peers: readonly Endpoint[], origin: PeerOrigin) => void;
   readonly #onExternalAddress: (host: string, from: string) => void;
+  readonly #resolvesNames: boolean;
+  readonly #onUnresolved: (unresolved: UnresolvedHost) => void;
   #searches: { readonly kind: PeerOrigin; readonly search: PeerSearch }[] | undefined;
 
   constructor(options: {
@@ -20,11 +23,16 @@ export class TorrentSources {
     torrent: SoughtTorrent;
     onPeers: (peers: readonly Endpoint[], origin: PeerOrigin) => void;
     onExternalAddress: (host: string, from: string) => void;
+    /** Host names of peers are looked up. */
+    resolvesNames: boolean;
+    onUnresolved: (unresolved: UnresolvedHost) => void;
   }) {
     this.#sources = options.sources;
     this.#torrent = options.torrent;
     this.#onPeers = options.onPeers;
     this.#onExternalAddress = options.onExternalAddress;
+    this.#resolvesNames = options.resolvesNames;
+    this.#onUnresolved = options.onUnresolved;
   }
 
   /** Idempotent. */
@@ -38,6 +46,13 @@ export class TorrentSources {
       const search = source.open(this.#torrent, events);
       if (search !== undefined) this.#searches.push({ kind: source.kind, search });
     }
+  }
+
+  /** Peers that the command line, a magnet or a command names; host names are resolved. Never rejects. */
+  async addNamed(given: readonly { readonly host: string; readonly port: number }[]): Promise<void> {
+    const onPeers = (peers: Endpoint[]): void => this.#onPeers(peers, 'manual');
+    for (const unresolved of await resolveHosts(given, this.#resolvesNames, onPeers))
+      this.#onUnresolved(unresolved);
   }
 
   completed(): void {

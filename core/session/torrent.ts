@@ -8,7 +8,6 @@ import { parseInfo } from '../metainfo/parse-info.ts';
 import type { Swarm } from '../swarm/swarm.ts';
 import { PeerExtensions } from './peer/peer-extensions.ts';
 import { PeerHost } from './peer/peer-host.ts';
-import { resolveHosts } from './resolve-hosts.ts';
 import type { AddTorrentOptions, TorrentHandle } from './session-api.ts';
 import type { SessionShared, TorrentEvent } from './shared.ts';
 import type { FilePriority, TorrentState } from './snapshot.ts';
@@ -16,6 +15,7 @@ import { soughtTorrent } from './sought-torrent.ts';
 import { TorrentAccount } from './torrent-account.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
 import { TorrentPeers } from './torrent-peers.ts';
+import { refuseIncomplete, refuseUnsupported } from './torrent-refusals.ts';
 import { TorrentSources } from './torrent-sources.ts';
 import { WebSeeds } from './web/web-seeds.ts';
 
@@ -66,6 +66,8 @@ export class Torrent implements DataEvents, TorrentHandle {
       torrent: soughtTorrent(this, shared),
       onPeers: (peers, origin) => this.peers.add(peers, origin),
       onExternalAddress: (host, from) => shared.voteExternalAddress(host, from),
+      resolvesNames: shared.resolvesNames,
+      onUnresolved: ({ host, message }) => this.#emit({ kind: 'source-error', source: host, message }),
     });
   }
 
@@ -96,7 +98,9 @@ export class Torrent implements DataEvents, TorrentHandle {
   async start(): Promise<void> {
     this.#setState('metadata');
     this.#emit({ kind: 'added', name: this.name });
-    this.#addGivenPeers();
+    const { source, peers = [] } = this.options;
+    // Those that are named, before any source answers.
+    void this.sources.addNamed([...peers, ...('magnet' in source ? source.magnet.peers : [])]);
     this.#shared.dials.add(this.peers);
     try {
       await this.#bringUp();
@@ -168,15 +172,7 @@ export class Torrent implements DataEvents, TorrentHandle {
   }
 
   async #open(metainfo: Metainfo): Promise<TorrentData> {
-    if (metainfo.version === 'v2') {
-      throw new OperationError(
-        'bad-torrent',
-        `${metainfo.name}: a v2-only torrent cannot be downloaded yet`,
-        {
-          hint: 'ask for a v1 or hybrid torrent; `tt info` shows this one',
-        },
-      );
-    }
+    refuseUnsupported(metainfo);
     const { options } = this;
     const recheck = options.recheck === true || this.#mustRecheck;
     const now = { ...options, recheck, sequential: this.#isSequential };
@@ -195,13 +191,7 @@ export class Torrent implements DataEvents, TorrentHandle {
 
   #startSwarm(data: TorrentData): void {
     const { have } = data.storage;
-    if (this.options.seedOnly === true && !have.isFull) {
-      throw new OperationError(
-        'verification-failed',
-        `${this.name}: ${have.size - have.count} of ${have.size} pieces are missing or do not match the torrent`,
-        { hint: 'run `tt verify` to see which files, or `tt download` to fetch the rest' },
-      );
-    }
+    if (this.options.seedOnly === true) refuseIncomplete(this.name, have);
     const swarm = data.startSwarm();
     const { layout } = data.metainfo;
     this.#shared.trace?.torrent(this.infoHash, layout, have.count);
@@ -353,16 +343,8 @@ export class Torrent implements DataEvents, TorrentHandle {
   }
 
   /** A peer that the user names; host names are resolved. */
-  async addPeer(host: string, port: number): Promise<void> {
-    await this.#addPeers([{ host, port }]);
-  }
-
-  async #addPeers(given: readonly { readonly host: string; readonly port: number }[]): Promise<void> {
-    const { resolvesNames } = this.#shared;
-    const unresolved = await resolveHosts(given, resolvesNames, (found) => this.peers.add(found, 'manual'));
-    for (const { host, message } of unresolved) {
-      this.#emit({ kind: 'source-error', source: host, message });
-    }
+  addPeer(host: string, port: number): Promise<void> {
+    return this.sources.addNamed([{ host, port }]);
   }
 
   /** Requests go out, the timer is set anew where it must. */
@@ -436,12 +418,6 @@ export class Torrent implements DataEvents, TorrentHandle {
 
   #emit(event: TorrentEvent): void {
     this.#shared.emit(this.infoHash, event);
-  }
-
-  /** Those that the command line and the magnet name, before any source answers. */
-  #addGivenPeers(): void {
-    const { source, peers = [] } = this.options;
-    void this.#addPeers([...peers, ...('magnet' in source ? source.magnet.peers : [])]);
   }
 }
 
