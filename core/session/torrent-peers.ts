@@ -8,6 +8,7 @@ import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { StreamEnd } from '../transport/secure-stream.ts';
+import { crowdedPlaces, placeOfCrowd, slowestFirst } from './crowd.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer/peer-connection.ts';
 import {
@@ -85,14 +86,24 @@ export class TorrentPeers implements Dialable {
 
   /** How many more connections this torrent may dial. */
   get room(): number {
-    return this.#shared.isFull('with-dials')
-      ? 0
-      : Math.max(0, this.#shared.maxPeersPerTorrent - this.countWithDials);
+    const places = this.#shared.maxPeersPerTorrent;
+    const free = this.#shared.isFull('with-dials') ? 0 : places - this.countWithDials;
+    if (free > 0) return free;
+    return Math.max(0, crowdedPlaces(this.connections, places) - this.#connecting);
   }
 
   /** Attempts under way keep no place from those who are here. */
   get #hasPlace(): boolean {
     return this.connections.size < this.#shared.maxPeersPerTorrent && !this.#shared.isFull('connected');
+  }
+
+  /** Free, or made so: one of a crowd goes. */
+  #findPlace(host: string): boolean {
+    if (this.#hasPlace) return true;
+    const places = this.#shared.maxPeersPerTorrent;
+    const leaving = placeOfCrowd(this.connections, host, places, this.#shared.clock.nowMs());
+    leaving?.close('made room for another address', true);
+    return leaving !== undefined;
   }
 
   add(
@@ -151,7 +162,7 @@ export class TorrentPeers implements Dialable {
    * @returns false when it is not wanted; then it is the caller's
    */
   adopt(endpoint: Endpoint, dialled: Dialled): boolean {
-    if (!this.#owner.isActive || !this.#hasPlace) return false;
+    if (!this.#owner.isActive || !this.#findPlace(endpoint.host)) return false;
     this.pool.add([endpoint], 'pex', { isMet: true });
     const candidate = this.pool.find(endpoint);
     if (candidate === undefined || candidate.state === 'self') return false;
@@ -163,7 +174,7 @@ export class TorrentPeers implements Dialable {
   async dial(candidate: Candidate, connect = this.#connector): Promise<void> {
     try {
       const dialled = await this.#connect(() => connect(candidate));
-      if (!this.#owner.isActive || !this.#hasPlace) {
+      if (!this.#owner.isActive || !this.#findPlace(candidate.endpoint.host)) {
         dialled.stream.destroy();
         this.pool.ended(candidate, this.#shared.clock.nowMs());
         return;
@@ -226,7 +237,7 @@ export class TorrentPeers implements Dialable {
     }
     if (!this.#owner.isActive) return 'not active';
     if (this.#shared.isBanned(connection.banKey)) return 'banned';
-    if (connection.isIncoming && !this.#hasPlace) return 'too many peers';
+    if (connection.isIncoming && !this.#findPlace(connection.stream.remote.host)) return 'too many peers';
     const twin = twinOf(connection, peerId, this.connections);
     if (twin !== undefined) {
       const nowMs = this.#shared.clock.nowMs();
@@ -375,13 +386,8 @@ export class TorrentPeers implements Dialable {
     const settled = [...this.connections].filter(
       ({ isAdmitted, openedAtMs }) => isAdmitted && nowMs - openedAtMs > TURNOVER_INTERVAL_MS,
     );
-    const rate = ({ swarmPeer }: PeerConnection): number =>
-      swarmPeer === undefined
-        ? 0
-        : swarmPeer.down.rateBytesPerSec(nowMs) + swarmPeer.up.rateBytesPerSec(nowMs);
-    settled.sort((a, b) => rate(a) - rate(b));
     const leaving = Math.ceil(this.connections.size * TURNOVER_SHARE);
-    for (const connection of settled.slice(0, leaving)) connection.close('replaced');
+    for (const connection of slowestFirst(settled, nowMs).slice(0, leaving)) connection.close('replaced');
   }
 }
 

@@ -1,8 +1,9 @@
 // Two connections to one peer: which of them stays, and how the other goes. Pure.
 import { compareBytes } from '../base/bytes.ts';
+import { sourceOf } from '../base/endpoint.ts';
 import { SPLICE_LINGER_MS } from '../nat/ladder.ts';
 import type { PeerConnection } from './peer/peer-connection.ts';
-import { FOUND_AGAIN_MS, STALLED_MS } from './peer-limits.ts';
+import { FOUND_AGAIN_MS, HANDSHAKE_TIMEOUT_MS, STALLED_MS } from './peer-limits.ts';
 import { isUnheard } from './silent-peers.ts';
 
 /** How the elder of two goes: after a while beside the newer one, or at once. */
@@ -42,6 +43,7 @@ export function farewellOf(
   // Whoever dials us once more has heard nothing from us either.
   if (isUnheard(elder, nowMs) || isForgotten(elder, newer, nowMs))
     return { closesAs: 'the peer came back', isOurWish: true };
+  if (isImpostor(newer, elder, nowMs)) return undefined;
   return prevails(newer, elder, ids) ? { closesAs: 'connected already', isOurWish: false } : undefined;
 }
 
@@ -55,6 +57,16 @@ function prevails(
   if (newer.isIncoming === elder.isIncoming) return false;
   const weAreGreater = compareBytes(ids.own, ids.peer) > 0;
   return newer.isIncoming !== weAreGreater;
+}
+
+/**
+ * Somebody at another address says that he is a peer whose connection stands and works. Two that crossed are young both and have moved
+ * nothing; anybody else may have read the peer id in a handshake of theirs, and would take the place of a seed with it.
+ */
+function isImpostor(newer: PeerConnection, elder: PeerConnection, nowMs: number): boolean {
+  if (isSpliced(newer) || isSpliced(elder)) return false;
+  if (sourceOf(newer.stream.remote.host) === sourceOf(elder.stream.remote.host)) return false;
+  return elder.payloadBytes > 0 || nowMs - elder.openedAtMs > HANDSHAKE_TIMEOUT_MS;
 }
 
 /** It has said nothing for long, wants nothing that we hold back, and here it is again: what we sent last did not get there. */

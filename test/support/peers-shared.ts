@@ -5,11 +5,15 @@ import type { SessionShared } from '../../core/session/shared.ts';
 export const OWN_PEER_ID = new Uint8Array(20).fill(9);
 
 /** @param relays what stands for `nat.relays` */
-export function sharedForPeers(nowMs: () => number, relays: object = {}): SessionShared {
+export function sharedForPeers(
+  nowMs: () => number,
+  relays: object = {},
+  peerId: Uint8Array = OWN_PEER_ID,
+): SessionShared {
   return {
     clock: { nowMs },
     rng: seededRng(1),
-    peerId: OWN_PEER_ID,
+    peerId,
     maxPeersPerTorrent: 10,
     isFull: () => false,
     isBanned: () => false,

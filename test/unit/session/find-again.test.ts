@@ -6,12 +6,13 @@ import {
   FIND_AGAIN_MAX_MS,
   FIND_AGAIN_MS,
   FOUND_AGAIN_MS,
+  HANDSHAKE_TIMEOUT_MS,
   STALLED_MS,
 } from '../../../core/session/peer-limits.ts';
 import type { Dialled } from '../../../core/session/reach/nat-climb.ts';
 import { closeDeadSplices } from '../../../core/session/reach/nat-splice.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
-import { sharedForPeers } from '../../support/peers-shared.ts';
+import { OWN_PEER_ID, sharedForPeers } from '../../support/peers-shared.ts';
 
 const PEER = new Uint8Array(20).fill(1);
 const ENDPOINT = { host: '203.0.113.7', port: 6881 };
@@ -41,6 +42,7 @@ class FakeConnection {
   requestsIn = 0;
   isServed = false;
   queuedBytes = 0;
+  payloadBytes = 0;
 
   constructor(isIncoming: boolean, remote = ENDPOINT) {
     this.isIncoming = isIncoming;
@@ -61,7 +63,8 @@ class FakeConnection {
   }
 }
 
-function scene() {
+/** @param ownPeerId less or greater than the peer's decides which of two connections that crossed stays */
+function scene(ownPeerId = OWN_PEER_ID) {
   const scene = {
     nowMs: START_MS,
     dials: [] as number[],
@@ -70,7 +73,8 @@ function scene() {
     connect,
     tickUntil,
   };
-  const shared = sharedForPeers(() => scene.nowMs, { check: () => scene.checks++ });
+  const relays = { check: () => scene.checks++ };
+  const shared = sharedForPeers(() => scene.nowMs, relays, ownPeerId);
   scene.peers = new TorrentPeers(shared, { isActive: true, isComplete: false } as PeersOwner);
   scene.peers.dialler = {
     dial: () => {
@@ -249,5 +253,42 @@ describe('splices of a relay that is silent', () => {
     closeDeadSplices([dead, alive, other, straight] as unknown as PeerConnection[], relay, nowMs);
     const ends = [dead, alive, other, straight].map(({ closedFor }) => closedFor);
     expect(ends).toEqual(['the relay is silent', undefined, undefined, undefined]);
+  });
+});
+
+describe('somebody at another address who says that he is a peer of ours', () => {
+  // The ids are such that of two connections the one stays that the other side dialled.
+  const twins = (): { it: ReturnType<typeof scene>; ours: FakeConnection } => {
+    const it = scene(new Uint8Array(20));
+    return { it, ours: it.connect(false) };
+  };
+
+  it('does not take the place of a connection that payload came over', () => {
+    const { it, ours } = twins();
+    ours.payloadBytes = 16_384;
+    expect(it.connect(true, OTHER_ADDRESS).closedFor).toBe('connected already');
+    expect(ours.closedFor).toBeUndefined();
+    expect(ours.candidate).toBeDefined();
+  });
+
+  it('nor that of one that stands for a while, as long as it is heard', () => {
+    const { it, ours } = twins();
+    it.nowMs += HANDSHAKE_TIMEOUT_MS + 1;
+    ours.lastReceivedAtMs = it.nowMs - 1;
+    expect(it.connect(true, OTHER_ADDRESS).closedFor).toBe('connected already');
+    expect(ours.closedFor).toBeUndefined();
+    it.nowMs += STALLED_MS;
+    ours.lastSentAtMs = it.nowMs;
+    expect(it.connect(true, OTHER_ADDRESS).closedFor).toBeUndefined();
+  });
+
+  it('does where the two have crossed, and from the same address', () => {
+    const crossed = twins();
+    expect(crossed.it.connect(true, OTHER_ADDRESS).closedFor).toBeUndefined();
+    expect(crossed.ours.closedFor).toBe('connected already');
+    const again = twins();
+    again.ours.payloadBytes = 16_384;
+    expect(again.it.connect(true).closedFor).toBeUndefined();
+    expect(again.ours.closedFor).toBe('connected already');
   });
 });
