@@ -3,12 +3,12 @@
 import type { Rng } from '../../core/base/clock.ts';
 import { seededRng } from '../../core/base/clock.ts';
 import type { DhtAddress, Family } from '../base/address.ts';
+import { mix } from '../base/mix.ts';
 import { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
 import type { KrpcMessage } from '../krpc/krpc.ts';
 import { Approach } from './approach.ts';
 import { CrawlCounts, type RestoredVisit } from './crawl-counts.ts';
-import { mix } from './hash.ts';
 import { IdQueue } from './id-queue.ts';
 import { GIVEN, NO_CLAIM, NodeState, NodeTable } from './node-table.ts';
 import type { OptOut } from './opt-out.ts';

@@ -1,14 +1,5 @@
-// Mixing of words into places of a table. Not secret: whoever floods one place of a table meets its bound.
-
-/** 32 well-mixed bits (the finisher of murmur3, as a signed word). */
-export function mix(value: number): number {
-  let h = value | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
-}
-
-const GOLDEN = 0x9e3779b9 | 0;
+// Where an address lies in a table. Not secret: whoever floods one place of a table meets its bound.
+import { GOLDEN, mix } from '../base/mix.ts';
 
 /** Of an address of up to four words and its port. */
 export function hashAddress(w0: number, w1: number, w2: number, w3: number, port: number): number {

@@ -1,6 +1,6 @@
 // Politeness: how many queries leave a second in all, to one host and to one subnet. GCRA (a leaky bucket kept as one time
 // for each key) in typed arrays of fixed size; what is full again is forgotten.
-import { mix } from './hash.ts';
+import { mix } from '../base/mix.ts';
 
 export interface Pace {
   readonly perSecond: number;

@@ -2,6 +2,7 @@
 // given up. Slow is told apart from dead: a late answer still counts. One for crawls, monitors and tests of loss.
 import { type Rng, randomInt } from '../../core/base/clock.ts';
 import type { DhtAddress } from '../base/address.ts';
+import { mix } from '../base/mix.ts';
 import type { Id160 } from '../base/node-id.ts';
 import type { Outcome } from '../dataset/visit-table.ts';
 import { KrpcMessage } from '../krpc/krpc.ts';
@@ -9,7 +10,6 @@ import { Composer } from '../krpc/krpc-compose.ts';
 import { scanKrpc } from '../krpc/krpc-scan.ts';
 import { getPeersQuery, pingQuery, type QueryFrame, targetQuery, type Want } from '../krpc/queries.ts';
 import { DueQueue } from './due-queue.ts';
-import { mix } from './hash.ts';
 import { NodeState, type NodeTable } from './node-table.ts';
 import { KeyedPace, type Pace, TotalPace } from './pacer.ts';
 import { type ProbeMethod, Questions } from './questions.ts';

@@ -2,7 +2,7 @@
 // (IPv6: /48 and /32) lists and answers; above what chance allows a subnet is set aside, its nodes are asked no more and
 // count no more. Sketches of fixed size, so that ten million addresses cost what ten thousand do.
 import { DhtAddress } from '../base/address.ts';
-import { mix } from './hash.ts';
+import { mix } from '../base/mix.ts';
 
 const SLOTS = 1 << 19;
 const MASK = SLOTS - 1;
@@ -151,13 +151,13 @@ export class Subnets {
 }
 
 /** Of the small and of the large subnet. */
-export function subnetKeys(address: DhtAddress): readonly [small: number, large: number] {
+function subnetKeys(address: DhtAddress): readonly [small: number, large: number] {
   if (address.family === 4) return [address.w0 >>> 8, address.w0 >>> 16];
   return [mix(address.w0) ^ (address.w1 >>> 16), address.w0];
 }
 
 /** @param level 0 for the /24 (IPv6: /48), 1 for the /16 (/32) */
-export function subnetName(address: DhtAddress, level: number): string {
+function subnetName(address: DhtAddress, level: number): string {
   if (address.family === 4) {
     const mask = level === 0 ? 0xffffff00 : 0xffff0000;
     return `${DhtAddress.v4(address.w0 & mask, 1).host}/${level === 0 ? 24 : 16}`;

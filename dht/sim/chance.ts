@@ -1,6 +1,8 @@
 // Chance in simulations: one seeded stream per purpose, so that one more draw for loss shifts no latency; hashes for what
 // must be the same whenever it is asked (the distance of a pair, a bucket of an ideal table); the distributions.
+
 import { type Rng, seededRng } from '../../core/base/clock.ts';
+import { GOLDEN, mix } from '../base/mix.ts';
 
 export type StreamName = 'ids' | 'latency' | 'loss' | 'churn' | 'protocol' | 'workload';
 
@@ -17,16 +19,6 @@ const STREAM_SALTS: Readonly<Record<StreamName, number>> = {
 export function stream(seed: number, name: StreamName, index = 0): Rng {
   return seededRng(hash3(seed, STREAM_SALTS[name], index));
 }
-
-/** 32 well-mixed bits (the finisher of murmur3, as a signed word). */
-export function mix(value: number): number {
-  let h = value | 0;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return h ^ (h >>> 16);
-}
-
-const GOLDEN = 0x9e3779b9 | 0;
 
 export function hash3(a: number, b: number, c: number): number {
   return mix(mix(mix(a + GOLDEN) ^ b) + GOLDEN + c);

@@ -1,6 +1,6 @@
 // Address translators in front of simulated hosts: whom they let in, which port the world sees, when they forget (RFC 4787
 // terms: mapping and filtering by endpoint).
-import { mix } from './chance.ts';
+import { mix } from '../base/mix.ts';
 import { SIM_PORT } from './hosts.ts';
 
 export type NatKind =

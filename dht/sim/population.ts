@@ -1,9 +1,10 @@
 // All ids of a simulated network in order, and the ideal routing table of any of them: every bucket holds min(capacity,
 // population) members of its part of the space, picked by a hash. Nothing is stored per table, so a million nodes have one.
 import { idForAddress } from '../base/bep42.ts';
+import { mix } from '../base/mix.ts';
 import { compareDistance, type Id160 } from '../base/node-id.ts';
 import type { TablePolicy } from '../base/options.ts';
-import { hash3, mix, stream } from './chance.ts';
+import { hash3, stream } from './chance.ts';
 import { hostAddress } from './hosts.ts';
 
 /** The part of a policy that decides which nodes a table holds. */

@@ -21,17 +21,8 @@ import type { QueueEntry, Way } from '../messages.ts';
 import type { QueueItem } from '../queue-item.ts';
 import { ControlLink } from './control-link.ts';
 
-/** What the owner of the shell does. */
-export interface ClientOwner {
-  decide(call: IncomingCall): Way;
-  introduce(introduction: Introduction): void;
-  /** Both sides agreed upon it: open it with `openSplice`. */
-  splice(order: SpliceOrder): void;
-  onQueued(item: QueueItem, entry: QueueEntry, relay: Endpoint): void;
-  onSilent(relay: Endpoint): void;
-  onChanged(): void;
-  findRelays(shard: number): void;
-}
+/** What the owner of the shell does; of a splice that both sides agreed upon: open it with `openSplice`. */
+export type ClientOwner = Omit<RelayClientPort, 'connect' | 'send' | 'drop'>;
 
 export interface ClientShellOptions extends RelayClientOptions {
   readonly clock: Clock;

@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { randomInt, seededRng } from '../../../core/base/clock.ts';
 import { DhtAddress } from '../../../dht/base/address.ts';
+import { mix } from '../../../dht/base/mix.ts';
 import { Id160 } from '../../../dht/base/node-id.ts';
 import { EndpointIndex, type EndpointWords } from '../../../dht/crawl/endpoint-index.ts';
-import { hashAddress, mix } from '../../../dht/crawl/hash.ts';
+import { hashAddress } from '../../../dht/crawl/hash.ts';
 import { GIVEN, NO_CLAIM, NodeState, NodeTable } from '../../../dht/crawl/node-table.ts';
 import { SteadyTimes } from '../../../dht/crawl/steady-times.ts';
 
