@@ -27,7 +27,16 @@ async function nextSeq(command: DhtCommand, target: Uint8Array, salt: Uint8Array
     machine.getItem(target, { salt, onDone: finish }, nowMs),
   );
   if (held === undefined) throw command.timeout('the look at the present item');
-  return held.item?.kind === 'mutable' ? held.item.seq + 1n : 1n;
+  if (held.item?.kind !== 'mutable') return 1n;
+  const next = held.item.seq + 1n;
+  if (isValidSeq(next)) return next;
+  throw new OperationError(
+    'refused',
+    'the version in the DHT has the last sequence number there is, 2^63 - 1',
+    {
+      hint: 'Nothing can follow it. Take another --salt or --key, or wait two hours until the DHT has forgotten it.',
+    },
+  );
 }
 
 /** BEP 44 codes. */

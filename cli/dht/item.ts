@@ -1,6 +1,6 @@
 // BEP 44 items on the command line: values between text and bencode, key files, and what a value points at (BEP 46).
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { decodeBencode, isDict } from '../../core/base/bencode.ts';
 import { encodeBencode } from '../../core/base/bencode-encode.ts';
@@ -80,6 +80,23 @@ async function readAll(stdin: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(parts));
 }
 
+/** 64 hex digits and some white space; a device has no end. */
+const MAX_KEY_FILE_BYTES = 1024;
+
+/** @returns undefined when it is longer than any key */
+async function keyText(file: string): Promise<string | undefined> {
+  const handle = await open(file, 'r');
+  try {
+    const bytes = Buffer.alloc(MAX_KEY_FILE_BYTES + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
+    return length > MAX_KEY_FILE_BYTES ? undefined : bytes.toString('latin1', 0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
 /**
  * The private key in a file: 32 bytes as hex. A file that is not there is made, readable by its owner only.
  * @throws OperationError `disk`, UsageError on any other content
@@ -87,10 +104,12 @@ async function readAll(stdin: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 export async function readKeyFile(context: CommandContext, name: string): Promise<Uint8Array> {
   const file = path.resolve(context.environment.cwd, name);
   try {
-    const seed = fromHex((await readFile(file, 'utf8')).trim());
+    const seed = fromHex((await keyText(file))?.trim() ?? '');
     if (seed?.length === SEED_BYTES) return seed;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT')
+      throw new OperationError('disk', `--key: cannot read ${file}: ${message}`, { cause: error });
     const seed = new Uint8Array(randomBytes(SEED_BYTES));
     await writeFile(file, `${toHex(seed)}\n`, { flag: 'wx', mode: 0o600 }).catch((cause: unknown) => {
       throw new OperationError('disk', `--key: cannot write ${file}`, { cause });

@@ -121,6 +121,21 @@ describe('asking', () => {
     expect((await dht('lookup', 'abc')).code).toBe(2);
     writeFileSync(`${place.path}/bad.key`, 'no key');
     expect((await dht('put', 'x', '--key', 'bad.key')).code).toBe(2);
+    // Neither a device without an end nor a directory is a key, and neither is a bug.
+    expect(await dht('put', 'x', '--key', '/dev/zero')).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/does not hold a private key/),
+    });
+    expect(await dht('put', 'x', '--key', '.')).toMatchObject({
+      code: 8,
+      stderr: expect.stringMatching(/--key: cannot read /),
+    });
+    const last = ['--key', 'my.key', '--salt', 'last'];
+    expect((await dht('put', 'x', ...last, '--seq', String(2n ** 63n - 1n))).code).toBe(0);
+    expect(await dht('put', 'y', ...last)).toMatchObject({
+      code: 9,
+      stderr: expect.stringMatching(/the last sequence number there is/),
+    });
     const nobody = await tt(
       ...['dht', 'lookup', HASH, '--bootstrap', `127.0.0.1:${await freePort()}`, '--timeout', '1s'],
       ...ON_LOOPBACK,
