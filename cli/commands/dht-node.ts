@@ -31,7 +31,7 @@ async function openNode(context: CommandContext): Promise<DhtNode> {
   }
 }
 
-export function statisticsLine(snapshot: DhtSnapshot): string {
+function statisticsLine(snapshot: DhtSnapshot): string {
   const { statistics, families } = snapshot;
   const nodes = families.map(({ family, good, nodes: all }) => `IPv${family} ${good}/${all} nodes`);
   const sizes = families

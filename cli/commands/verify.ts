@@ -97,7 +97,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
 }
 
 /** `0-3, 7, 9-12`: piece numbers as the protocol counts them, from 0. */
-export function formatRanges(sorted: readonly number[]): string {
+function formatRanges(sorted: readonly number[]): string {
   const ranges: string[] = [];
   for (let i = 0; i < sorted.length; ) {
     let end = i;

@@ -27,7 +27,7 @@ export function countryName(code: string): string {
   return name === undefined ? safeText(code) : `${code} ${name}`;
 }
 
-export function mapPoints(countries: ReadonlyMap<string, number>): MapPoint[] {
+function mapPoints(countries: ReadonlyMap<string, number>): MapPoint[] {
   return [...countries].flatMap(([code, count]) => countryPoint(code, count) ?? []);
 }
 

@@ -68,7 +68,7 @@ export function traceTable(trace: readonly QueryTrace[]): string[] {
 }
 
 /** The chain of sources that led to the answered query nearest to the target, from its beginning. */
-export function pathToClosest(trace: readonly QueryTrace[]): readonly number[] {
+function pathToClosest(trace: readonly QueryTrace[]): readonly number[] {
   let best: number | undefined;
   trace.forEach((query, index) => {
     if (query.answeredAtMs === undefined || query.failure !== undefined) return;

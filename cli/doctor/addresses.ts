@@ -34,7 +34,7 @@ export function localAddresses(): readonly LocalAddress[] {
 }
 
 /** The address that packets to the Internet would leave from; undefined without a route. */
-export async function routeSource(family: 4 | 6): Promise<string | undefined> {
+async function routeSource(family: 4 | 6): Promise<string | undefined> {
   const socket = dgram.createSocket(family === 4 ? 'udp4' : 'udp6');
   try {
     return await new Promise<string | undefined>((resolve) => {

@@ -111,7 +111,7 @@ async function timeFlushes(file: FileHandle, context: DoctorContext): Promise<nu
   return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
 }
 
-export async function probeFolder(folder: string, context: DoctorContext): Promise<FolderReport> {
+async function probeFolder(folder: string, context: DoctorContext): Promise<FolderReport> {
   const probed = await existingFolder(folder);
   const stats = await statfs(probed).catch(() => undefined);
   const freeBytes = stats === undefined ? undefined : stats.bavail * stats.bsize;

@@ -20,7 +20,7 @@ export interface LogSink {
   close(): Promise<void>;
 }
 
-export function rankFor({ isQuiet, verbose }: Verbosity): number {
+function rankFor({ isQuiet, verbose }: Verbosity): number {
   return isQuiet ? RANK.error : Math.min(RANK.warn + verbose, RANK.trace);
 }
 

@@ -54,7 +54,7 @@ export async function fetchMetadata(
   });
 }
 
-export function noMetadata(magnet: Magnet, source: string, timeoutMs: number): OperationError {
+function noMetadata(magnet: Magnet, source: string, timeoutMs: number): OperationError {
   const hint = looksCutShort(source)
     ? CUT_SHORT_HINT
     : 'Nobody who has it could be reached. Give --peer or --tracker, or a longer --timeout.';

@@ -32,7 +32,7 @@ const GAP = ' ';
 const LEAST_FLEXIBLE = 8;
 
 /** First row to show so that the chosen one is in sight, near the middle. */
-export function firstVisible(cursor: number, count: number, room: number): number {
+function firstVisible(cursor: number, count: number, room: number): number {
   return Math.max(0, Math.min(cursor - Math.floor(room / 2), count - room));
 }
 

@@ -27,7 +27,7 @@ export function parseIPv4(text: string): Uint8Array | undefined {
 }
 
 /** Parses one IPv6 address, `::` and an embedded IPv4 tail included; no zone. @returns 16 bytes or undefined */
-export function parseIPv6(text: string): Uint8Array | undefined {
+function parseIPv6(text: string): Uint8Array | undefined {
   if (text.length < 2 || text.length > 45 || !/^[0-9a-fA-F:.]+$/.test(text)) return undefined;
   const halves = text.split('::');
   if (halves.length > 2) return undefined;

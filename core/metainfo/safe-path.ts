@@ -15,7 +15,7 @@ export function pathRulesFor(platform: string): PathRules {
 }
 
 /** NAME_MAX nearly everywhere. */
-export const MAX_COMPONENT_BYTES = 255;
+const MAX_COMPONENT_BYTES = 255;
 /** A longer "extension" is part of the name. */
 const MAX_EXTENSION_BYTES = 20;
 const REPLACEMENT = '_';

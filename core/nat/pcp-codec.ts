@@ -9,8 +9,8 @@ import { failed, type MapAnswer, type MapRequest, type Transport } from './mappi
 export const PCP_SERVER_PORT = 5351;
 /** Servers tell all clients here, at 224.0.0.1 and ff02::1, that they have restarted. */
 export const PCP_CLIENT_PORT = 5350;
-export const PCP_VERSION = 2;
-export const PCP_NONCE_BYTES = 12;
+const PCP_VERSION = 2;
+const PCP_NONCE_BYTES = 12;
 /** RFC 6887 section 7. */
 const MAX_BYTES = 1100;
 const HEADER_BYTES = 24;

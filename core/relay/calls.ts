@@ -6,7 +6,7 @@ import type { Refusal } from './messages.ts';
 import type { Link, LinkId } from './server-links.ts';
 
 /** The called peer decides at once; the rest is the network. */
-export const CALL_MS = 5_000;
+const CALL_MS = 5_000;
 const MAX_USED = 4096;
 
 export interface Call {

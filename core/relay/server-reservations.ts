@@ -9,7 +9,7 @@ import type { RelayServerOptions } from './server-port.ts';
 import type { ServerVoice } from './server-voice.ts';
 
 /** Announced under their keys at the most: each costs a DHT lookup a quarter of an hour. */
-export const MAX_ANNOUNCED = 50;
+const MAX_ANNOUNCED = 50;
 
 export class Reservations {
   readonly #options: RelayServerOptions;

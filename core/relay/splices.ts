@@ -6,9 +6,9 @@ import { hostPrefix, networkPrefix } from './addresses.ts';
 import { TOKEN_BYTES, tokenKey } from './frame.ts';
 import { PrefixCounts, type RelayLimits } from './limits.ts';
 
-export const TICKET_MS = 10_000;
+const TICKET_MS = 10_000;
 /** An unmodified client that waits longer has given up or should. */
-export const PROXY_TICKET_MS = 5_000;
+const PROXY_TICKET_MS = 5_000;
 /** Longest stretch of unused rate that is saved up. */
 const BURST_MS = 100;
 

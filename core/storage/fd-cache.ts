@@ -1,7 +1,7 @@
 // A bounded set of open descriptors, shared by all torrents of a thread; the least recently used is closed first.
 
 /** Fewer than any usual `ulimit -n` by far; more gains nothing, since files are written and read in runs. */
-export const MAX_OPEN_FILES = 64;
+const MAX_OPEN_FILES = 64;
 
 export interface OpenFile {
   readonly fd: number;

@@ -5,7 +5,7 @@ import type { OperationError } from '../base/result.ts';
 import { diskOperationError } from './disk-error.ts';
 
 /** Two dozen segments: more peers than slots of any usual choker read at different places. */
-export const DEFAULT_READ_MEMORY_BYTES = 24 << 20;
+const DEFAULT_READ_MEMORY_BYTES = 24 << 20;
 
 /**
  * @param view of exactly the bytes asked for; valid until `release`

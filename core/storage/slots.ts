@@ -5,10 +5,10 @@ import type { PieceLayout } from '../metainfo/layout.ts';
 import type { SlotPool } from '../pieces/segment-slots.ts';
 
 /** The largest segment: big enough that a message for each costs nothing, small enough that 48 of them are a pool. */
-export const MAX_SEGMENT_BYTES = 1 << 20;
+const MAX_SEGMENT_BYTES = 1 << 20;
 
 /** Covers about 50 ms of a 1 GB/s line plus the pieces that peers hold open. */
-export const DEFAULT_SLOT_MEMORY_BYTES = 48 << 20;
+const DEFAULT_SLOT_MEMORY_BYTES = 48 << 20;
 
 /** A torrent may always have this many chunks, so that one with slow peers cannot starve the others for ever. */
 const RESERVED_CHUNKS = 2;

@@ -6,11 +6,11 @@ import type { ChokeCandidate, ChokeContext, ChokePolicy } from './choke-policy.t
 import type { UnchokeReason } from './swarm-types.ts';
 
 /** BEP 3: long enough for TCP to find its rate before it is judged. */
-export const ROUND_MS = 10_000;
+const ROUND_MS = 10_000;
 /** BEP 3: three rounds, so that a peer can show what it would pay. */
 const LUCKY_MS = 30_000;
 /** The seed text: four, which keeps every stream quick enough to be reciprocated. */
-export const REGULAR_SLOTS = 4;
+const REGULAR_SLOTS = 4;
 /** Beyond, choking is no longer what limits anything. */
 const MAX_AUTOMATIC_SLOTS = 50;
 /** One optimistic slot for so many regular ones: 20 % of all. */

@@ -15,7 +15,7 @@ import { isLoopbackAddress } from '../base/local-address.ts';
 import { accept, type Result, reject } from '../base/result.ts';
 
 /** BEP 11, for added and dropped each; kept for the first message too, where more would be allowed. */
-export const MAX_PEX_ENTRIES = 50;
+const MAX_PEX_ENTRIES = 50;
 /** Read of one message: the first may be longer, but one peer shall not fill the candidate pool. */
 const MAX_READ_ENTRIES = 200;
 /** BEP 11: at most one message a minute. */

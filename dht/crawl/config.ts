@@ -5,7 +5,7 @@ import type { Pace } from './pacer.ts';
 import { POLITE, type ProbePolicy } from './prober.ts';
 import { PROBE_METHODS, type ProbeMethod } from './questions.ts';
 
-export const CRAWL_MODES = ['zone', 'full', 'topology', 'sample', 'monitor'] as const;
+const CRAWL_MODES = ['zone', 'full', 'topology', 'sample', 'monitor'] as const;
 export type CrawlMode = (typeof CRAWL_MODES)[number];
 const IP_PRIVACIES: readonly CrawlConfig['ipPrivacy'][] = ['hmac', 'prefix', 'raw'];
 

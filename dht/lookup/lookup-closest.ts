@@ -59,7 +59,7 @@ export class ClosestSet {
 }
 
 /** /24 or /64; on local networks the endpoint, since all share one there. */
-export function subnetKey(address: DhtAddress): number | string {
+function subnetKey(address: DhtAddress): number | string {
   if (address.scope !== 'global') return address.hostKey;
   return address.family === 4 ? address.w0 >>> 8 : address.hostKey;
 }

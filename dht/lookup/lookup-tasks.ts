@@ -28,7 +28,7 @@ export function findNodeTask(target: Id160, want: Want): LookupTask {
 }
 
 /** The compact peers of `values` that belong to the family: BEP 32 allows both kinds in one list. */
-export function readValues(message: KrpcMessage, family: Family): DhtAddress[] {
+function readValues(message: KrpcMessage, family: Family): DhtAddress[] {
   const peers: DhtAddress[] = [];
   const { bytes, values } = message;
   let at = values.start;

@@ -68,7 +68,7 @@ function compared(run: RunFigures): ComparedRun {
 }
 
 /** Hour of the day, UTC, with its fraction; of an ISO 8601 time. */
-export function hourOfDay(iso: string): number {
+function hourOfDay(iso: string): number {
   const [hours, minutes] = iso.slice(11, 16).split(':').map(Number) as [number, number];
   return hours + minutes / 60;
 }

@@ -50,8 +50,6 @@ const ARRIVE = 1;
 const REPLY = 2;
 const NO_TOKEN = undefined;
 
-export type WorldMember = 'reachable' | 'translated' | 'dead';
-
 export interface WorldClient {
   handleDatagram(bytes: Uint8Array, from: DhtAddress, nowMs: number): unknown;
   nextTimeoutMs(nowMs: number): number;

@@ -33,7 +33,7 @@ const CARELESS_MAINTENANCE: MaintenancePolicy = {
   selfLookupMs: 30 * MINUTE_MS,
 };
 
-export const PROFILES: Readonly<Record<ProfileName, ClientProfile>> = {
+const PROFILES: Readonly<Record<ProfileName, ClientProfile>> = {
   ours: {},
   libtorrent: {
     lookup: LOOKUP_PRESETS.libtorrent,

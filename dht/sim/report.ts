@@ -24,7 +24,7 @@ export function deviation(measured: number, expected: number): string {
   return `${percent >= 0 ? '+' : ''}${percent.toFixed(1)} %`;
 }
 
-export function formatCell(cell: Cell | undefined): string {
+function formatCell(cell: Cell | undefined): string {
   if (cell === undefined) return '';
   if (typeof cell === 'string') return cell;
   if (Number.isNaN(cell)) return '-';

@@ -43,7 +43,7 @@ function waitingWords({ account, downRateBytesPerSec }: TorrentSnapshot): string
 }
 
 /** One line on what is going on. */
-export function stateText(torrent: TorrentSnapshot): Line {
+function stateText(torrent: TorrentSnapshot): Line {
   const order = torrent.isSequential === true && torrent.state === 'downloading' ? ', pieces in order' : '';
   switch (torrent.state) {
     case 'metadata':

@@ -6,7 +6,7 @@ import { type Line, span } from '../styled.ts';
 import { type Column, tableLines } from '../table.ts';
 
 /** As rtorrent and libtorrent users know them: capitals are what the peer does to us. */
-export function peerFlags(peer: PeerSnapshot): string {
+function peerFlags(peer: PeerSnapshot): string {
   return [
     peer.amInterested ? (peer.peerChoking ? 'd' : 'D') : '-',
     peer.peerInterested ? (peer.amChoking ? 'u' : 'U') : '-',
@@ -17,7 +17,7 @@ export function peerFlags(peer: PeerSnapshot): string {
 }
 
 /** What carries it, or the way around a NAT that led to it. */
-export function peerWay({ transport, reached }: PeerSnapshot): string {
+function peerWay({ transport, reached }: PeerSnapshot): string {
   return reached === undefined || reached.rung === 'direct' ? transport : reached.rung;
 }
 
@@ -122,7 +122,7 @@ function columns(torrent: TorrentSnapshot, width: number): readonly Column<PeerS
 const LEGEND = 'D we get, d wait  U it gets, u waits  S snubbed  I came in  E encrypted';
 
 /** Those that move most come first. */
-export function sortedPeers(torrent: TorrentSnapshot): readonly PeerSnapshot[] {
+function sortedPeers(torrent: TorrentSnapshot): readonly PeerSnapshot[] {
   const moving = (peer: PeerSnapshot): number => peer.downRateBytesPerSec + peer.upRateBytesPerSec;
   return [...torrent.peers].sort((a, b) => moving(b) - moving(a));
 }

@@ -54,7 +54,7 @@ function netstat(): Promise<string> {
 }
 
 /** The source address that the system would choose. @returns undefined when there is no way there */
-export function localAddressTo(host: string, family: 4 | 6): Promise<string | undefined> {
+function localAddressTo(host: string, family: 4 | 6): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
     const finish = (address: string | undefined): void => {

@@ -13,7 +13,7 @@ import {
 } from './nat-model.ts';
 
 /** Among peers behind NATs. Seven in ten pairs of such peers can punch, as libp2p's DCUtR measured in the wild (70 ± 7 %). */
-export const NAT_MIX: readonly (readonly [model: NatModel, share: number])[] = [
+const NAT_MIX: readonly (readonly [model: NatModel, share: number])[] = [
   [FULL_CONE, 0.15],
   [ADDRESS_RESTRICTED, 0.1],
   [PORT_RESTRICTED, 0.55],

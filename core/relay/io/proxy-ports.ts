@@ -65,7 +65,7 @@ function openReset(host: string, port: number, clock: Clock): Promise<Socket | u
 }
 
 /** @param syn 20 bytes or more */
-export function resetFor(syn: Uint8Array, nowMs: number): Uint8Array {
+function resetFor(syn: Uint8Array, nowMs: number): Uint8Array {
   const reset = new Uint8Array(UTP_HEADER_BYTES);
   reset[0] = RESET;
   writeU16(reset, 2, readU16(syn, 2));

@@ -15,7 +15,7 @@ import {
 import type { PeerConnection } from '../peer/peer-connection.ts';
 
 /** Where a packet for this peer must go: through the hole it keeps open towards us, or where it says it listens. */
-export function openEndpoint(connection: PeerConnection): Endpoint | undefined {
+function openEndpoint(connection: PeerConnection): Endpoint | undefined {
   const { remote, transport } = connection.stream;
   if (!connection.isIncoming || transport === 'utp') return remote;
   const port = connection.extended?.listenPort;

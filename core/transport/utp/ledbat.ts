@@ -3,7 +3,7 @@
 // and now and then a flow all but stops for two round trips, so that a latecomer sees the empty path too and both share alike.
 
 /** BEP 29: queueing delay that is aimed at. */
-export const TARGET_MS = 100;
+const TARGET_MS = 100;
 /** At most so much more in flight per round trip outside of slow start (libutp, libtorrent: 3,000 bytes). */
 const GAIN_BYTES = 3_000;
 /** Slow start ends when the queue has grown to this share of the target: one more doubling would overshoot. */

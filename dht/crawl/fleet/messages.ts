@@ -73,7 +73,7 @@ export interface Beat {
 }
 
 /** Orders of one run at most: numbers of rows stay exact integers. */
-export const MAX_ORDERS = 1 << 16;
+const MAX_ORDERS = 1 << 16;
 /** Rows of one order at most. */
 export const ROWS_PER_ORDER = 2 ** 36;
 /** Prefixes of an order: 43 bytes each at most, so that it fits into a message beside its configuration. */

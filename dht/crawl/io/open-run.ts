@@ -12,7 +12,7 @@ import { keyId } from './privacy.ts';
 import { newHeader, type ToolIdentity } from './run-header.ts';
 import { zoneOf } from './run-parts.ts';
 
-export const DATA_FILE = 'data.sqlite';
+const DATA_FILE = 'data.sqlite';
 
 export interface RunPlace {
   readonly directory: string;

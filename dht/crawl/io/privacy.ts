@@ -46,7 +46,7 @@ export function keyId(key: Uint8Array): string {
 }
 
 /** `192.0.2.0/24`, `2001:db8:1::/48`. */
-export function subnetText(address: DhtAddress): string {
+function subnetText(address: DhtAddress): string {
   const bits = privatePrefixBits(address.family);
   return `${formatIp(masked(address.ip(), bits))}/${bits}`;
 }

@@ -17,7 +17,7 @@ const SFNT_HEADER = 12;
 const SFNT_ENTRY = 16;
 
 /** The TrueType font in a WOFF file (W3C WOFF 1.0): its tables, each inflated, behind the directory of an sfnt. */
-export function unwrapWoff(woff: Uint8Array): Uint8Array {
+function unwrapWoff(woff: Uint8Array): Uint8Array {
   const view = new DataView(woff.buffer, woff.byteOffset, woff.byteLength);
   const count = view.getUint16(12);
   const tables = Array.from({ length: count }, (_, i) => {

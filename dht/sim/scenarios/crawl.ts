@@ -43,12 +43,7 @@ export interface CoverageOutcome {
 }
 
 /** Many crawls of zones of one world, each with its own chance of loss. */
-export function measureCoverage(
-  world: CrawlWorld,
-  nodes: number,
-  seed: number,
-  count: number,
-): CoverageOutcome {
+function measureCoverage(world: CrawlWorld, nodes: number, seed: number, count: number): CoverageOutcome {
   // Figures only: the tables of a hundred crawlers would be gigabytes.
   const outcomes: (Omit<TrialOutcome, 'first' | 'second'> & { readonly found: number })[] = [];
   let bits = 0;

@@ -31,7 +31,7 @@ export interface Ring {
   readonly fitting: boolean;
 }
 
-export const RINGS: readonly Ring[] = [
+const RINGS: readonly Ring[] = [
   ...[8, 16, 64].flatMap((count) => [1, 8, 64].map((subnets) => ({ count, subnets, fitting: false }))),
   // The strongest: somebody who picked addresses until their ids were right.
   { count: 8, subnets: 64, fitting: true },

@@ -17,7 +17,7 @@ interface LatencyPolicy {
   readonly expected: Readonly<Record<number, readonly [number, number]>> | undefined;
 }
 
-export const LATENCY_POLICIES: readonly LatencyPolicy[] = [
+const LATENCY_POLICIES: readonly LatencyPolicy[] = [
   {
     name: 'alpha 3, 20 s timeout (the one-minute client)',
     preset: 'one-minute',

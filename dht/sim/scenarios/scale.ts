@@ -26,7 +26,7 @@ export interface ScaleOutcome {
   readonly trace: string;
 }
 
-export function measureScale(options: ScenarioOptions, virtualMinutes: number): ScaleOutcome {
+function measureScale(options: ScenarioOptions, virtualMinutes: number): ScaleOutcome {
   const nodes = options.nodes ?? USUAL_NODES;
   const bytesBefore = options.memoryBytes();
   const startedMs = options.wallMs();
