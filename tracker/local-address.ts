@@ -18,8 +18,13 @@ export function destinationRefusal(request: {
   if (!isLocalAddress(request.address)) return undefined;
   if (request.fromPublic) return 'redirected from a public tracker to a local address';
   const path = request.target.split('?')[0] as string;
-  if (request.guardLocal && isLoopbackAddress(request.address) && !/\/(announce|scrape)[^/]*$/.test(path)) {
+  if (request.guardLocal && isThisMachine(request.address) && !/\/(announce|scrape)[^/]*$/.test(path)) {
     return 'a tracker on this machine must have a path ending in announce';
   }
   return undefined;
+}
+
+/** Connections to the unspecified address go to this machine, too. */
+function isThisMachine(host: string): boolean {
+  return isLoopbackAddress(host) || host === '0.0.0.0' || host === '::';
 }

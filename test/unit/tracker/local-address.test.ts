@@ -57,8 +57,12 @@ describe('a request', () => {
       const refusal = destinationRefusal({ ...request, address, fromPublic: true, guardLocal: false });
       expect(refusal).toBe('redirected from a public tracker to a local address');
     }
-    for (const target of ['/', '/admin', '/announce/', '/x?announce']) {
-      expect(destinationRefusal({ ...request, target })).toMatch(/must have a path ending in announce/);
+    for (const address of ['127.0.0.1', '127.0.0.2', '::1', '0.0.0.0', '::']) {
+      for (const target of ['/', '/admin', '/announce/', '/x?announce']) {
+        expect(destinationRefusal({ ...request, address, target })).toMatch(
+          /must have a path ending in announce/,
+        );
+      }
     }
   });
 });
