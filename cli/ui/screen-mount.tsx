@@ -80,11 +80,18 @@ export function mountScreen({ model, isAscii = false, stdin, stdout, onCrash }: 
   model.onRedraw = redraw;
   process.on('SIGTSTP', onStop);
   process.on('SIGCONT', onContinue);
+  /** Ink gives back what it knows of and lets the signal end the process, as it would have without us. */
+  const onQuit = (): void => {
+    release();
+    process.kill(process.pid, 'SIGQUIT');
+  };
+  process.once('SIGQUIT', onQuit);
   const release = (): void => {
     model.onSuspend = undefined;
     model.onRedraw = undefined;
     process.off('SIGTSTP', onStop);
     process.off('SIGCONT', onContinue);
+    process.off('SIGQUIT', onQuit);
     process.off('exit', release);
     stdout.write(WRAP_ON);
   };

@@ -13,7 +13,7 @@ import { pieceLines } from './panels/piece-lines.ts';
 import { sourceLines } from './panels/sources.ts';
 import { torrentLines } from './panels/torrents.ts';
 import { chosenIndex, chosenTorrent, isDetailView, PANELS, type PanelName, type UiState } from './state.ts';
-import { BLANK, bar, edges, fitLine, type Line, type Span, span } from './styled.ts';
+import { BLANK, bar, edges, fitLine, type Line, lineWidth, type Span, span } from './styled.ts';
 
 export interface ViewInput {
   readonly snapshot: SessionSnapshot | undefined;
@@ -60,14 +60,23 @@ function countOf(panel: PanelName, torrent: TorrentSnapshot): string {
   return count === undefined ? '' : ` ${count}`;
 }
 
-/** The chosen one stands in brackets, so that it is told without colour or weight. */
+/**
+ * The chosen one stands in brackets, so that it is told without colour or weight. Where there is no room for all of them
+ * the counts go first and then the names of the others: where one is must be told in any width.
+ */
 function tabs(ui: UiState, torrent: TorrentSnapshot, width: number): Line {
-  const line: (string | Span)[] = [];
-  for (const [i, panel] of PANELS.entries()) {
-    const text = `${i + 1} ${TITLES[panel]}${countOf(panel, torrent)}`;
-    line.push(panel === ui.panel ? span('bold', `[${text}]`) : ` ${text} `);
-  }
-  return fitLine(line, width);
+  const line = (other: (panel: PanelName) => string): Line =>
+    PANELS.map((panel, i) =>
+      panel === ui.panel
+        ? span('bold', `[${i + 1} ${TITLES[panel]}${countOf(panel, torrent)}]`)
+        : ` ${i + 1}${other(panel)} `,
+    );
+  const forms = [
+    line((panel) => ` ${TITLES[panel]}${countOf(panel, torrent)}`),
+    line((panel) => ` ${TITLES[panel]}`),
+    line(() => ''),
+  ];
+  return fitLine(forms.find((form) => lineWidth(form) <= width) ?? (forms.at(-1) as Line), width);
 }
 
 /** @param hasList there is a list of torrents to go back to */

@@ -85,6 +85,18 @@ describe.skipIf(!hasTmux())('the screen in a terminal', { timeout: TIMEOUT_MS },
     await terminal.backAtShell();
   });
 
+  it('SIGQUIT, which ends without a goodbye: the terminal is as it was all the same', async () => {
+    const terminal = openTerminal();
+    terminal.type(`ulimit -c 0; ${tt('quit', shown(one), '--down-limit', '1M')}; echo code $?`);
+    await terminal.see(/MiB of 12\.0 MiB/);
+    process.kill(await pidOf('quit'), 'SIGQUIT');
+    await terminal.see(/code 131/);
+    expect(terminal.isAlternate).toBe(false);
+    expect(terminal.isCursorShown).toBe(true);
+    expect(terminal.isWrapping).toBe(true);
+    await terminal.backAtShell();
+  });
+
   it('SIGSTOP and SIGCONT, which ask nobody: the screen is drawn anew and goes on', async () => {
     const terminal = openTerminal();
     // Without job control: a shell that has it takes the terminal when it sees the stop, sooner or later than we continue.

@@ -40,6 +40,19 @@ function expectFits(rig: ReturnType<typeof modelRig>, columns: number, rows: num
   }
 }
 
+it('the tab of the panel stands in the row of tabs at any width, whole from 40 columns', () => {
+  const rig = modelRig();
+  rig.model.setSnapshot(session([torrent({ files: [file(0), file(1)] })]));
+  for (const columns of [200, 80, 66, 60, 50, 40]) {
+    for (const i of PANELS.keys()) {
+      rig.model.press(String(i + 1));
+      const tabs = rig.model.frame(columns, 24)[1]?.replace(STYLES, '') ?? '';
+      expect(tabs, `${columns}`).toMatch(new RegExp(`\\[${i + 1} [A-Z][a-z]+( \\d+)?\\]`));
+      for (const j of PANELS.keys()) expect(tabs, `${columns}`).toMatch(new RegExp(`[ \\[]${j + 1}[ \\]]`));
+    }
+  }
+});
+
 describe('every panel at every size', () => {
   for (const [columns, rows] of SIZES) {
     for (const hasColor of [false, true]) {
