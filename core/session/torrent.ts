@@ -15,7 +15,7 @@ import { soughtTorrent } from './sought-torrent.ts';
 import { TorrentAccount } from './torrent-account.ts';
 import { type DataEvents, TorrentData } from './torrent-data.ts';
 import { TorrentPeers } from './torrent-peers.ts';
-import { refuseIncomplete, refuseUnsupported } from './torrent-refusals.ts';
+import { refuseIncomplete, refuseOtherV2, refuseUnsupported } from './torrent-refusals.ts';
 import { TorrentSources } from './torrent-sources.ts';
 import { WebSeeds } from './web/web-seeds.ts';
 
@@ -121,6 +121,12 @@ export class Torrent implements DataEvents, TorrentHandle {
       return;
     }
     const metainfo = parsed.value;
+    try {
+      refuseOtherV2(metainfo, source.magnet, this.name);
+    } catch (error) {
+      this.onError(asOperationError(error));
+      return;
+    }
     this.metainfo = metainfo;
     // BEP 27: whoever else was asked before this was known is asked no more.
     if (metainfo.isPrivate) void this.sources.keepOnlyTrackers(STOP_TIMEOUT_MS);

@@ -1,5 +1,5 @@
 // Commands in odd states, and twice at once: nothing throws that should not, nothing is leaked, everything ends well.
-import { readFileSync, rmSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readU32 } from '../../../core/base/bytes.ts';
@@ -89,6 +89,21 @@ describe('a magnet without metadata', () => {
     await leech.command({ kind: 'resume', torrent: infoHash });
     await within(completed, PATIENCE_MS, 'the download');
     expect(sameContent(made, directory, ['a.bin'])).toBe(true);
+  });
+
+  it('that names a v2 hash as well takes no metadata without it', async () => {
+    await using world = new World();
+    const made = await world.make({ 'a.bin': 300_000 });
+    const seed = await world.seed(made);
+    const leech = await world.session('leech');
+    const magnet = { ...magnetOf(made, [addressOf(seed)]), infoHashV2: new Uint8Array(32).fill(1) };
+    const failed = untilEvent(leech, 'error');
+    const directory = world.path('out');
+    await leech.add({ source: { magnet }, directory });
+    const { error } = await within(failed, PATIENCE_MS, 'the refusal');
+    expect(error).toMatchObject({ slug: 'bad-torrent' });
+    expect(error.message).toContain('btmh');
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
 
