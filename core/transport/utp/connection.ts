@@ -6,10 +6,10 @@ import type {
   ConnectionOptions,
   ConnectionParts,
 } from './connection-port.ts';
-import { DelayHistory } from './delay-history.ts';
 import { MAX_FLIGHT_PACKETS } from './flight.ts';
 import { Inbox, RECEIVE_WINDOW_BYTES } from './inbox.ts';
 import { Liveness } from './liveness.ts';
+import { OneWayDelays, toMicros } from './one-way-delays.ts';
 import {
   HEADER_BYTES,
   type HeaderFields,
@@ -36,10 +36,6 @@ const LINGER_MS = 5_000;
 const LAST_FIN_MS = 1_000;
 /** A SYN came, and then nothing: the address may be forged. */
 const HALF_OPEN_MS = 6_000;
-/** A lower base over there is our clock running fast; more at once is no drift. */
-const MAX_DRIFT_US = 10_000;
-/** Clocks that never got a sample send this (uTorrent). */
-const NO_SAMPLE = 0x7fffffff;
 /** With less than this written ahead, the writer is asked for more. */
 const LOW_WATER_BYTES = 256 * 1024;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -58,10 +54,7 @@ export class UtpConnection {
   #state: State;
   /** `onClose` was called. */
   #isClosedAbove = false;
-  /** What the peer says of our packets, and we of its. */
-  readonly #ours = new DelayHistory();
-  readonly #theirs = new DelayHistory();
-  #replyUs = 0;
+  readonly #delays = new OneWayDelays();
   readonly #fields: HeaderFields = { timestampUs: 0, delayUs: 0, windowBytes: 0, ack: 0 };
   /** Of our SYN, or of the answer to one, which is the same whenever it is given. */
   readonly #firstSeq: number;
@@ -88,7 +81,7 @@ export class UtpConnection {
       sendId: options.ids.send,
       firstSeq,
       family: options.family,
-      delays: this.#ours,
+      delays: this.#delays.ours,
     });
   }
 
@@ -110,7 +103,7 @@ export class UtpConnection {
     const connection = new UtpConnection(parts, options, 'syn-received', firstSeq);
     connection.#inbox = new Inbox(syn.seq, (payload) => parts.events.onBytes(payload));
     connection.#endAtMs = nowMs + HALF_OPEN_MS;
-    connection.#noteClock(syn, nowMs);
+    connection.#delays.handlePacket(syn, nowMs);
     connection.#noteSize(syn);
     connection.#mustAck = true;
     return connection;
@@ -153,7 +146,7 @@ export class UtpConnection {
     return this.#sender.datagramBytes;
   }
   get queueMs(): number {
-    return this.#ours.queueMs();
+    return this.#delays.ours.queueMs();
   }
 
   nextTimeoutMs(): number {
@@ -264,7 +257,7 @@ export class UtpConnection {
     this.#ids = { receive, send: (receive + 1) & 0xffff };
     this.#sender.sendId = this.#ids.send;
     this.#inbox = new Inbox(packet.seq - 1, (payload) => this.#events.onBytes(payload));
-    this.#noteClock(packet, nowMs);
+    this.#delays.handlePacket(packet, nowMs);
     this.#noteSize(packet);
     this.#sender.handleAck(packet, nowMs);
     this.#open(nowMs);
@@ -275,7 +268,7 @@ export class UtpConnection {
     if (!this.#sender.isSane(packet.ack)) return;
     // Only who got our answer knows its number.
     if (this.#state === 'syn-received' && packet.ack !== ((this.#firstSeq - 1) & 0xffff)) return;
-    this.#noteClock(packet, nowMs);
+    this.#delays.handlePacket(packet, nowMs);
     this.#sender.handleAck(packet, nowMs);
     if (this.#state === 'syn-received') this.#open(nowMs);
     this.#liveness.handleHeard(packet.payloadAt < packet.bytes.length, nowMs);
@@ -313,18 +306,6 @@ export class UtpConnection {
   #handleAllAcked(nowMs: number): void {
     const waitMs = this.#inbox?.isAtEnd === true ? 0 : LAST_FIN_MS;
     this.#endAtMs = Math.min(this.#endAtMs, nowMs + waitMs);
-  }
-
-  #noteClock({ timestampUs, delayUs }: PacketView, nowMs: number): void {
-    if (timestampUs !== 0) {
-      this.#replyUs = (toMicros(nowMs) - timestampUs) >>> 0;
-      const { hasSample, baseUs } = this.#theirs;
-      this.#theirs.add(this.#replyUs, nowMs);
-      const lower = (baseUs - this.#theirs.baseUs) | 0;
-      // The two clocks drift apart: what they gain we lose.
-      if (hasSample && lower > 0 && lower <= MAX_DRIFT_US) this.#ours.shift(lower);
-    }
-    if (delayUs !== 0 && delayUs !== NO_SAMPLE) this.#ours.add(delayUs, nowMs);
   }
 
   #noteSize({ largestDatagram }: PacketView): void {
@@ -403,7 +384,7 @@ export class UtpConnection {
   #fieldsNow(nowMs: number): HeaderFields {
     const fields = this.#fields;
     fields.timestampUs = toMicros(nowMs);
-    fields.delayUs = this.#replyUs;
+    fields.delayUs = this.#delays.replyUs;
     fields.windowBytes = this.#inbox?.windowBytes ?? RECEIVE_WINDOW_BYTES;
     fields.ack = this.#inbox?.ack ?? 0;
     return fields;
@@ -429,9 +410,4 @@ export class UtpConnection {
     this.#isClosedAbove = true;
     this.#events.onClose(code);
   }
-}
-
-function toMicros(nowMs: number): number {
-  // ToUint32 is modulo 2^32.
-  return (nowMs * 1000) >>> 0;
 }
