@@ -11,6 +11,7 @@ import type { FamilyState } from '../node/family-state.ts';
 import { CandidateList } from './candidate-list.ts';
 import { Candidate, type CandidateEvents } from './lookup-candidate.ts';
 import { ClosestSet } from './lookup-closest.ts';
+import { awaitUntilMs, slowOnes } from './lookup-patience.ts';
 import { LookupTally } from './lookup-tally.ts';
 import type { LookupTask, StartNode } from './lookup-task.ts';
 
@@ -28,9 +29,6 @@ const MAX_WIDENING = 72;
 /** When only stalled queries are left and we have too few, they get this many stall times more. */
 const LINGER_STALLS = 3;
 const MAX_LINGER_MS = 3_000;
-/** From this share of answers on those who stall are taken for slow, and awaited for so many stall times in all. */
-const HEALTHY_SHARE = 0.8;
-const SLOW_STALLS = 2;
 /** Below this share of answers refilling is damped. */
 const MIN_ANSWERED_SHARE = 1 / 3;
 
@@ -363,33 +361,19 @@ export class Lookup implements CandidateEvents {
       if (this.#active > 0 || this.isDone) return;
     }
     if (this.#scouting === 'running') return;
-    const slowUntilMs = set.isFull && this.policy.awaitSlow ? this.#slowUntilMs() : nowMs;
-    if (slowUntilMs > nowMs) {
-      for (const candidate of this.#slowOnes()) this.#repeat(candidate, nowMs);
-      this.#context.timers.set(this.#patience, slowUntilMs);
-    } else this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
-  }
-
-  /** Until when the stalled among the closest are worth waiting for. */
-  #slowUntilMs(): number {
-    if (this.#tally.answered < this.#tally.settled * HEALTHY_SHARE) return Number.NEGATIVE_INFINITY;
-    const stallMs = this.#context.roundTrips.stallMs(this.policy.stall, 0);
-    return Math.max(
-      Number.NEGATIVE_INFINITY,
-      ...this.#slowOnes().map(({ repeat, sentAtMs }) =>
-        Math.max(sentAtMs + stallMs * SLOW_STALLS, (repeat?.sentAtMs ?? sentAtMs) + stallMs),
-      ),
-    );
-  }
-
-  #slowOnes(): readonly Candidate[] {
-    const slow: Candidate[] = [];
-    const set = new ClosestSet(this.policy, this.#task.needsToken, this.#dense);
-    for (const candidate of this.#candidates.sorted) {
-      if (set.add(candidate)) break;
-      if (candidate.state === 'stalled') slow.push(candidate);
+    if (set.isFull && this.policy.awaitSlow) {
+      const slow = slowOnes(
+        this.#candidates.sorted,
+        new ClosestSet(this.policy, this.#task.needsToken, this.#dense),
+      );
+      const untilMs = awaitUntilMs(slow, this.#tally, this.#context.roundTrips.stallMs(this.policy.stall, 0));
+      if (untilMs > nowMs) {
+        for (const candidate of slow) this.#repeat(candidate, nowMs);
+        this.#context.timers.set(this.#patience, untilMs);
+        return;
+      }
     }
-    return slow;
+    this.#end(set.isFull ? 'converged' : 'exhausted', nowMs);
   }
 
   /** Asks once more while we wait anyway: a datagram got lost, or the answer is on its way and this one comes too late. */
