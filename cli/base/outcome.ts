@@ -3,7 +3,7 @@ import type { ExitReason } from './exit-codes.ts';
 
 export interface Outcome {
   readonly reason: ExitReason;
-  /** For stdout; control characters are already escaped (output/text.ts). Empty: nothing to print. */
+  /** For stdout; control characters are already escaped (terminal/text.ts). Empty: nothing to print. */
   readonly text: string;
   /** Joined into the `tt/1` object. */
   readonly data: Readonly<Record<string, unknown>>;

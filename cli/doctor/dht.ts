@@ -91,7 +91,7 @@ export function healthFacts({ family, snapshot, joined, lookup }: DhtHealth): Do
   return facts;
 }
 
-/** Pure. @param hadRouters whether any address to ask was known: names may fail to resolve */
+/** Pure. @param queriesOut 0: no address to ask was known, since names may fail to resolve */
 export function silenceFact(queriesOut: number): DoctorFact {
   if (queriesOut === 0) {
     const advice =

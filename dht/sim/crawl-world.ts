@@ -2,7 +2,7 @@
 // Its rules, which docs/measurement.md states too:
 // - ids fit addresses (BEP 42); every bucket of every table holds min(k, population) random members of its part of the space;
 // - members are: nodes that can be reached; nodes behind translators, which are listed and answer no stranger; dead entries,
-//   listed for all time; nodes that come and go, listed from their arrival until `staleMs` after they went;
+//   listed for all time; nodes that come and go, listed from their arrival until STALE_MS after they went;
 // - liars answer as themselves and list invented nodes near the target, all in a few subnets; those answer too;
 // - every datagram is lost with the same chance, latencies are log-normal and belong to the pair.
 import type { Rng } from '../../core/base/clock.ts';

@@ -46,7 +46,7 @@ export interface CreateOptions {
 
 export interface CreatedTorrent {
   readonly torrentBytes: Uint8Array;
-  /** What torrentBytes says, read back. Its content lies at `path` (see AddOptions.rename where the name differs). */
+  /** What torrentBytes says, read back. Its content lies at `path` (see AddTorrentOptions.rename where the name differs). */
   readonly metainfo: Metainfo;
   readonly skipped: readonly SkippedEntry[];
   /** By file index: whoever seeds them next need not hash them again (AddTorrentOptions.hashed). */

@@ -33,7 +33,7 @@ interface TableFile {
   close(): void | Promise<void>;
 }
 
-/** Lines of a text format. @param write takes text as it comes */
+/** Lines of a text format: what makes text of rows. */
 export function textOf(format: 'csv' | 'jsonl', table: Table): (rows: readonly ExactRow[]) => string {
   return (rows) =>
     rows.map((row) => (format === 'csv' ? csvLine(table, row) : jsonLine(table, row))).join('');
