@@ -72,12 +72,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
       entries: (each) => entriesOf(context, each),
       lookups: undefined,
       book,
-      jsonl:
-        jsonlName === undefined
-          ? undefined
-          : jsonlName === '-'
-            ? JsonlWriter.lines((text) => console.out(text))
-            : JsonlWriter.file(path.resolve(environment.cwd, jsonlName), resumed !== undefined),
+      jsonl: jsonlWriter(context, resumed !== undefined),
       signal: interrupts.signal,
       onStart: (run) => {
         output.notice('started', `tt: run ${run.runId} in ${directory}: zone ${run.config.zone}`, {

@@ -10,9 +10,8 @@ function valueCase(flag: CompletionFlag): string {
   if (flag.choices.length > 0) {
     return `      ${pattern}) COMPREPLY=($(compgen -W '${words(flag.choices)}' -- "$cur")); return ;;`;
   }
-  if (flag.completes === 'directory')
-    return `      ${pattern}) COMPREPLY=($(compgen -d -- "$cur")); return ;;`;
-  if (flag.completes !== undefined) return `      ${pattern}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`;
+  if (flag.completes === 'directory') return `      ${pattern}) _tt_paths -d; return ;;`;
+  if (flag.completes !== undefined) return `      ${pattern}) _tt_paths -f; return ;;`;
   return `      ${pattern}) return ;;`;
 }
 
@@ -34,10 +33,19 @@ function entryCase(entry: CompletionEntry): string {
 
 export function bashScript(entries: readonly CompletionEntry[]): string {
   const paths = entries.filter((entry) => entry.path.length > 0).map((entry) => `'${entry.path.join(' ')}'`);
+  // Readline makes three words of --flag=value. A path may hold blanks: one a line.
   return `# bash completion for tt
+_tt_paths() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen "$1" -- "$cur")
+}
 _tt() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}"
-  local path='' flags='' names='' word i
+  local path='' flags='' names='' value='' word i
+  if [[ "$cur" == = ]]; then value=1; cur=''
+  elif [[ "$prev" == = ]]; then value=1; prev="\${COMP_WORDS[COMP_CWORD-2]}"
+  fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "\${path:+$path }$word" in
@@ -47,12 +55,13 @@ _tt() {
   case "$path" in
 ${entries.map(entryCase).join('\n')}
   esac
+  if [[ -n "$value" ]]; then return; fi
   if [[ "$cur" == -* ]]; then
     COMPREPLY=($(compgen -W "$flags" -- "$cur"))
   elif [[ -n "$names" ]]; then
     COMPREPLY=($(compgen -W "$names" -- "$cur"))
-  else
-    COMPREPLY=($(compgen -f -- "$cur"))
+  elif [[ "$path" != help* ]]; then
+    _tt_paths -f
   fi
 }
 complete -o filenames -F _tt tt

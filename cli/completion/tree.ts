@@ -41,14 +41,18 @@ export function completionEntries(program: CommandSpec, common: FlagGroup): read
     return [entry, ...children.flatMap((child) => visit(child, [...path, child.name]))];
   };
   const entries = visit(program, []);
-  const help: CompletionEntry = {
-    path: ['help'],
-    summary: 'help for a command',
-    children: (program.commands ?? []).map(({ name, summary }) => ({ name, summary })),
-    flags: [],
-    args: [],
-  };
-  return [...entries, help];
+  /** `tt help` takes the words of a command, and nothing after them. */
+  const help = (spec: CommandSpec, path: readonly string[]): CompletionEntry[] => [
+    {
+      path,
+      summary: 'help for a command',
+      children: (spec.commands ?? []).map(({ name, summary }) => ({ name, summary })),
+      flags: [],
+      args: [],
+    },
+    ...(spec.commands ?? []).flatMap((child) => help(child, [...path, child.name])),
+  ];
+  return [...entries, ...help(program, ['help'])];
 }
 
 function flagsOf(groups: readonly FlagGroup[]): CompletionFlag[] {

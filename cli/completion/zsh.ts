@@ -18,7 +18,9 @@ function action(choices: readonly string[], completes: string | undefined): stri
 
 function flagSpecs(flag: CompletionFlag): string[] {
   const value = flag.takesValue ? `:value:${action(flag.choices, flag.completes)}` : '';
-  return flag.names.map((name) => `'*${name}[${quoted(flag.summary)}]${value}'`);
+  // A long flag takes its value in the next word or after =.
+  const equals = (name: string): string => (flag.takesValue && name.startsWith('--') ? '=' : '');
+  return flag.names.map((name) => `'*${name}${equals(name)}[${quoted(flag.summary)}]${value}'`);
 }
 
 function functionName(path: readonly string[]): string {
@@ -52,9 +54,14 @@ function functionOf(entry: CompletionEntry): string {
 }`;
 }
 
+/** _arguments without any is a mistake. */
+function isSomething({ children, flags, args }: CompletionEntry): boolean {
+  return children.length + flags.length + args.length > 0;
+}
+
 export function zshScript(entries: readonly CompletionEntry[]): string {
   return `#compdef tt
-${entries.map(functionOf).join('\n')}
+${entries.filter(isSomething).map(functionOf).join('\n')}
 if [ "$funcstack[1]" = "_tt" ]; then _tt "$@"; else compdef _tt tt; fi
 `;
 }

@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { createHash, randomInt } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
-import { OperationError, UsageError } from '../../core/base/result.ts';
+import { UsageError } from '../../core/base/result.ts';
 import { Id160 } from '../../dht/base/node-id.ts';
 import { type CrawlConfig, type CrawlMode, DEFAULT_CONFIG, MAX_RATE } from '../../dht/crawl/config.ts';
 import { IP_PRIVACY } from '../../dht/crawl/io/privacy.ts';
@@ -12,8 +12,10 @@ import { OptOut } from '../../dht/crawl/opt-out.ts';
 import { POLITE, type ProbeMethod, type ProbePolicy } from '../../dht/crawl/prober.ts';
 import { Zone } from '../../dht/crawl/zone.ts';
 import { AddressBook } from '../../dht/dataset/io/address-book.ts';
+import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import { AddressDatabase } from '../../dht/dataset/io/mmdb.ts';
 import { systemRng } from '../../dht/io/system-rng.ts';
+import { cannotRead, cannotWrite } from '../base/file-trouble.ts';
 import type { Flags } from '../base/flag-values.ts';
 import { optionalFlagValue, parseChoice, parseCount, parseDurationMs, parseRatio } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
@@ -95,6 +97,8 @@ export interface OptOutFile {
   readonly hash: string | undefined;
 }
 
+class TooLongError extends Error {}
+
 /** A pipe or a device may have no end. @throws the file system's error, or that it is too long */
 function readWhole(file: string): string {
   const bytes = Buffer.alloc(MAX_OPT_OUT_BYTES + 1);
@@ -103,7 +107,7 @@ function readWhole(file: string): string {
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(descriptor, bytes, length, bytes.length - length, null);
-    if (length > MAX_OPT_OUT_BYTES) throw new Error(`it has more than ${MAX_OPT_OUT_BYTES} bytes`);
+    if (length > MAX_OPT_OUT_BYTES) throw new TooLongError(`it has more than ${MAX_OPT_OUT_BYTES} bytes`);
     return bytes.toString('utf8', 0, length);
   } finally {
     closeSync(descriptor);
@@ -118,13 +122,28 @@ export function optOutFile(context: CommandContext): OptOutFile {
   try {
     text = readWhole(path.resolve(context.environment.cwd, name));
   } catch (error) {
-    throw new OperationError('disk', `cannot read the opt-out file: ${(error as Error).message}`, {
-      cause: error,
-    });
+    if (error instanceof TooLongError) throw new UsageError(`--opt-out ${name}: ${error.message}`);
+    throw cannotRead(error, name);
   }
   const optOut = OptOut.parse(text);
   if (!optOut.ok) throw new UsageError(`--opt-out ${name}: ${optOut.reason.what}`);
   return { optOut: optOut.value, hash: createHash('sha256').update(text).digest('hex') };
+}
+
+/** Where `--jsonl` leads; undefined without it. @throws OperationError `disk` */
+export function jsonlWriter(
+  { flags, environment, output }: CommandContext,
+  isResumed: boolean,
+): JsonlWriter | undefined {
+  const name = flags.text('jsonl');
+  if (name === undefined) return undefined;
+  if (name === '-') return JsonlWriter.lines((line) => output.console.out(line));
+  const file = path.resolve(environment.cwd, name);
+  try {
+    return JsonlWriter.file(file, isResumed);
+  } catch (error) {
+    throw cannotWrite(error, file);
+  }
 }
 
 /** The databases of `--mmdb` as one; undefined without any. @throws OperationError `disk` */

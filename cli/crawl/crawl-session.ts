@@ -179,12 +179,7 @@ export async function runCrawl(context: CommandContext, task: CrawlTask): Promis
   const node = commandNodeOptions(context);
   const jsonlName = flags.text('jsonl');
   const { console } = output;
-  const jsonl =
-    jsonlName === undefined
-      ? undefined
-      : jsonlName === '-'
-        ? JsonlWriter.lines((line) => console.out(line))
-        : JsonlWriter.file(path.resolve(environment.cwd, jsonlName), task.config === undefined);
+  const jsonl = jsonlWriter(context, task.config === undefined);
   if (jsonlName === '-' && output.isForPrograms)
     throw new UsageError('--jsonl - and --json or --events exclude each other: both own stdout');
   let timer: NodeJS.Timeout | undefined;

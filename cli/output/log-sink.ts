@@ -28,6 +28,11 @@ function rankFor({ isQuiet, verbose }: Verbosity): number {
 export async function openLogSink(console: Console, verbosity: Verbosity, file: string): Promise<LogSink> {
   const terminalRank = rankFor(verbosity);
   const stream = file === '' ? undefined : await openLogFile(file);
+  // A full disk must not take the transfer down for the sake of its log.
+  stream?.on('error', (error) => {
+    const line = `${error.message}; the log file ends there, all else goes on`;
+    if (!verbosity.isQuiet) console.err(terminalLine(console, 'warn', `--log-file: ${line}`, undefined));
+  });
   const fileRank = Math.max(terminalRank, LEAST_FILE_RANK);
   return {
     log: (level, message, fields) => {
@@ -49,13 +54,13 @@ async function openLogFile(file: string): Promise<WriteStream> {
   const stream = createWriteStream(file, { flags: 'a' });
   await new Promise<void>((resolve, reject) => {
     stream.once('open', () => resolve());
-    stream.once('error', (error: NodeJS.ErrnoException) => {
-      const options = { cause: error, ...(error.code === undefined ? {} : { code: error.code }) };
-      reject(new OperationError('disk', `cannot open the log file ${file}: ${error.message}`, options));
+    stream.once('error', async (error) => {
+      const { cannotWrite } = await import('../base/file-trouble.ts');
+      const { code, message } = cannotWrite(error, file);
+      const hint = 'Give another --log-file, or leave it out ("tt config" says where it is set).';
+      reject(new OperationError('disk', `--log-file: ${message}`, { code, hint, cause: error }));
     });
   });
-  // A full disk must not take the transfer down for the sake of its log.
-  stream.on('error', () => {});
   return stream;
 }
 

@@ -11,6 +11,10 @@ export interface TtPaths {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
+export function homeOf(env: Env): string {
+  return env['HOME'] ?? os.homedir();
+}
+
 export function ttPaths(env: Env, platform: NodeJS.Platform = process.platform): TtPaths {
   const home = env['TT_HOME'];
   if (home !== undefined && home !== '') {
@@ -21,7 +25,7 @@ export function ttPaths(env: Env, platform: NodeJS.Platform = process.platform):
       cache: path.join(root, 'cache'),
     };
   }
-  const user = env['HOME'] ?? os.homedir();
+  const user = homeOf(env);
   if (platform === 'win32') {
     const roaming = env['APPDATA'] ?? path.join(user, 'AppData', 'Roaming');
     const local = env['LOCALAPPDATA'] ?? path.join(user, 'AppData', 'Local');

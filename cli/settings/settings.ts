@@ -1,7 +1,7 @@
 // The settings people can keep: defaults < config.toml < TT_* variables < flags. One table says what each is and how it reads.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { reject, UsageError } from '../../core/base/result.ts';
+import { OperationError, reject, UsageError } from '../../core/base/result.ts';
 import type { Flags } from '../base/flag-values.ts';
 import {
   type Parser,
@@ -12,7 +12,7 @@ import {
   parseProxy,
   parseRate,
 } from '../base/parse.ts';
-import { ttPaths } from './paths.ts';
+import { homeOf, ttPaths } from './paths.ts';
 
 const ENCRYPTION_CHOICES = ['prefer', 'require', 'off'] as const;
 const COLOR_CHOICES = ['auto', 'always', 'never'] as const;
@@ -146,7 +146,7 @@ export async function resolveSettings(inputs: SettingInputs): Promise<ResolvedSe
     const usual = name === 'stateDir' ? paths.state : name === 'cacheDir' ? paths.cache : '';
     const fallback = parsed.value === '' ? usual : parsed.value;
     const isRelative = spec.isPath === true && typeof fallback === 'string' && fallback !== '';
-    values[name] = isRelative ? path.resolve(base, fallback) : fallback;
+    values[name] = isRelative ? path.resolve(base, fromHome(fallback, origin, inputs.env)) : fallback;
     origins[name] = origin;
   }
   return {
@@ -154,6 +154,12 @@ export async function resolveSettings(inputs: SettingInputs): Promise<ResolvedSe
     origins: origins as Record<SettingName, SettingOrigin>,
     configFile: paths.configFile,
   };
+}
+
+/** On the command line the shell has done this; no shell reads the file, and seldom one the variables. */
+function fromHome(text: string, { source }: SettingOrigin, env: SettingInputs['env']): string {
+  const isPlain = source === 'flag' || source === 'default' || !/^~(\/|$)/.test(text);
+  return isPlain ? text : path.join(homeOf(env), text.slice(1));
 }
 
 function originOf(
@@ -215,6 +221,8 @@ export function readConfigFile(file: string): string | undefined {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
+    if (error instanceof UsageError || typeof code !== 'string') throw error;
+    const why = code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
+    throw new OperationError('disk', `cannot read ${file}: ${why}`, { code, cause: error });
   }
 }

@@ -24,6 +24,13 @@ const CASES = [
   ['tt dht lookup --tra', 'dht lookup --trace'],
   ['tt completion zs', 'completion zsh'],
   ['tt help downl', 'help download'],
+  ['tt help dht cra', 'help dht crawl'],
+  ['tt download --encryption=req', 'download --encryption=require'],
+  ['tt --color=ne', '--color=never'],
+  ['tt create --out=two', 'create --out=two words.bin'],
+  ['tt create two', 'create two words.bin'],
+  ['tt create two\\ wo', 'create two words.bin'],
+  ["tt create 'two wo", 'create two words.bin'],
 ] as const;
 
 const place = makePlace();
@@ -45,6 +52,7 @@ describe.skipIf(!hasTmux()).each(Object.entries(SHELLS))(
       expect(code).toBe(0);
       writeFileSync(`${place.path}/tt.${shell}`, `${stdout}\n`);
       writeFileSync(`${place.path}/data.torrent`, '');
+      writeFileSync(`${place.path}/two words.bin`, '');
       tmux = new Tmux({ columns: 100, rows: 30, cwd: place.path, env: { ...place.env, TERM: 'screen' } });
       tmux.type(start);
       tmux.type(load);

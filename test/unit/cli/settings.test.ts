@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Flags, type FlagValue } from '../../../cli/base/flag-values.ts';
 import { ttPaths } from '../../../cli/settings/paths.ts';
 import {
+  readConfigFile,
   resolveSettings,
   SETTING_NAMES,
   settingKey,
@@ -9,6 +10,7 @@ import {
 } from '../../../cli/settings/settings.ts';
 import { parseToml } from '../../../cli/settings/toml.ts';
 import { UsageError } from '../../../core/base/result.ts';
+import { makeTempDir } from '../../support/temp.ts';
 
 async function resolve(given: {
   readonly flags?: Readonly<Record<string, FlagValue>>;
@@ -45,6 +47,26 @@ it('takes paths from where they were written', async () => {
   expect((await resolve({ flags: { out: '/abs' } })).values.out).toBe('/abs');
   expect((await resolve({ flags: { dir: 'x' } })).values.out).toBe('/somewhere/x');
   expect((await resolve({})).values).toMatchObject({ out: '/somewhere', stateDir: '/h/state', logFile: '' });
+});
+
+it('~ is the home folder where no shell has seen it', async () => {
+  const env = { HOME: '/u' };
+  expect((await resolve({ env, config: 'out = "~/dl"' })).values.out).toBe('/u/dl');
+  expect((await resolve({ env: { ...env, TT_LOG_FILE: '~/tt.log' } })).values.logFile).toBe('/u/tt.log');
+  expect((await resolve({ env, config: 'out = "~"' })).values.out).toBe('/u');
+  // Names that only begin so; and the shell's own business.
+  expect((await resolve({ env, config: 'out = "~backup"' })).values.out).toBe('/h/~backup');
+  expect((await resolve({ env, flags: { out: '~/dl' } })).values.out).toBe('/somewhere/~/dl');
+});
+
+it('a file that cannot be read is named', () => {
+  const dir = makeTempDir('tt-settings-');
+  try {
+    expect(() => readConfigFile(dir.path)).toThrow(`cannot read ${dir.path}: it is a folder`);
+    expect(readConfigFile(`${dir.path}/none.toml`)).toBeUndefined();
+  } finally {
+    dir.remove();
+  }
 });
 
 it('lets a flag undo what the file says', async () => {
