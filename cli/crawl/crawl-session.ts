@@ -10,7 +10,7 @@ import type { LookupResult } from '../../dht/base/results.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { CrawlRun } from '../../dht/crawl/io/crawl-run.ts';
 import type { CrawlProgress, CrawlResult } from '../../dht/crawl/io/crawl-setup.ts';
-import { withoutOptedOut } from '../../dht/crawl/io/opted-out-port.ts';
+import { PolitePort } from '../../dht/crawl/io/polite-port.ts';
 import { loadKey } from '../../dht/crawl/io/privacy.ts';
 import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
 import type { OptOut } from '../../dht/crawl/opt-out.ts';
@@ -90,7 +90,7 @@ export async function entriesOf(
   return usable;
 }
 
-/** Distances of the nearest live nodes to random targets, by our own node, which asks nobody on the opt-out list either. */
+/** Distances of the nearest live nodes to random targets, by our own node: as polite as the crawl, and with its opt-out list. */
 async function lookupDistances(
   context: CommandContext,
   config: CrawlConfig,
@@ -105,7 +105,12 @@ async function lookupDistances(
     readOnly: true,
     nodeId: Id160.random(systemRng).toBytes(),
     openPort: async () =>
-      withoutOptedOut(await UdpShell.open({ families: [config.family], port: 0, bindV4, bindV6 }), optOut),
+      new PolitePort(
+        await UdpShell.open({ families: [config.family], port: 0, bindV4, bindV6 }),
+        optOut,
+        config.policy.total,
+        () => performance.now(),
+      ),
   });
   try {
     await node.ready;
