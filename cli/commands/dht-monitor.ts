@@ -1,14 +1,12 @@
 // `tt dht monitor`: how long the nodes of a zone stay, without preferring short sessions or forgetting long ones.
-import path from 'node:path';
 import { UsageError } from '../../core/base/result.ts';
 import type { CrawlConfig } from '../../dht/crawl/config.ts';
 import { type MonitorProgress, MonitorRun, USUAL_WINDOW_MS } from '../../dht/crawl/io/monitor-run.ts';
 import { USUAL_RESCAN_MS } from '../../dht/crawl/io/monitor-scans.ts';
-import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import type { Outcome } from '../base/outcome.ts';
 import { optionalFlagValue, parseDurationMs } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
-import { addressBook, crawlConfig, optOutFile, runDirectory } from '../crawl/crawl-arguments.ts';
+import { addressBook, crawlConfig, jsonlWriter, optOutFile, runDirectory } from '../crawl/crawl-arguments.ts';
 import { resumedRun } from '../crawl/crawl-resume.ts';
 import { crawlKey, entriesOf, toolIdentity } from '../crawl/crawl-session.ts';
 import { runJson, summaryText } from '../crawl/crawl-text.ts';
@@ -45,7 +43,7 @@ function monitorConfig(context: CommandContext): CrawlConfig {
 }
 
 export async function run(context: CommandContext): Promise<Outcome> {
-  const { flags, output, environment, settings, interrupts } = context;
+  const { flags, output, settings, interrupts } = context;
   const { console } = output;
   const optOut = optOutFile(context);
   const book = addressBook(context);

@@ -16,7 +16,6 @@ import type { ToolIdentity } from '../../dht/crawl/io/run-header.ts';
 import type { OptOut } from '../../dht/crawl/opt-out.ts';
 import type { AddressBook } from '../../dht/dataset/io/address-book.ts';
 import { readHeader } from '../../dht/dataset/io/header-file.ts';
-import { JsonlWriter } from '../../dht/dataset/io/jsonl.ts';
 import { DhtNode } from '../../dht/io/dht-node.ts';
 import { PUBLIC_ROUTERS, resolveRouters } from '../../dht/io/routers.ts';
 import { loadState } from '../../dht/io/state-file.ts';
@@ -30,7 +29,7 @@ import { commandNodeOptions } from '../dht/dht-command.ts';
 import { isCi } from '../output/output.ts';
 import { wantsColor } from '../terminal/style.ts';
 import type { ModelScreen, NotingModel } from '../ui/model-screen.ts';
-import { type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
+import { jsonlWriter, type OptOutFile, timeLimitMs } from './crawl-arguments.ts';
 import type { CrawlModel } from './crawl-screen.ts';
 import { crawlLine, progressJson } from './crawl-text.ts';
 import type { ModelOptions } from './curves-model.ts';
@@ -180,7 +179,7 @@ export async function openScreen<M extends NotingModel>(
 }
 
 export async function runCrawl(context: CommandContext, task: CrawlTask): Promise<CrawlResult> {
-  const { environment, flags, output, settings, interrupts } = context;
+  const { flags, output, settings, interrupts } = context;
   const node = commandNodeOptions(context);
   const jsonlName = flags.text('jsonl');
   const { console } = output;

@@ -58,7 +58,7 @@ async function openLogFile(file: string): Promise<WriteStream> {
       const { cannotWrite } = await import('../base/file-trouble.ts');
       const { code, message } = cannotWrite(error, file);
       const hint = 'Give another --log-file, or leave it out ("tt config" says where it is set).';
-      reject(new OperationError('disk', `--log-file: ${message}`, { code, hint, cause: error }));
+      reject(new OperationError('disk', `--log-file: ${message}`, { code: code ?? '', hint, cause: error }));
     });
   });
   return stream;
