@@ -1,6 +1,6 @@
 // What lookups ask and what they make of the answers: one task per kind of query.
 import { ID_BYTES } from '../../core/base/ids.ts';
-import { DhtAddress, type Family } from '../base/address.ts';
+import { DhtAddress, type Family, type Scope } from '../base/address.ts';
 import type { Id160 } from '../base/node-id.ts';
 import type { DhtContact, DhtItem, SampleReply } from '../base/results.ts';
 import type { KrpcMessage, Span } from '../krpc/krpc.ts';
@@ -27,8 +27,14 @@ export function findNodeTask(target: Id160, want: Want): LookupTask {
   };
 }
 
+/** Whether somebody who is met at a place of this scope may know a peer there: out on the Internet nobody has peers of our machine or network. */
+function mayName(teller: Scope, named: Scope): boolean {
+  if (named === 'global') return true;
+  return named === 'loopback' ? teller === 'loopback' : named === 'private' && teller !== 'global';
+}
+
 /** The compact peers of `values` that belong to the family: BEP 32 allows both kinds in one list. */
-function readValues(message: KrpcMessage, family: Family): DhtAddress[] {
+function readValues(message: KrpcMessage, family: Family, teller: Scope): DhtAddress[] {
   const peers: DhtAddress[] = [];
   const { bytes, values } = message;
   let at = values.start;
@@ -38,7 +44,7 @@ function readValues(message: KrpcMessage, family: Family): DhtAddress[] {
     at++;
     if (length === 6 || length === 18) {
       const peer = DhtAddress.fromCompact(length === 6 ? 4 : 6, bytes, at);
-      if (peer.port !== 0 && peer.family === family && peer.scope !== 'unusable') peers.push(peer);
+      if (peer.port !== 0 && peer.family === family && mayName(teller, peer.scope)) peers.push(peer);
     }
     at += length;
   }
@@ -59,7 +65,7 @@ export function getPeersTask(options: {
     needsToken: options.needsToken,
     compose: (out, frame, tid) => getPeersQuery(out, frame, options.infoHash, query, tid),
     handleReply: (message, from, nowMs) => {
-      const peers = readValues(message, options.family);
+      const peers = readValues(message, options.family, from.address.scope);
       options.onFilters?.(message, from, peers);
       if (peers.length > 0) options.onPeers(peers, from, nowMs);
       return peers.length;

@@ -66,7 +66,7 @@ export function compactNodes(
 export function liar(
   net: DhtNet,
   address: DhtAddress,
-  r: (query: SentDatagram, target: Uint8Array) => Record<string, Uint8Array>,
+  r: (query: SentDatagram, target: Uint8Array) => Record<string, Uint8Array | readonly Uint8Array[]>,
 ): void {
   net.listen(address, (sent) => {
     const { message } = scan(sent.bytes);
