@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Endpoint, isIPv6, normalizeHost, parseIp } from '../../core/base/endpoint.ts';
 import { OperationError } from '../../core/base/result.ts';
 import { ConnectionIds } from '../connection-ids.ts';
 import { EXPIRE_EVERY_MS } from '../swarm-store.ts';
+import { ConnectionShares } from './connection-shares.ts';
 import { handleHttp } from './http-handler.ts';
 import { TrackerService, type TrackerServiceOptions, type TrackerStats } from './tracker-service.ts';
 import { handleDatagram } from './udp-handler.ts';
@@ -22,6 +23,8 @@ export interface TrackerServerOptions extends TrackerServiceOptions {
   readonly httpPort?: number;
   /** Default: true. */
   readonly udp?: boolean;
+  /** Connections over HTTP at a time. Default: 2,048. */
+  readonly httpConnections?: number;
 }
 
 export interface ListeningOn extends Endpoint {
@@ -45,6 +48,7 @@ export class TrackerServer {
   readonly #service: TrackerService;
   readonly #ids = new ConnectionIds(randomBytes(32));
   readonly #http: http.Server[] = [];
+  readonly #shares: ConnectionShares;
   /** By the address each is bound to. */
   readonly #udp = new Map<string, dgram.Socket>();
   #minutely: NodeJS.Timeout | undefined;
@@ -53,6 +57,7 @@ export class TrackerServer {
 
   private constructor(options: TrackerServerOptions) {
     this.#service = new TrackerService(options);
+    this.#shares = new ConnectionShares(options.httpConnections ?? MAX_HTTP_CONNECTIONS);
   }
 
   /** @throws OperationError `network` when a port is taken or the host is not an address of this machine */
@@ -160,7 +165,7 @@ export class TrackerServer {
       },
       (request, response) => this.#serveHttp(request, response),
     );
-    server.maxConnections = MAX_HTTP_CONNECTIONS;
+    server.on('connection', (socket: Socket) => this.#takeIn(socket));
     server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
     server.on('clientError', (_error, socket) => {
       this.#service.http.malformed++;
@@ -174,6 +179,12 @@ export class TrackerServer {
     const bound = (server.address() as AddressInfo).port;
     this.#listening.push({ protocol: 'http', host, port: bound });
     return bound;
+  }
+
+  #takeIn(socket: Socket): void {
+    const host = normalizeHost(socket.remoteAddress ?? '');
+    if (host === undefined || !this.#shares.enter(host)) socket.destroy();
+    else socket.once('close', () => this.#shares.leave(host));
   }
 
   #serveHttp(request: http.IncomingMessage, response: http.ServerResponse): void {

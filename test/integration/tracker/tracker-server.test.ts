@@ -14,6 +14,7 @@ import {
   encodeConnectRequest,
   encodeScrapeRequest,
 } from '../../../tracker/udp-codec.ts';
+import { waitFor } from '../../support/wait.ts';
 import { announceRequest, infoHash, peerId } from '../../unit/tracker/material.ts';
 import { clientOptions, HASH, probe } from './servers.ts';
 
@@ -81,6 +82,33 @@ describe('the server', () => {
     const closed = new Promise((resolve) => socket.once('close', resolve));
     await server.close();
     await closed;
+  });
+
+  it('has half of its connections at the most held by one address that says nothing, and gets them back', async () => {
+    const places = 8;
+    const server = await listen({ host: '127.0.0.1', httpConnections: places });
+    const silent = Array.from({ length: 2 * places }, () => net.connect(server.httpPort, '127.0.0.1'));
+    const closed = silent.map((socket) => {
+      socket.on('error', () => {});
+      return new Promise((resolve) => socket.once('close', resolve));
+    });
+    try {
+      let left = silent.length;
+      await new Promise<void>((enough) => {
+        for (const one of closed) void one.then(() => --left === places / 2 && enough());
+      });
+      for (const socket of silent) socket.destroy();
+      await Promise.all(closed);
+      // The server hears of it a little later.
+      const isServed = (): Promise<boolean> =>
+        fetch(`http://127.0.0.1:${server.httpPort}/`).then(
+          () => true,
+          () => false,
+        );
+      await waitFor(isServed, { what: 'room for others', timeoutMs: 30_000 });
+    } finally {
+      for (const socket of silent) socket.destroy();
+    }
   });
 
   it('serves HTTP and UDP from one memory, counts, and shows both', async () => {
