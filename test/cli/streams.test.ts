@@ -35,6 +35,27 @@ describe('results', () => {
     }
   });
 
+  it('hold nothing at the top that the manual does not name', async () => {
+    const manual = readFileSync(new URL('../../docs/json.md', import.meta.url), 'utf8');
+    for (const args of [
+      ['info', 'data.torrent'],
+      ['create', 'data', '-f'],
+      ['verify', 'data.torrent'],
+      ['verify', 'data.torrent', 'missing'],
+      ['list'],
+      ['config'],
+      ['completion', 'bash'],
+      ['doctor', '--offline'],
+      ['demo', '--size', '1K'],
+      ['lab', 'nat', '--swarms', '1', '--nat-share', '0.5'],
+    ]) {
+      const unknown = Object.keys(json(await tt(...args, '--json'))).filter(
+        (key) => !manual.includes(`\`${key}\``) && key !== 'schema',
+      );
+      expect([args, unknown]).toEqual([args, []]);
+    }
+  });
+
   it('go to stdout, progress and errors do not', async () => {
     const info = await tt('info', 'data.torrent');
     expect(info.stdout).toContain('info hash');
@@ -51,6 +72,27 @@ describe('results', () => {
     expect((await tt('create', 'gaps')).stderr).toContain(
       '4 entries are left out: .b (hidden), .c (hidden), .d (hidden), and 1 more',
     );
+  });
+
+  it('a log file that cannot be opened is named, one that fills its disk is a warning', async () => {
+    const nowhere = await tt('info', 'data.torrent', '--log-file', 'no/such/log');
+    expect(nowhere.code).toBe(8);
+    expect(nowhere.stderr).toContain(`cannot write to ${place.path}/no/such/log: there is no such folder`);
+    expect(nowhere.stderr).not.toContain('ENOENT');
+    if (!existsSync('/dev/full')) return;
+    const full = await tt('info', 'data.torrent', '--log-file', '/dev/full');
+    expect(full.code).toBe(0);
+    expect(full.stderr).toMatch(/warning: --log-file: .*ENOSPC.*the log file ends there/);
+  });
+
+  it.each([
+    ['--jsonl', 'no/rows', 'cannot write to .*/no/rows: there is no such folder'],
+    ['--opt-out', 'no-list', 'cannot read no-list: there is no such file'],
+  ])('%s %s', async (flag, file, message) => {
+    const nobody = ['--interface', '127.0.0.1', '--bootstrap', '127.0.0.1:9'];
+    const result = await tt('dht', 'crawl', '--zone', 'a/4', '--out', `run${flag}`, flag, file, ...nobody);
+    expect(result.code).toBe(8);
+    expect(result.stderr).toMatch(new RegExp(message));
   });
 
   it('stack traces come with -vv only', async () => {

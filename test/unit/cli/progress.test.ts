@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EventsRenderer } from '../../../cli/output/events-renderer.ts';
 import { PlainMeter, PlainRenderer } from '../../../cli/output/plain-renderer.ts';
@@ -288,7 +288,17 @@ describe('--events', () => {
     const kinds = api.slice(api.indexOf('export type SessionEvent')).matchAll(/readonly kind: '([a-z-]+)'/g);
     const names = [...kinds].map(([, name]) => name as string);
     expect(names.length).toBeGreaterThan(15);
-    for (const name of [...names, 'progress', 'session', 'peers', 'sources', 'files', 'result'])
+    // What a command says by itself: notice('name', ...).
+    const sources = readdirSync(new URL('../../../cli', import.meta.url), {
+      recursive: true,
+      encoding: 'utf8',
+    });
+    const notices = sources
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(new URL(`../../../cli/${file}`, import.meta.url), 'utf8'))
+      .flatMap((text) => [...text.matchAll(/\.notice\(\s*'([a-z-]+)'/g)].map(([, name]) => name as string));
+    expect(notices.length).toBeGreaterThan(20);
+    for (const name of [...names, ...notices, 'progress', 'session', 'peers', 'sources', 'files', 'result'])
       expect(manual).toContain(`\`${name}\``);
   });
 });
