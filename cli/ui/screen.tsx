@@ -20,6 +20,11 @@ const EMPTY_ROW = ' ';
 /** Nobody types this many characters at once: a terminal that does not mark pasted text sends them so. */
 const LEAST_PASTED_CHARS = 8;
 
+/** A key that is held down while we were busy comes as often at once, and is no text. */
+function isPasted(input: string): boolean {
+  return input.length >= LEAST_PASTED_CHARS && new Set(input).size > 1;
+}
+
 const Row = memo(function Row({ text }: { readonly text: string }) {
   return <Text wrap="truncate">{text === '' ? EMPTY_ROW : text}</Text>;
 });
@@ -48,7 +53,7 @@ export function Screen({ model, isAscii = false, onReady }: ScreenProps) {
   };
   useInput((input, key) =>
     guard(() => {
-      if (input.length >= LEAST_PASTED_CHARS) model.paste(input);
+      if (isPasted(input)) model.paste(input);
       else if (input.length > 1) for (const character of input) model.press(keyName(character, {}));
       else model.press(keyName(input, key));
     }),

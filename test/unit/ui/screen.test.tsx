@@ -67,6 +67,9 @@ describe('Screen', () => {
     // A terminal that marks nothing sends it as if typed at once: no letter of it may count as a key.
     stdin.type('magnet:?xt=urn:btih:11&dn=xqp');
     stdin.type('\r');
+    // A key held down while the program was busy is a key as often.
+    stdin.type('l'.repeat(10));
+    await see(stdout, '[1 Overview]');
     expect(rig.asked).toEqual([
       'interrupt',
       'add:magnet:?xt=urn:btih:00',
