@@ -41,8 +41,19 @@ export function crowdedPlaces(connections: Iterable<PeerConnection>, places: num
   return Math.min(MOST_AT_ONCE, Math.max(0, members.length - shareOf(places) - 1));
 }
 
-/** @returns whose place a newcomer from `host` gets in a full house: of the largest crowd the one that moves the least, or undefined */
-export function placeOfCrowd(
+/** @returns whether a newcomer from `host` gets a place in a full house: of the largest crowd the one that moves the least goes */
+export function makePlace(
+  connections: ReadonlySet<PeerConnection>,
+  host: string,
+  places: number,
+  nowMs: number,
+): boolean {
+  const leaving = placeOfCrowd(connections, host, places, nowMs);
+  leaving?.close('made room for another address', true);
+  return leaving !== undefined;
+}
+
+function placeOfCrowd(
   connections: ReadonlySet<PeerConnection>,
   host: string,
   places: number,

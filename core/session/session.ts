@@ -14,6 +14,7 @@ import { skeyHash } from '../transport/mse.ts';
 import { RateLimiter } from '../transport/rate-limiter.ts';
 import { Accounts } from './accounts.ts';
 import { AddressVotes } from './address-votes.ts';
+import { crowdedPlaces, makePlace } from './crowd.ts';
 import { DialScheduler } from './dial-scheduler.ts';
 import { Incoming } from './incoming.ts';
 import { Listeners } from './listeners.ts';
@@ -125,6 +126,8 @@ export class Session implements SessionApi {
       trace: options.trace,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? Math.min(maxPeers, MAX_PEERS_PER_TORRENT),
       isFull: (counting) => this.#peerCount(counting) >= maxPeers,
+      makePlace: (host) => makePlace(this.#connections(), host, maxPeers, this.#clock.nowMs()),
+      crowdedPlaces: () => crowdedPlaces(this.#connections(), maxPeers),
       connect: (endpoint, timeoutMs) => this.#nat.watch(this.#wayOut.connect(endpoint, timeoutMs)),
       connectByTcp: (endpoint) => this.#nat.watch(this.#wayOut.connectToRelay(endpoint, 'tcp')),
       connectToWeb: (url, mayBeLocal, signal) => this.#wayOut.connectToWeb(url, mayBeLocal, signal),
@@ -340,6 +343,10 @@ export class Session implements SessionApi {
       count += counting === 'connected' ? peers.connections.size : peers.countWithDials;
     }
     return count;
+  }
+
+  #connections(): Set<PeerConnection> {
+    return new Set([...this.#torrents.values()].flatMap(({ peers }) => [...peers.connections]));
   }
 
   #utpPeerCount(): number {

@@ -52,6 +52,10 @@ export interface SessionShared {
   readonly maxPeersPerTorrent: number;
   /** The session has as many connections as it may, counting attempts under way or not. */
   isFull(counting: 'connected' | 'with-dials'): boolean;
+  /** In a full session: somebody of a crowd goes, whichever torrent it is at, so that one from `host` may come. */
+  makePlace(host: string): boolean;
+  /** How many places could be had so. */
+  crowdedPlaces(): number;
   connect(endpoint: Endpoint, timeoutMs?: number): Promise<ByteStream>;
   /** Never uTP, unless there is no TCP: our UDP port stays unknown to the peer. */
   connectByTcp(endpoint: Endpoint): Promise<ByteStream>;

@@ -8,7 +8,7 @@ import { type Candidate, CandidatePool } from '../discovery/candidates.ts';
 import { peerPriority } from '../discovery/peer-priority.ts';
 import { PROXY_FAULT } from '../transport/proxy-url.ts';
 import type { StreamEnd } from '../transport/secure-stream.ts';
-import { crowdedPlaces, placeOfCrowd, slowestFirst } from './crowd.ts';
+import { crowdedPlaces, makePlace, slowestFirst } from './crowd.ts';
 import type { Dialable } from './dial-scheduler.ts';
 import { banKeyOf, PeerConnection, type PeerOwner } from './peer/peer-connection.ts';
 import {
@@ -89,7 +89,9 @@ export class TorrentPeers implements Dialable {
     const places = this.#shared.maxPeersPerTorrent;
     const free = this.#shared.isFull('with-dials') ? 0 : places - this.countWithDials;
     if (free > 0) return free;
-    return Math.max(0, crowdedPlaces(this.connections, places) - this.#connecting);
+    const isFull = this.connections.size >= places;
+    const crowded = isFull ? crowdedPlaces(this.connections, places) : this.#shared.crowdedPlaces();
+    return Math.max(0, crowded - this.#connecting);
   }
 
   /** Attempts under way keep no place from those who are here. */
@@ -101,9 +103,8 @@ export class TorrentPeers implements Dialable {
   #findPlace(host: string): boolean {
     if (this.#hasPlace) return true;
     const places = this.#shared.maxPeersPerTorrent;
-    const leaving = placeOfCrowd(this.connections, host, places, this.#shared.clock.nowMs());
-    leaving?.close('made room for another address', true);
-    return leaving !== undefined;
+    if (this.connections.size < places) return this.#shared.makePlace(host);
+    return makePlace(this.connections, host, places, this.#shared.clock.nowMs());
   }
 
   add(

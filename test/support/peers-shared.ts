@@ -16,6 +16,8 @@ export function sharedForPeers(
     peerId,
     maxPeersPerTorrent: 10,
     isFull: () => false,
+    makePlace: () => false,
+    crowdedPlaces: () => 0,
     isBanned: () => false,
     isSelf: () => false,
     externalAddress: () => undefined,

@@ -2,9 +2,13 @@
 import type { DhtNeighbour } from '../../base/peer-source.ts';
 import type { PeerConnection } from './peer-connection.ts';
 
+/** Of one connection: a NAT may give another port now and then. Each is asked by one datagram, and the queries that may be open are few. */
+const MAX_NAMED = 4;
+
 export class DhtPorts {
   readonly #dht: DhtNeighbour | undefined;
   readonly #told = new WeakSet<PeerConnection>();
+  readonly #named = new WeakMap<PeerConnection, number>();
 
   constructor(dht: DhtNeighbour | undefined) {
     this.#dht = dht;
@@ -16,7 +20,9 @@ export class DhtPorts {
   }
 
   handlePort(connection: PeerConnection, port: number): void {
-    if (port === 0) return;
+    const named = this.#named.get(connection) ?? 0;
+    if (port === 0 || named >= MAX_NAMED) return;
+    this.#named.set(connection, named + 1);
     this.#dht?.addNode({ host: connection.stream.remote.host, port });
   }
 

@@ -4,7 +4,7 @@ import { seededRng } from '../../../core/base/clock.ts';
 import { MseResponder } from '../../../core/transport/mse.ts';
 import { waitFor, within } from '../../support/wait.ts';
 import { ALL_EXTENSIONS, PATIENCE_MS, Scene, TurnedClock } from './hostile-world.ts';
-import { handshakeBytes, listenRaw, type RawPeer } from './raw-peer.ts';
+import { handshakeBytes, listenRaw, RawPeer } from './raw-peer.ts';
 import { addressOf, sameContent, untilEvent, World } from './support.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -47,20 +47,55 @@ describe('the number of connections', () => {
     for (const [i, { metainfo }] of made.entries()) {
       await session.add({ source: { metainfo }, directory: world.path(`out${i}`) });
     }
-    const { RawPeer: Raw } = await import('./raw-peer.ts');
     const kept: RawPeer[] = [];
     for (let i = 0; i < 3; i++) {
-      const peer = await Raw.connect(addressOf(session).port);
+      const peer = await RawPeer.connect(addressOf(session).port);
       const { infoHash } = (made[i % 2] as (typeof made)[number]).metainfo;
       peer.send(handshakeBytes(infoHash, { reserved: ALL_EXTENSIONS, peerId: `peer${i}` }));
       await peer.take(68);
       kept.push(peer);
     }
-    const fourth = await Raw.connect(addressOf(session).port);
+    const fourth = await RawPeer.connect(addressOf(session).port);
     fourth.send(handshakeBytes((made[0] as (typeof made)[number]).metainfo.infoHash, { peerId: 'fourth' }));
     await within(fourth.closed(), PATIENCE_MS, 'the fourth to be turned away');
     expect(kept.some((peer) => peer.isClosed)).toBe(false);
     expect(session.snapshot().peerCount).toBe(3);
+  });
+});
+
+describe('a session that one address has filled', () => {
+  it('takes in others at any torrent of it, in place of that address’s', async () => {
+    await using world = new World();
+    const session = await world.session('s', { maxPeers: 3, encryption: 'off' });
+    const [crowded, quiet] = [await world.make({ 'a.bin': 10_000 }), await world.make({ 'b.bin': 10_000 })];
+    for (const [i, { metainfo }] of [crowded, quiet].entries()) {
+      await session.add({ source: { metainfo }, directory: world.path(`out${i}`) });
+    }
+    const come = async (made: typeof crowded, peerId: string, from: string): Promise<RawPeer> => {
+      const peer = await RawPeer.connect(addressOf(session).port, LOOPBACK, from);
+      peer.send(handshakeBytes(made.metainfo.infoHash, { reserved: ALL_EXTENSIONS, peerId }));
+      await peer.take(68);
+      return peer;
+    };
+    const crowd: RawPeer[] = [];
+    for (let i = 0; i < 3; i++) crowd.push(await come(crowded, `crowd${i}`, '127.0.0.9'));
+    const other = await come(quiet, 'other', LOOPBACK);
+    await waitFor(() => crowd.filter((peer) => peer.isClosed).length === 1, {
+      what: 'one of the crowd to leave',
+      timeoutMs: PATIENCE_MS,
+    });
+    await waitFor(
+      () =>
+        session
+          .snapshot()
+          .torrents.map(({ peers }) => peers.length)
+          .join() === '2,1',
+      {
+        what: 'two of the crowd beside the other',
+        timeoutMs: PATIENCE_MS,
+      },
+    );
+    expect(other.isClosed).toBe(false);
   });
 });
 

@@ -54,9 +54,11 @@ export class RawPeer {
     });
   }
 
-  static connect(port: number, host = '127.0.0.1'): Promise<RawPeer> {
+  /** @param from the address it comes from, where not the usual one */
+  static connect(port: number, host = '127.0.0.1', from?: string): Promise<RawPeer> {
+    const options = { port, host, ...(from === undefined ? {} : { localAddress: from }) };
     return new Promise((resolve, reject) => {
-      const socket = net.connect(port, host, () => resolve(new RawPeer(socket)));
+      const socket = net.connect(options, () => resolve(new RawPeer(socket)));
       socket.once('error', reject);
     });
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../../../core/discovery/candidates.ts';
 import type { PeerConnection } from '../../../core/session/peer/peer-connection.ts';
+import type { SessionShared } from '../../../core/session/shared.ts';
 import { type PeersOwner, TorrentPeers } from '../../../core/session/torrent-peers.ts';
 import { sharedForPeers } from '../../support/peers-shared.ts';
 
@@ -40,12 +41,12 @@ class FakeConnection {
   }
 }
 
-function scene() {
+function scene(changes: Partial<SessionShared> = {}) {
   let number = 0;
-  const peers = new TorrentPeers(
-    sharedForPeers(() => 1_000),
-    { isActive: true, isComplete: false } as PeersOwner,
-  );
+  const peers = new TorrentPeers({ ...sharedForPeers(() => 1_000), ...changes }, {
+    isActive: true,
+    isComplete: false,
+  } as PeersOwner);
   const live = new Set<FakeConnection>();
   function come(host: string, transport = 'tcp'): FakeConnection {
     const connection = new FakeConnection(host, number++, transport);
@@ -111,5 +112,18 @@ describe('a full house', () => {
     const members = crowd(PLACES - 1);
     come(hostOf(1));
     expect(members.every((member) => !member.isClosing)).toBe(true);
+  });
+});
+
+describe('a full session', () => {
+  const full = { isFull: () => true, crowdedPlaces: () => 3 };
+
+  it('has places for a torrent that has none of the crowd', () => {
+    const hosts: string[] = [];
+    const { come, peers } = scene({ ...full, makePlace: (host) => hosts.push(host) === 1 });
+    expect(peers.room).toBe(3);
+    expect(come(hostOf(1)).closedFor).toBeUndefined();
+    expect(come(hostOf(2)).closedFor).toBe('too many peers');
+    expect(hosts).toEqual([hostOf(1), hostOf(2)]);
   });
 });

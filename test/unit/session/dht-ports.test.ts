@@ -33,6 +33,16 @@ it('tells those who asked, once, as soon as our node has a port', () => {
   expect([asks.told, silent.told, early.told]).toEqual([[6891], [], []]);
 });
 
+it('hands on a few ports of one connection, not what a flood of them names', () => {
+  const dht = neighbour();
+  const ports = new DhtPorts(dht);
+  const [flood, honest] = [peer(true), peer(true)];
+  for (let port = 1; port < 65_536; port++) ports.handlePort(flood.connection, port);
+  expect(dht.named.length).toBe(4);
+  ports.handlePort(honest.connection, 7000);
+  expect(dht.named.at(-1)?.port).toBe(7000);
+});
+
 it('hands on the port that a peer names; none without a node of ours', () => {
   const dht = neighbour();
   const ports = new DhtPorts(dht);
