@@ -144,6 +144,12 @@ export function parseZeroOrMore(text: string): Result<number> {
   return count.ok ? count : reject('not a whole number of at least 0');
 }
 
+/** 0 and above, with a fraction or without. */
+export function parseNumber(text: string): Result<number> {
+  const ratio = parseRatio(text);
+  return ratio.ok ? ratio : reject('not a number like 2 or 0.5');
+}
+
 /** A share ratio: uploaded / size. */
 export function parseRatio(text: string): Result<number> {
   const ratio = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;

@@ -5,7 +5,7 @@ import { link, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { toHex } from '../../core/base/ids.ts';
-import { OperationError } from '../../core/base/result.ts';
+import { OperationError, UsageError } from '../../core/base/result.ts';
 import { createTorrent } from '../../core/metainfo/io/create-torrent.ts';
 import type { Metainfo } from '../../core/metainfo/metainfo.ts';
 import type { SessionApi } from '../../core/session/session-api.ts';
@@ -36,8 +36,8 @@ const DOWNLOAD_TIMEOUT_MS = 120_000;
 export async function run(context: CommandContext): Promise<Outcome> {
   const { flags, output } = context;
   const size = optionalFlagValue('--size', flags.text('size'), parseBytes) ?? DEFAULT_SIZE_BYTES;
-  const wanted = optionalFlagValue('--seeds', flags.text('seeds'), parseCount) ?? DEFAULT_SEEDS;
-  const seeds = Math.min(wanted, MOST_SEEDS);
+  const seeds = optionalFlagValue('--seeds', flags.text('seeds'), parseCount) ?? DEFAULT_SEEDS;
+  if (seeds > MOST_SEEDS) throw new UsageError(`--seeds: ${MOST_SEEDS} at most, all of them on this machine`);
   const root = await mkdtemp(path.join(os.tmpdir(), 'tt-demo-'));
   const closers: (() => Promise<void>)[] = [];
   const say = (step: string, text: string, data: Readonly<Record<string, unknown>> = {}): void =>

@@ -3,7 +3,7 @@ import { UsageError } from '../../core/base/result.ts';
 import { formatText } from '../../dht/sim/report.ts';
 import { DHT_SCENARIOS } from '../../dht/sim/scenarios.ts';
 import { done, type Outcome } from '../base/outcome.ts';
-import { optionalFlagValue, parseCount, parseRatio } from '../base/parse.ts';
+import { optionalFlagValue, parseCount, parseNumber } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
 import type { LabResult, LabTask } from '../dht/lab-task.ts';
 import { startLabThread } from '../dht/lab-thread.ts';
@@ -39,7 +39,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   }
   const seed = optionalFlagValue('--seed', flags.text('seed'), parseCount) ?? DEFAULT_SEED;
   const nodes = optionalFlagValue('--nodes', flags.text('nodes'), parseCount);
-  const effort = optionalFlagValue('--effort', flags.text('effort'), parseRatio) ?? 1;
+  const effort = optionalFlagValue('--effort', flags.text('effort'), parseNumber) ?? 1;
   const reports: Readonly<Record<string, unknown>>[] = [];
   for (const scenario of args.length > 0 ? args : names) {
     const result = await runTask({ scenario, seed, nodes, effort }, interrupts.signal);

@@ -4,7 +4,7 @@ import { UsageError } from '../../core/base/result.ts';
 import { NAT_SHARES, type NatRows, natRows, PEERS_PER_SWARM, tablesOf } from '../../core/nat/sim/tables.ts';
 import { formatText } from '../../dht/sim/report.ts';
 import { done, type Outcome } from '../base/outcome.ts';
-import { optionalFlagValue, parseCount, parseRatio } from '../base/parse.ts';
+import { optionalFlagValue, parseCount, parseNumber } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { formatElapsed } from '../terminal/units.ts';
 
@@ -18,7 +18,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   const seed = optionalFlagValue('--seed', flags.text('seed'), parseCount) ?? DEFAULT_SEED;
   const swarms = optionalFlagValue('--swarms', flags.text('swarms'), parseCount) ?? DEFAULT_SWARMS;
   if (swarms === 0 || swarms > MOST_SWARMS) throw new UsageError(`--swarms: from 1 to ${MOST_SWARMS}`);
-  const share = optionalFlagValue('--nat-share', flags.text('natShare'), parseRatio);
+  const share = optionalFlagValue('--nat-share', flags.text('natShare'), parseNumber);
   if (share !== undefined && share > 1) throw new UsageError('--nat-share: from 0 to 1');
   const startedAtMs = performance.now();
   const rows: NatRows[] = [];

@@ -17,7 +17,7 @@ import { AddressDatabase } from '../../dht/dataset/io/mmdb.ts';
 import { systemRng } from '../../dht/io/system-rng.ts';
 import { cannotRead, cannotWrite } from '../base/file-trouble.ts';
 import type { Flags } from '../base/flag-values.ts';
-import { optionalFlagValue, parseChoice, parseCount, parseDurationMs, parseRatio } from '../base/parse.ts';
+import { optionalFlagValue, parseChoice, parseCount, parseDurationMs, parseNumber } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { targetOf } from '../dht/arguments.ts';
 
@@ -30,7 +30,7 @@ const MAX_OPT_OUT_BYTES = 16 << 20;
 const MAX_SEED = 2 ** 31 - 1;
 
 function parseRate(flags: Flags, name: string, flag: string, usual: number): number {
-  const rate = optionalFlagValue(flag, flags.text(name), parseRatio) ?? usual;
+  const rate = optionalFlagValue(flag, flags.text(name), parseNumber) ?? usual;
   if (rate <= 0 || rate > MAX_RATE)
     throw new UsageError(`${flag}: not a rate above 0 and up to ${MAX_RATE} queries/s`);
   return rate;
@@ -68,7 +68,7 @@ export function crawlConfig(context: CommandContext, fixedMode?: CrawlMode): Cra
   const query = optionalFlagValue('--query', flags.text('query'), parseChoice(METHODS));
   const isOnly6 = flags.isOn('ipv6') && !flags.isOn('ipv4');
   const ratio = (name: string, flag: string): number | undefined =>
-    optionalFlagValue(flag, flags.text(name), parseRatio);
+    optionalFlagValue(flag, flags.text(name), parseNumber);
   const recheckShare = ratio('recheck', '--recheck') ?? DEFAULT_CONFIG.recheckShare;
   if (recheckShare > 1) throw new UsageError('--recheck: a share from 0 to 1');
   const lookups = ratio('lookups', '--lookups') ?? DEFAULT_CONFIG.lookups;

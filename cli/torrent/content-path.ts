@@ -34,6 +34,12 @@ export async function locateContent(metainfo: Metainfo, given: string): Promise<
     directory: path.dirname(given),
     rename: path.basename(given) === metainfo.name ? undefined : path.basename(given),
   };
+  if (kind === 'file' && metainfo.isMultiFile) {
+    throw new OperationError('disk', `${given} is one file, and the torrent is a folder of them`, {
+      code: 'ENOTDIR',
+      hint: 'Give the folder that holds the files of the torrent.',
+    });
+  }
   if (kind === 'file') return itself;
   const inside: ContentPlace = { directory: given, rename: undefined };
   if (!metainfo.isMultiFile || (await kindOf(path.join(given, metainfo.name))) !== 'absent') return inside;

@@ -16,6 +16,11 @@ export interface Question {
   }[];
 }
 
+/** By its last word, as BEP 48 tells them apart: nobody calls a .torrent so. */
+function isAnnounceUrl(text: string): boolean {
+  return URL.canParse(text) && /\/announce[^/]*$/.test(new URL(text).pathname) && parseTrackerUrl(text).ok;
+}
+
 /** @throws UsageError when there is no tracker or no torrent to ask about; OperationError as loadSource */
 export async function questionOf(context: CommandContext): Promise<Question> {
   const words = context.args;
@@ -24,6 +29,8 @@ export async function questionOf(context: CommandContext): Promise<Question> {
   const rest = words.filter((word) => word !== url);
   const bad = rest.find((word) => /^(udp|wss?):/i.test(word));
   if (bad !== undefined) throw new UsageError(`${bad} is a tracker, but no torrent to ask about is given`);
+  const lone = words.length === 1 && isAnnounceUrl(words[0] as string) ? words[0] : undefined;
+  if (lone !== undefined) throw new UsageError(`${lone} is a tracker, but no torrent to ask about is given`);
   const loaded = await Promise.all(rest.map((word) => loadOne(context, word)));
   const torrents = loaded.map((each, i) => {
     const from = 'metainfo' in each ? each.metainfo : each.magnet;

@@ -61,6 +61,9 @@ describe('each code with its slug', () => {
       ['info', '--nope', 'x'],
       ['info'],
       ['download', 'data.torrent', '--port', 'x'],
+      ['tracker', 'announce', 'http://127.0.0.1:1/announce'],
+      ['dht', 'crawl', '--rate', '1e3'],
+      ['demo', '--seeds', '21'],
       [],
     ]) {
       const result = await tt(...args);
@@ -210,6 +213,12 @@ describe('each code with its slug', () => {
     // Said before anything is hashed.
     const events = await tt('create', 'data', '--events');
     expect(events.stdout.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  it('8 disk: one file where the torrent has a folder of them', async () => {
+    const result = await tt('verify', 'data.torrent', 'data/a.bin');
+    expect(result.code).toBe(8);
+    expect(result.stderr).toContain('data/a.bin is one file');
   });
 
   it('8 disk: no state folder, with the flag that names another', async () => {

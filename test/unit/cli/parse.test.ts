@@ -7,6 +7,7 @@ import {
   parseCount,
   parseDurationMs,
   parseHostPort,
+  parseNumber,
   parseOnOff,
   parsePort,
   parsePortRange,
@@ -105,6 +106,9 @@ it('reads counts, ratios, switches and choices', () => {
   expect(value(parseCount, '0')).toBeUndefined();
   expect(value(parseRatio, '1.5')).toBe(1.5);
   expect(value(parseRatio, '-1')).toBeUndefined();
+  expect(value(parseNumber, '0.5')).toBe(0.5);
+  // Nobody who sets a rate has asked for a ratio.
+  expect(parseNumber('1e3')).toMatchObject({ ok: false, reason: { what: 'not a number like 2 or 0.5' } });
   expect(value(parseOnOff, 'Yes')).toBe(true);
   expect(value(parseOnOff, '0')).toBe(false);
   expect(value(parseOnOff, 'maybe')).toBeUndefined();
