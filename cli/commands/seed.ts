@@ -18,7 +18,7 @@ import { safeText } from '../terminal/text.ts';
 import { locateContent } from '../torrent/content-path.ts';
 import { loadOne } from '../torrent/load-sources.ts';
 import { refuseV2Only } from '../torrent/v2-only.ts';
-import { writeTorrent } from '../torrent/write-torrent.ts';
+import { refuseOther, writeTorrent } from '../torrent/write-torrent.ts';
 import { sourceOptions } from '../transfer/add-options.ts';
 import { composeSession } from '../transfer/compose.ts';
 import { allFinished, Job, watchJobs } from '../transfer/job.ts';
@@ -52,6 +52,8 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
     refuseV2Only(loaded.metainfo, torrent);
     return { job, metainfo: loaded.metainfo, ...(await locateContent(loaded.metainfo, given)) };
   }
+  const out = flags.text('torrentOut');
+  if (out !== undefined) await refuseOther(context, out);
   const meter = output.meter('hashing');
   const created = await createTorrent(
     // A --tracker is the torrent's own tracker here, and part of the magnet link.
@@ -61,8 +63,8 @@ async function contentOf(context: CommandContext, job: Job): Promise<Content> {
       onProgress: ({ hashedBytes, totalBytes }) => meter.update(hashedBytes, totalBytes),
     },
   ).finally(() => meter.close());
-  const out = flags.text('torrentOut');
   if (out !== undefined) {
+    await refuseOther(context, out, created.metainfo);
     const file = await writeTorrent(context, { bytes: created.torrentBytes, out, mayOverwrite: true });
     output.notice('torrent-written', `tt: wrote ${file ?? 'the torrent to stdout'}`, { torrentPath: file });
   }

@@ -123,3 +123,26 @@ describe('what is of the torrent goes on without the flag', () => {
     expect(read('f/thesis.pdf')).toHaveLength(SIZE + 8);
   });
 });
+
+describe('the file that a seed keeps its torrent in', () => {
+  it('is nothing but that torrent: neither the content, nor a folder, nor another torrent is written over', async () => {
+    put('g/mine.bin', MINE);
+    const other = read('two.torrent');
+    for (const [out, what] of [
+      ['g/mine.bin', 'is no torrent'],
+      ['g', 'is no torrent'],
+      ['two.torrent', 'is another torrent'],
+    ] as const) {
+      const result = await tt('seed', 'g/mine.bin', '-o', out, '--state-dir', 'seed-state', ...LOCAL);
+      expect(result.code).toBe(8);
+      expect(result.stderr).toContain(`${place.path}/${out} exists already, and ${what}`);
+    }
+    expect(read('g/mine.bin').equals(MINE)).toBe(true);
+    expect(read('two.torrent').equals(other)).toBe(true);
+    expect((await tt('create', 'g/mine.bin', '-o', 'g.torrent')).code).toBe(0);
+    const again = place.start('seed', 'g/mine.bin', '-o', 'g.torrent', '--events', ...LOCAL);
+    await again.waitForLine(/"event":"seeding"/, TIMEOUT_MS);
+    again.signal('SIGINT');
+    expect((await again.waitForExit(TIMEOUT_MS)).code).toBe(130);
+  });
+});
