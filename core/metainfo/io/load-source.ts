@@ -76,7 +76,7 @@ export async function loadSource(text: string, options: LoadSourceOptions = {}):
           },
         );
       const path = await pathOf(text);
-      return contentFrom(await readFileBounded(path, maxTorrentBytes), JSON.stringify(path));
+      return contentFrom(await readFileBounded(path, maxTorrentBytes, options.signal), JSON.stringify(path));
     }
   }
 }

@@ -1,5 +1,6 @@
 // Reads all of a stream, file, or response body, and gives up at a limit instead of filling memory.
-import { open } from 'node:fs/promises';
+import { constants, openSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { concatBytes } from '../../base/bytes.ts';
 import { OperationError } from '../../base/result.ts';
 
@@ -22,10 +23,18 @@ export async function readAll(
   return concatBytes(parts);
 }
 
-/** A file, pipe or device: sizes are not believed. @throws OperationError disk (with errno) or bad-torrent */
-export async function readFileBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+/**
+ * A file, pipe or device: sizes are not believed.
+ * @throws OperationError disk (with errno) or bad-torrent; the signal's reason on abort, which only pipes wait long enough for
+ */
+export async function readFileBounded(
+  path: string,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   const shown = JSON.stringify(path);
   try {
+    if ((await stat(path)).isFIFO()) return await readPipe(path, maxBytes, shown, signal);
     const handle = await open(path, 'r');
     try {
       if ((await handle.stat()).isDirectory())
@@ -45,7 +54,36 @@ export async function readFileBounded(path: string, maxBytes: number): Promise<U
       await handle.close();
     }
   } catch (error) {
+    if (signal?.aborted === true) throw signal.reason;
     throw error instanceof OperationError ? error : diskError(`cannot read ${shown}`, error, SOURCE_HINT);
+  }
+}
+
+/**
+ * Opening a pipe waits for whoever writes to it, in a thread that nothing ends: neither a signal nor exit() got past it.
+ * As a stream it is waited for by the event loop.
+ */
+async function readPipe(
+  path: string,
+  maxBytes: number,
+  shown: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  signal?.throwIfAborted();
+  const { Socket } = await import('node:net');
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const pipe = new Socket({ fd, readable: true, writable: false });
+  const stop = (): void => void pipe.destroy();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const bytes = await readAll(pipe, maxBytes, shown);
+    signal?.throwIfAborted();
+    return bytes;
+  } catch (error) {
+    throw signal?.aborted === true ? signal.reason : error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    pipe.destroy();
   }
 }
 

@@ -1,5 +1,7 @@
 // Everything a user may give as SOURCE, from real files and a real server on loopback, the hostile kinds included.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -142,6 +144,36 @@ describe('standard input', () => {
     const loading = loadSource('-', { stdin: silent(), signal: abort.signal });
     abort.abort(new Error('stop'));
     await expect(loading).rejects.toThrow('stop');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a named pipe', () => {
+  it('is read whatever comes first, writer or reader, and left when told to', async () => {
+    const pipe = join(dir.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const abort = new AbortController();
+    const loading = loadSource(pipe, { signal: abort.signal });
+    abort.abort(new Error('stop'));
+    try {
+      await expect(loading).rejects.toThrow('stop');
+    } finally {
+      closeSync(openSync(pipe, constants.O_RDWR)); // nobody waits for a writer after this
+    }
+    const [source] = await Promise.all([loadSource(pipe), writeFile(pipe, torrentBytes)]);
+    expect(hashOf(source)).toBe(HASH);
+  });
+
+  it('that nobody has written to yet keeps no signal waiting', async () => {
+    const pipe = join(dir.path, 'silent');
+    execFileSync('mkfifo', [pipe]);
+    const abort = new AbortController();
+    const loading = loadSource(pipe, { signal: abort.signal });
+    setImmediate(() => setImmediate(() => abort.abort(new Error('stop'))));
+    try {
+      await expect(loading).rejects.toThrow('stop');
+    } finally {
+      closeSync(openSync(pipe, constants.O_RDWR));
+    }
   });
 });
 
