@@ -192,5 +192,9 @@ export function viewLines(input: ViewInput, columns: number, rows: number): Line
     ];
   }
   const all = [...lines, ...Array.from({ length: Math.max(0, rows - lines.length) }, () => BLANK)];
-  return all.slice(0, rows);
+  const seen = all.slice(0, rows);
+  // A question that is not seen would be answered all the same.
+  const said = messageLine(ui, width);
+  if (rows > 0 && rows < LEAST_ROWS && lineWidth(said) > 0) seen[rows - 1] = said;
+  return seen;
 }

@@ -40,6 +40,17 @@ function expectFits(rig: ReturnType<typeof modelRig>, columns: number, rows: num
   }
 }
 
+it('a question is seen in a terminal of few rows as well', () => {
+  const rig = modelRig();
+  rig.model.setSnapshot(session([torrent()]));
+  rig.model.press('x');
+  for (const rows of [24, 8, 7, 5, 2, 1]) {
+    const frame = rig.model.frame(80, rows).map((row) => row.replace(STYLES, ''));
+    expect(frame).toHaveLength(rows);
+    expect(frame.filter((row) => row.startsWith('Remove '))).toHaveLength(1);
+  }
+});
+
 it('the tab of the panel stands in the row of tabs at any width, whole from 40 columns', () => {
   const rig = modelRig();
   rig.model.setSnapshot(session([torrent({ files: [file(0), file(1)] })]));
