@@ -122,10 +122,14 @@ export function metainfoOf(
   });
 }
 
-/** The name as the torrent gives it, for showing: it may be longer than, or not fit, a file name. Control characters stay. */
+/**
+ * The name as the torrent gives it, for showing: it may be longer than, or not fit, a file name. Control characters stay.
+ * Bytes that are no UTF-8 are only explained by the `encoding` beside `info`: then it is the name that was read with it.
+ */
 export function torrentTitle(metainfo: Metainfo): string {
   const info = decodeTorrentDict(metainfo.infoBytes, PARSE_LIMITS);
-  return (info.ok ? nameIn(info.value, 'name', undefined) : undefined) ?? metainfo.name;
+  const title = info.ok ? nameIn(info.value, 'name', undefined) : undefined;
+  return title === undefined || title.includes('\ufffd') ? metainfo.name : title;
 }
 
 function digest(algorithm: 'sha1' | 'sha256', bytes: Uint8Array): Uint8Array {

@@ -160,6 +160,7 @@ describe('names', () => {
   it('follow the declared encoding, and are still safe without one', () => {
     const info = { ...SINGLE, name: GBK };
     expect(parse({ encoding: 'GBK', info }).name).toBe('你好');
+    expect(torrentTitle(parse({ encoding: 'GBK', info }))).toBe('你好');
     expect(parse({ encoding: 'no such charset', info }).name).toMatch(/^_+$/);
     expect(parse({ info }).name).toMatch(/^_+$/);
   });
