@@ -1,5 +1,5 @@
 // Asking a second peer for what a first still owes: endgame, slow peers that hold buffers, a reader that waits.
-// Bounded: at most `requestersPerBlock` peers a block; and only peers with nothing else to do, save for a waiting reader.
+// Bounded: at most `requestersPerBlock` peers of each speed a block; and only peers with nothing else to do, save for a waiting reader.
 import { canSend } from './can-send.ts';
 import type { Ledger } from './ledger.ts';
 import { NONE, type OpenPiece, REQUESTED } from './open-piece.ts';
@@ -45,7 +45,7 @@ export class Duplicates {
       for (let block = 0; block < open.blockCount; block++) {
         if (open.state[block] !== REQUESTED) continue;
         const requesters = open.requesterCount(block);
-        if (requesters >= this.#maxRequesters || open.isRequester(block, peer.id)) continue;
+        if (open.isRequester(block, peer.id) || !this.#hasRoom(open, block, book, requesters)) continue;
         const ageMs = nowMs - (open.requestedAtMs[block] as number);
         const isOwnerSlow = this.#isSlow(open.owner[block] as number);
         const isRescue = isOwnerSlow && book.speed === 'fast';
@@ -58,6 +58,18 @@ export class Duplicates {
       }
     }
     if (best !== undefined) ask(best.open, best.block);
+  }
+
+  /** Peers that deliver next to nothing could hold all the places of the last blocks, again whenever they lapse: they keep none from a faster one. */
+  #hasRoom(open: OpenPiece, block: number, { speed }: PeerBook, requesters: number): boolean {
+    if (requesters < this.#maxRequesters) return true;
+    if (speed === 'slow') return false;
+    let alike = 0;
+    open.visitRequesters(block, (peerId) => {
+      const theirs = this.#ledger.findBook(peerId)?.speed;
+      if (theirs === 'fast' || theirs === speed) alike++;
+    });
+    return alike < this.#maxRequesters;
   }
 
   /** No buffer is free: a fast peer doubles what slow ones owe in the segment that is nearest to full. */

@@ -1,5 +1,6 @@
 // The end of a download and full buffers: doubling, cancelling, stealing, evicting; nothing may hang on one peer.
 import { describe, expect, test } from 'vitest';
+import type { PeerSpeed } from '../../../core/pieces/picker-types.ts';
 import { HELPER, PickerWorld } from '../../support/picker-world.ts';
 
 describe('endgame', () => {
@@ -38,6 +39,19 @@ describe('endgame', () => {
     world.picker.removePeer(1);
     world.picker.removePeer(3);
     expect(world.picks(world.peer({ id: 6 }), 1)).toEqual(['0:0']);
+  });
+
+  test('four keep no faster peer away, and of those four more are enough', () => {
+    const world = new PickerWorld({ have: '.', availability: '1', blocks: 1 });
+    const asked = (speed: PeerSpeed, ids: number[]): number[] =>
+      ids.filter((id) => world.picks(world.peer({ id, speed }), 1).length === 1);
+    expect(asked('slow', [1, 2, 3, 4, 5])).toEqual([1, 2, 3, 4]);
+    expect(asked('medium', [11, 12])).toEqual([11, 12]);
+    expect(asked('fast', [21, 22, 23, 24, 25])).toEqual([21, 22, 23, 24]);
+    expect(asked('medium', [13])).toEqual([]);
+    expect([...world.send(21, 0, 0).cancelPeers].sort((a, b) => a - b)).toEqual([
+      1, 2, 3, 4, 11, 12, 22, 23, 24,
+    ]);
   });
 
   test('the arrival cancels all others, who may then double the next', () => {
