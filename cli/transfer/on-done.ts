@@ -30,6 +30,7 @@ export async function runOnDone(
     child.on('exit', (code, signal) => {
       resolve(code === 0 ? undefined : signal === null ? `exit code ${code}` : `killed by ${signal}`);
     });
-  });
+    // Some of what keeps a program from being started is an event, the rest (ENOTDIR, E2BIG) is thrown.
+  }).catch((error: Error) => error.message);
   if (problem !== undefined) context.output.warn(`--on-done ${program}: ${problem}`);
 }

@@ -80,9 +80,12 @@ export class UdpShell implements DatagramPort {
     }
     if (shell.#isClosed || shell.families.length === 0) {
       const code = (failure as { code?: unknown } | undefined)?.code;
-      throw new OperationError('network', `no UDP socket on port ${options.port}`, {
+      const why =
+        code === 'EADDRINUSE' ? ': the port is taken' : typeof code === 'string' ? ` (${code})` : '';
+      throw new OperationError('network', `no UDP socket on port ${options.port}${why}`, {
         cause: failure,
         ...(typeof code === 'string' ? { code } : {}),
+        ...(code === 'EADDRINUSE' ? { hint: 'Give another port, or 0 for any that is free.' } : {}),
       });
     }
     return shell;

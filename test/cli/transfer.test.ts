@@ -133,9 +133,11 @@ describe('download', () => {
     expect(magnet).toContain(hash as string);
     expect(existsSync(`${place.path}/pwned`)).toBe(false);
     rmSync(`${place.path}/hooked`, { recursive: true });
-    const broken = await tt(...args, '--on-done', './no-such-program');
-    expect(broken.code).toBe(0);
-    expect(broken.stderr).toContain('no-such-program');
+    for (const nothing of ['./no-such-program', './data.torrent', './data.torrent/program']) {
+      const broken = await tt(...args, '--on-done', nothing);
+      expect([nothing, broken.code]).toEqual([nothing, 0]);
+      expect(broken.stderr).toContain(`warning: --on-done ${nothing}: `);
+    }
     for (const [script, told] of [
       ['echo said; exit 3', 'exit code 3'],
       ['kill -TERM $$', 'killed by SIGTERM'],

@@ -1,6 +1,7 @@
 // The command tree as a manual page in roff (man(7)): the same words as `--help`, in the order people know.
 import { EXIT_CODES } from '../../cli/base/exit-codes.ts';
 import type { CommandSpec, FlagGroup, FlagSpec } from '../../cli/contract/spec.ts';
+import { NETWORK_FLAGS } from '../../cli/flags.ts';
 
 /** Text that roff prints as it is: no escapes, no requests, hyphens that can be searched for and pasted. */
 export function roff(text: string): string {
@@ -71,20 +72,14 @@ function commandLines(path: readonly string[], spec: CommandSpec): string[] {
     lines.push('.TP', `\\fI${roff(argument.name)}\\fR`, roff(sentence(argument.summary)));
   }
   for (const group of spec.flagGroups ?? []) {
-    // What every command on the network shares stands once, below.
-    if (group.title === 'Network') lines.push('.PP', 'And the options of \\(lqNetwork options\\(rq below.');
+    // What most commands on the network share stands once, below; a relay has a few of its own instead.
+    if (group === NETWORK_FLAGS) lines.push('.PP', 'And the options of \\(lqNetwork options\\(rq below.');
     else lines.push(...flagLines(group.flags));
   }
   const examples = spec.examples ?? [];
   if (examples.length > 0) lines.push('.PP', examples.length === 1 ? 'Example:' : 'Examples:');
   for (const [line, meaning] of examples) lines.push('.TP', `\\fB${roff(line)}\\fR`, roff(sentence(meaning)));
   return lines;
-}
-
-function networkGroup(program: CommandSpec): FlagGroup | undefined {
-  return program.commands
-    ?.flatMap((command) => command.flagGroups ?? [])
-    .find((group) => group.title === 'Network');
 }
 
 const FILES = [
@@ -135,7 +130,7 @@ export function manPage(program: CommandSpec, common: FlagGroup, version: string
       ['-V, --version', 'The version of tt'],
     ]),
     '.SH NETWORK OPTIONS',
-    ...flagLines(networkGroup(program)?.flags ?? []),
+    ...flagLines(NETWORK_FLAGS.flags),
     '.SH EXIT STATUS',
     roff('The name is "reason" in JSON; of several inputs the highest code wins.'),
     ...Object.entries(EXIT_CODES).flatMap(([slug, { code, meaning }]) => [

@@ -154,6 +154,7 @@ describe('DhtNode', () => {
     ).rejects.toMatchObject({
       slug: 'network',
       code: 'EADDRINUSE',
+      message: expect.stringContaining('the port is taken'),
     });
   });
 });

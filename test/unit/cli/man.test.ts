@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CommandSpec } from '../../../cli/contract/spec.ts';
+import { NETWORK_FLAGS } from '../../../cli/flags.ts';
 import { COMMON_FLAGS, PROGRAM } from '../../../cli/program.ts';
 import { manPage, roff } from '../../support/man-page.ts';
 
@@ -37,6 +38,15 @@ describe('the manual page', () => {
         if (flag.isHidden === true) continue;
         const long = /--[a-z0-9-]+/.exec(flag.flags)?.[0] as string;
         expect(page.includes(`\\fB${roff(long)}\\fR`), `${name} ${long}`).toBe(true);
+      }
+      // In its own section, or in the one that it refers to.
+      const section = page.split(`.SS ${roff(name)}\n`)[1]?.split(/^\.S[SH] /m)[0] ?? '';
+      const shared = section.includes('Network options') ? NETWORK_FLAGS.flags : [];
+      const ofOthers = shared.filter((flag) => !spec.flagGroups?.some((group) => group.flags.includes(flag)));
+      expect([name, ofOthers.map((flag) => flag.flags)]).toEqual([name, []]);
+      for (const flag of (spec.flagGroups ?? []).flatMap((group) => group.flags)) {
+        if (flag.isHidden === true || shared.includes(flag)) continue;
+        expect(section, `${name} ${flag.flags}`).toContain(roff(flag.summary).split('\n')[0]);
       }
     }
     for (const code of ['0', '9', '143']) expect(page).toContain(`\\fB${code}\\fR`);
