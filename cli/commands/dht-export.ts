@@ -17,6 +17,7 @@ import { flagValue, parseChoice } from '../base/parse.ts';
 import { ttVersion } from '../base/version.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { bigNumber } from '../crawl/crawl-text.ts';
+import { outFolder } from '../crawl/out-folder.ts';
 import { openRun } from '../crawl/run-directory.ts';
 import { formatTable } from '../terminal/table.ts';
 import { formatCount } from '../terminal/units.ts';
@@ -53,7 +54,7 @@ export async function run(context: CommandContext): Promise<Outcome> {
   try {
     const out = flags.text('out');
     if (out === '-') return await toStdout(context, store, tables, format);
-    const target = out === undefined ? path.join(directory, 'export') : path.resolve(environment.cwd, out);
+    const target = out === undefined ? path.join(directory, 'export') : outFolder(environment.cwd, out);
     const createdBy = `tt ${ttVersion()}`;
     const files = await exportTables(store, {
       format,

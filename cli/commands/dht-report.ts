@@ -10,6 +10,7 @@ import { plotsOf } from '../../dht/report/plots.ts';
 import type { Outcome } from '../base/outcome.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { runJson, summaryText } from '../crawl/crawl-text.ts';
+import { outFolder } from '../crawl/out-folder.ts';
 import { type OpenRun, openRun } from '../crawl/run-directory.ts';
 import { formatTable } from '../terminal/table.ts';
 import { safeText } from '../terminal/text.ts';
@@ -78,7 +79,7 @@ async function report(context: CommandContext, runs: readonly OpenRun[]): Promis
     const directory =
       out === undefined
         ? path.join((runs[0] as OpenRun).directory, 'report')
-        : path.resolve(environment.cwd, out);
+        : outFolder(environment.cwd, out);
     const plots = plotsOf(figures);
     const all = [...(comparison?.plots ?? []), ...plots];
     const files = await writeReport(directory, all, reportPage(texts, plots, comparison), interrupts.signal);

@@ -20,6 +20,7 @@ import type { Flags } from '../base/flag-values.ts';
 import { optionalFlagValue, parseChoice, parseCount, parseDurationMs, parseNumber } from '../base/parse.ts';
 import type { CommandContext } from '../contract/context.ts';
 import { targetOf } from '../dht/arguments.ts';
+import { outFolder } from './out-folder.ts';
 
 const METHODS = ['find_node', 'get_peers', 'sample_infohashes'] as const satisfies readonly ProbeMethod[];
 const MODES = ['zone', 'full', 'topology'] as const;
@@ -154,11 +155,13 @@ export function addressBook({ flags, environment }: CommandContext): AddressBook
     : new AddressBook(files.map((file) => AddressDatabase.open(path.resolve(environment.cwd, file))));
 }
 
-/** `crawl-20261121-123456-zone`: sorts by time, says what it is. */
+/** `crawl-20261121-123456-zone`: sorts by time, says what it is. @throws OperationError `disk` for one that --out names */
 export function runDirectory(context: CommandContext, mode: CrawlMode): string {
   const { flags, environment } = context;
+  const out = flags.text('out');
+  if (out !== undefined) return outFolder(environment.cwd, out);
   const stamp = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return path.resolve(environment.cwd, flags.text('out') ?? `crawl-${stamp}-${mode}`);
+  return path.resolve(environment.cwd, `crawl-${stamp}-${mode}`);
 }
 
 export function timeLimitMs(flags: Flags): number | undefined {

@@ -172,6 +172,7 @@ describe('a crawl', () => {
       [['--rate-per-subnet', '0'], 2, /--rate-per-subnet: not a rate above 0/],
       [['--ip-privacy', 'none'], 2, /hmac, prefix, raw/],
       [['--mode', 'full', '--zone', 'a/4'], 2, /exclude each other/],
+      [['--out', '/proc/x'], 8, /--out: cannot make \/proc\/x: ENOENT/],
       [['--resume', 'nowhere'], 8, /holds no run: no run.json is in it/],
       [['--resume', 'damaged'], 8, /damaged\/run.json is damaged: /],
       [['--planted', 'abc'], 2, /--planted: "abc" is not an id/],
