@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { createHash, randomInt } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../../core/base/result.ts';
+import { OperationError, UsageError } from '../../core/base/result.ts';
 import { Id160 } from '../../dht/base/node-id.ts';
 import { type CrawlConfig, type CrawlMode, DEFAULT_CONFIG, MAX_RATE } from '../../dht/crawl/config.ts';
 import { IP_PRIVACY } from '../../dht/crawl/io/privacy.ts';
@@ -123,8 +123,10 @@ export function optOutFile(context: CommandContext): OptOutFile {
   try {
     text = readWhole(path.resolve(context.environment.cwd, name));
   } catch (error) {
-    if (error instanceof TooLongError) throw new UsageError(`--opt-out ${name}: ${error.message}`);
-    throw cannotRead(error, name);
+    const what = `the opt-out file ${name}`;
+    if (error instanceof TooLongError)
+      throw new OperationError('disk', `cannot read ${what}: ${error.message}`);
+    throw cannotRead(error, what);
   }
   const optOut = OptOut.parse(text);
   if (!optOut.ok) throw new UsageError(`--opt-out ${name}: ${optOut.reason.what}`);
