@@ -87,7 +87,7 @@ describe('results', () => {
 
   it.each([
     ['--jsonl', 'no/rows', 'cannot write to .*/no/rows: there is no such folder'],
-    ['--opt-out', 'no-list', 'cannot read no-list: there is no such file'],
+    ['--opt-out', 'no-list', 'cannot read the opt-out file no-list: there is no such file'],
   ])('%s %s', async (flag, file, message) => {
     const nobody = ['--interface', '127.0.0.1', '--bootstrap', '127.0.0.1:9'];
     const result = await tt('dht', 'crawl', '--zone', 'a/4', '--out', `run${flag}`, flag, file, ...nobody);
