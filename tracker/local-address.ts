@@ -1,9 +1,9 @@
-// Where a tracker's URL may lead us: not to the services of this machine or network, for strangers.
+// Where a tracker's URL may lead us: for strangers not to services of this machine that are no trackers.
 import { isLocalAddress, isLoopbackAddress } from '../core/base/local-address.ts';
 
 /**
  * Whether a request may go to `address`: torrents and trackers are strangers, and must not make us call the services of
- * this machine or network for them.
+ * this machine for them. On the local network trackers have whatever path they like; nobody outside redirects us there.
  * @returns why not, or undefined when it may
  */
 export function destinationRefusal(request: {
