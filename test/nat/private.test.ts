@@ -15,8 +15,11 @@ import { spawnTt } from './support/tt.ts';
 const CHILD = fileURLToPath(new URL('support/hostile-relay-child.ts', import.meta.url));
 const KINDS: readonly SiteKind[] = ['full-cone', 'port-restricted', 'symmetric', 'cgnat'];
 const [TRACKER_PORT, RELAY_PORT, PEER_PORT] = [6969, 7000, 6881];
-/** One of the tracker and the seed, one of the hostile neighbour, one victim, and DHT nodes. */
-const PUBLICS = 6;
+/**
+ * One of the tracker and the seed, one of the hostile neighbour, one victim, and DHT nodes: so many that the lookups of all shards and of the torrent,
+ * which begin together, find one that is not asked too often already.
+ */
+const PUBLICS = 15;
 const FIRST_DHT = 3;
 const COUNT = 1_000;
 const WAIT_MS = 60_000;
