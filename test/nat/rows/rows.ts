@@ -46,7 +46,7 @@ export const ROWS: readonly Row[] = [
   {
     number: 10,
     setUp: '16 MiB from a seed behind a symmetric NAT, by unmodified programs and by tt behind another',
-    must: 'the payload is identical, 10 s; Transmission as soon as from a seed in the open',
+    must: 'the payload is identical, 10 s; Transmission: what it needs from a seed in the open, within a tick of its own (10 s)',
   },
   { number: 11, setUp: 'no UDP at one end', must: 'a hole in TCP, or a splice' },
   {
