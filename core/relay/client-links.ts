@@ -207,10 +207,14 @@ export class ClientLinks {
     this.#byId.delete(link.id);
     const key = endpointKey(link.relay);
     if (this.#kept.get(key) !== link) return;
-    // One that was to be replaced stands still.
     const other = this.before(link).at(-1);
-    if (other === undefined) this.#kept.delete(key);
-    else this.#kept.set(key, other);
+    if (other === undefined) {
+      this.#kept.delete(key);
+      return;
+    }
+    // One that was to be replaced stands still. Its place may have gone over already: it asks again.
+    this.#kept.set(key, other);
+    other.terms = '';
   }
 }
 

@@ -73,6 +73,7 @@ export class FileFinisher {
       throw diskOperationError(error, 'finish', place.config.directory);
     }
   }
+
   /** How they look now is how they have to stay. @throws OperationError, DiskFaultError */
   async #lookAtAll(): Promise<void> {
     const { place, found, wanted, onAllDone } = this.#parts;

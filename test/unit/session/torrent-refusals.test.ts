@@ -1,20 +1,10 @@
 // A magnet link with two info hashes (BEP 52): the metadata must have both.
 import { expect, it } from 'vitest';
-import { infoHashOf } from '../../../core/base/ids.ts';
+import { parseMagnet } from '../../../core/metainfo/magnet.ts';
 import type { Magnet, Metainfo } from '../../../core/metainfo/metainfo.ts';
 import { refuseOtherV2 } from '../../../core/session/torrent-refusals.ts';
 
-const MAGNET: Magnet = {
-  infoHash: infoHashOf(new Uint8Array(20)),
-  hasV1: true,
-  infoHashV2: undefined,
-  displayName: undefined,
-  trackerTiers: [],
-  webSeeds: [],
-  peers: [],
-  selectOnly: undefined,
-  exactLength: undefined,
-};
+const MAGNET = (parseMagnet(`magnet:?xt=urn:btih:${'0'.repeat(40)}`) as { readonly value: Magnet }).value;
 const hash = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 it.each([
