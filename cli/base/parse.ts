@@ -146,14 +146,14 @@ export function parseZeroOrMore(text: string): Result<number> {
 
 /** 0 and above, with a fraction or without. */
 export function parseNumber(text: string): Result<number> {
-  const ratio = parseRatio(text);
-  return ratio.ok ? ratio : reject('not a number like 2 or 0.5');
+  const number = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(number) ? accept(number) : reject('not a number like 2 or 0.5');
 }
 
 /** A share ratio: uploaded / size. */
 export function parseRatio(text: string): Result<number> {
-  const ratio = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
-  return Number.isFinite(ratio) ? accept(ratio) : reject('not a ratio like 1 or 1.5');
+  const ratio = parseNumber(text);
+  return ratio.ok ? ratio : reject('not a ratio like 1 or 1.5');
 }
 
 /** true, yes, on, 1 or their opposites, in any case. */

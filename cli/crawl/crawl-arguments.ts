@@ -98,18 +98,15 @@ export interface OptOutFile {
   readonly hash: string | undefined;
 }
 
-class TooLongError extends Error {}
-
-/** A pipe or a device may have no end. @throws the file system's error, or that it is too long */
-function readWhole(file: string): string {
+/** A pipe or a device may have no end. @returns undefined where it is too long. @throws the file system's error */
+function readWhole(file: string): string | undefined {
   const bytes = Buffer.alloc(MAX_OPT_OUT_BYTES + 1);
   const descriptor = openSync(file, 'r');
   try {
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(descriptor, bytes, length, bytes.length - length, null);
-    if (length > MAX_OPT_OUT_BYTES) throw new TooLongError(`it has more than ${MAX_OPT_OUT_BYTES} bytes`);
-    return bytes.toString('utf8', 0, length);
+    return length > MAX_OPT_OUT_BYTES ? undefined : bytes.toString('utf8', 0, length);
   } finally {
     closeSync(descriptor);
   }
@@ -119,15 +116,15 @@ function readWhole(file: string): string {
 export function optOutFile(context: CommandContext): OptOutFile {
   const name = context.flags.text('optOut');
   if (name === undefined) return { optOut: OptOut.none, hash: undefined };
-  let text: string;
+  const what = `the opt-out file ${name}`;
+  let text: string | undefined;
   try {
     text = readWhole(path.resolve(context.environment.cwd, name));
   } catch (error) {
-    const what = `the opt-out file ${name}`;
-    if (error instanceof TooLongError)
-      throw new OperationError('disk', `cannot read ${what}: ${error.message}`);
     throw cannotRead(error, what);
   }
+  if (text === undefined)
+    throw new OperationError('disk', `cannot read ${what}: it has more than ${MAX_OPT_OUT_BYTES} bytes`);
   const optOut = OptOut.parse(text);
   if (!optOut.ok) throw new UsageError(`--opt-out ${name}: ${optOut.reason.what}`);
   return { optOut: optOut.value, hash: createHash('sha256').update(text).digest('hex') };
